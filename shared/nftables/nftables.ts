@@ -1,0 +1,41 @@
+import type { Chain } from './model/chain.ts';
+import type { Element } from './model/element.ts';
+import type { Family } from './model/family.ts';
+import type { Rule } from './model/rule.ts';
+import type { NftMap, NftSet } from './model/set.ts';
+import type { Table, TableRef } from './model/table.ts';
+import type { Transaction } from './transaction.ts';
+
+/**
+ * The packet filter of one network namespace: the kernel's, or a fake that behaves like it. One contract suite
+ * (contract.ts) holds both to the same behaviour.
+ *
+ * Everything is synchronous: a transaction is one system call that returns when the kernel has committed it.
+ *
+ * Listing what lies in a table, chain or set that does not exist gives an empty list, as listing an empty one does.
+ * Lists are consistent: one that a commit interrupted is read again.
+ */
+export interface Nftables {
+  /**
+   * Makes all changes of the transaction, or none. An empty transaction does nothing.
+   * @throws NftError naming the operation that failed. Nothing was changed then.
+   */
+  run(transaction: Transaction): void;
+
+  /** All tables, or those of one family. */
+  listTables(family?: Family): Table[];
+
+  listChains(table: TableRef): Chain[];
+
+  /** The rules of one chain in their order, or those of all chains of the table. */
+  listRules(table: TableRef, chain?: string): Rule[];
+
+  /** Sets and maps, the anonymous ones included. */
+  listSets(table: TableRef): (NftSet | NftMap)[];
+
+  /** In no particular order. */
+  listElements(set: NftSet | NftMap): Element[];
+
+  /** A number that every committed transaction of anyone in this namespace changes. */
+  getGeneration(): number;
+}
