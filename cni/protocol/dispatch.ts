@@ -1,0 +1,130 @@
+import type { Variables } from './environment.ts';
+import { parseEnvironment } from './environment.ts';
+import { type CniError, incompatibleVersion, invalidConfig, invalidNetns } from './error.ts';
+import { toCniError } from './error-codes.ts';
+import type { NetConf } from './net-conf.ts';
+import { parseNetConf } from './net-conf.ts';
+import type { Plugin } from './plugin.ts';
+import type { Result } from './result.ts';
+import { encodeResult } from './result-encode.ts';
+import type { CniVersion } from './version.ts';
+import { currentVersion, isAtLeast, supportedVersions } from './version.ts';
+
+/** What a plugin's process is given, and the questions about the world that pure code cannot answer itself. */
+export interface Call {
+  readonly env: Variables;
+  /**
+   * Reads the configuration; not called for VERSION, nor before the environment is found valid. Need not return more
+   * than maxConfigBytes + 1 bytes (net-conf.ts). May throw any error.
+   */
+  readonly stdin: () => Uint8Array;
+  /** True when the path names the network namespace that the plugin runs in; false when it cannot be opened. */
+  readonly isOwnNetns?: (path: string) => boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What the process is to write and how it is to exit. */
+export interface Answer {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+const success: Answer = { stdout: '', stderr: '', exitCode: 0 };
+
+/**
+ * Runs one call of `plugin` from environment and stdin to the text on stdout. Never throws: every error becomes the
+ * specification's JSON and exit code 1. Without CNI_COMMAND it says what the program is, on stderr, and exits 0.
+ */
+export async function dispatch(plugin: Plugin, call: Call): Promise<Answer> {
+  // A failure before the configuration is read is answered in the present version.
+  let version: CniVersion = currentVersion;
+  try {
+    if (!call.env['CNI_COMMAND']) return about(plugin);
+    const env = parseEnvironment(call.env);
+    if (env.command === 'VERSION') return { ...success, stdout: versionOutput() };
+
+    const conf = parseNetConf(call.stdin(), {
+      lenientPrevResult: env.command !== 'ADD' && env.command !== 'CHECK',
+    });
+    version = conf.cniVersion;
+    const { signal } = call;
+    switch (env.command) {
+      case 'ADD':
+        refuseOwnNetns(call, env.netns, env.netnsOverride);
+        return { ...success, stdout: resultOutput(await plugin.add({ env, conf, signal }), version) };
+      case 'DEL':
+        refuseOwnNetns(call, env.netns, env.netnsOverride);
+        await plugin.del({ env, conf, signal });
+        return success;
+      case 'CHECK':
+        requireVersionFor('CHECK', version, '0.4.0');
+        await plugin.check({ env, conf, signal });
+        return success;
+      case 'GC':
+        requireVersionFor('GC', version, '1.1.0');
+        await plugin.gc({ env, conf, signal, valid: requireValidAttachments(conf) });
+        return success;
+      case 'STATUS':
+        requireVersionFor('STATUS', version, '1.1.0');
+        await plugin.status({ env, conf, signal });
+        return success;
+    }
+  } catch (error) {
+    return { stdout: errorOutput(toCniError(error), version), stderr: '', exitCode: 1 };
+  }
+}
+
+/** An error as the specification writes it, with a line end. */
+export function errorOutput(error: CniError, version: CniVersion): string {
+  const { code, message: msg, details } = error;
+  return toText({ cniVersion: version, code, msg, ...(details ? { details } : {}) });
+}
+
+/** A result as the configuration's version writes it, with a line end. */
+export function resultOutput(result: Result, version: CniVersion): string {
+  return toText(encodeResult(result, version));
+}
+
+/**
+ * The answer to VERSION. It names the present version whatever was asked, as the reference library does: reading
+ * stdin for it would hang under runtimes that leave theirs open.
+ */
+export function versionOutput(): string {
+  return `${JSON.stringify({ cniVersion: currentVersion, supportedVersions })}\n`;
+}
+
+function about(plugin: Plugin): Answer {
+  const versions = `CNI protocol versions supported: ${supportedVersions.join(', ')}`;
+  return { ...success, stderr: `${plugin.about}\n${versions}\n` };
+}
+
+function refuseOwnNetns(call: Call, netns: string | undefined, override: boolean): void {
+  // Before the plugin runs: with its own namespace as the container's it would change or delete the host's interfaces.
+  if (override || netns === undefined || !call.isOwnNetns?.(netns)) return;
+  throw invalidNetns(
+    `CNI_NETNS ${JSON.stringify(netns)} is the network namespace that the plugin itself runs in`,
+    {
+      details: "pass the container's namespace, or set CNI_NETNS_OVERRIDE=1 if this is meant",
+    },
+  );
+}
+
+function requireVersionFor(command: string, version: CniVersion, since: CniVersion): void {
+  if (isAtLeast(version, since)) return;
+  throw incompatibleVersion(`CNI ${version} has no ${command}`, {
+    details: `set cniVersion to ${since} or later in the conflist`,
+  });
+}
+
+function requireValidAttachments(conf: NetConf): NonNullable<NetConf['validAttachments']> {
+  // null counts as absent too: a list that somebody forgot to fill must not remove every pod's network.
+  if (conf.validAttachments) return conf.validAttachments;
+  throw invalidConfig('GC needs the key "cni.dev/valid-attachments": nothing was removed', {
+    details: 'pass the list of attachments to keep; an empty list ([]) removes all of this network',
+  });
+}
+
+function toText(value: unknown): string {
+  return `${JSON.stringify(value, null, 4)}\n`;
+}
