@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { Metrics } from './metrics.ts';
+
+test('counters, gauges and histograms are exposed under the prefix', async () => {
+  const metrics = new Metrics('underpod_test_');
+  metrics.counter('repairs_total', 'Repairs.', ['kind']).inc({ kind: 'route' }, 2);
+  let peers = 1;
+  metrics.gauge('peers', 'Peers.', [], () => peers);
+  metrics.histogram('program_duration_seconds', 'Time.', [0.01, 0.1]).observe(0.05);
+  peers = 7;
+
+  const lines = (await metrics.expose()).split('\n');
+  expect(lines).toContain('underpod_test_repairs_total{kind="route"} 2');
+  expect(lines).toContain('underpod_test_peers 7');
+  expect(lines).toContain('underpod_test_program_duration_seconds_bucket{le="0.01"} 0');
+  expect(lines).toContain('underpod_test_program_duration_seconds_bucket{le="0.1"} 1');
+  expect(lines).toContain('# HELP underpod_test_repairs_total Repairs.');
+});
+
+test('two programs in one process do not share metrics', async () => {
+  const [one, two] = [new Metrics('one_'), new Metrics('one_')];
+  one.counter('things', 'Things.').inc();
+  two.counter('things', 'Things.');
+  expect(await one.expose()).toContain('one_things 1');
+  expect(await two.expose()).toContain('one_things 0');
+});
