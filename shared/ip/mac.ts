@@ -1,0 +1,12 @@
+/** Ethernet addresses in text. Pure. */
+
+/** Parses six bytes in hex, separated by `:` or `-`. @returns `undefined` where it is none */
+export function parseMac(text: string): Uint8Array | undefined {
+  if (!/^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$/.test(text)) return undefined;
+  return Uint8Array.from(text.split(/[:-]/), (byte) => Number.parseInt(byte, 16));
+}
+
+/** The bytes in lower-case hex, separated by colons. */
+export function formatMac(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+}

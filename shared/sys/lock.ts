@@ -1,0 +1,118 @@
+/**
+ * Locks between processes: flock(2) on a file, which the kernel releases when its holder dies.
+ *
+ * A lock file may be removed by its holder. Whoever locked the removed file meanwhile holds nothing, so after taking
+ * the lock the name must still lead to the file that was locked; otherwise it is opened anew.
+ */
+
+import { AT, LOCK, O } from './constants.ts';
+import { isErrno, SyscallError } from './errno.ts';
+import type { OwnedFd } from './fd.ts';
+import { mkdirp, openFile, unlinkIfExists } from './file.ts';
+import { monotonicMs, sleepMs } from './process.ts';
+import { fstat, stat } from './stat.ts';
+import { trySyscall } from './syscall.ts';
+
+const EAGAIN = 11;
+
+/** Nobody gave the lock up in time. */
+export class LockTimeout extends Error {
+  override readonly name = 'LockTimeout';
+  readonly path: string;
+
+  constructor(path: string, timeoutMs: number) {
+    super(`lock ${path}: still held by another process after ${timeoutMs} ms`);
+    this.path = path;
+  }
+}
+
+/** A held lock; `using` releases it. */
+export class FileLock implements Disposable {
+  readonly path: string;
+  readonly #file: OwnedFd;
+
+  /** Takes ownership of the descriptor that holds the lock. */
+  constructor(path: string, file: OwnedFd) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  /** Releases the lock and leaves the file. */
+  release(): void {
+    this.#file.close();
+  }
+
+  /** Removes the file, then releases the lock. */
+  removeAndRelease(): void {
+    if (!this.#file.closed) unlinkIfExists(this.path);
+    this.#file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+function openLockFile(path: string): OwnedFd {
+  const flags = O.RDWR | O.CREAT | O.NOFOLLOW;
+  try {
+    return openFile(path, flags, 0o600);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    mkdirp(path.slice(0, Math.max(1, path.lastIndexOf('/'))), 0o700);
+    return openFile(path, flags, 0o600);
+  }
+}
+
+function stillNamed(path: string, file: OwnedFd): boolean {
+  try {
+    const named = stat(path);
+    const held = fstat(file.fd);
+    return named.ino === held.ino && named.dev === held.dev;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** Takes the lock if nobody holds it, else returns `undefined`. File and directories are made as needed. */
+export function tryLock(path: string): FileLock | undefined {
+  for (;;) {
+    const file = openLockFile(path);
+    const result = trySyscall('flock', file.fd, LOCK.EX | LOCK.NB);
+    if (result < 0) {
+      file.close();
+      if (-result === EAGAIN) return undefined;
+      throw new SyscallError('flock', -result, path);
+    }
+    if (stillNamed(path, file)) return new FileLock(path, file);
+    file.close();
+  }
+}
+
+/**
+ * Takes the lock, waiting up to `timeoutMs`.
+ *
+ * flock(2) knows no deadline and a blocked call would stop the event loop, so this asks again, at first after 0.2 ms
+ * (most holders keep a lock for less) and never more than 10 ms apart.
+ *
+ * @throws LockTimeout
+ */
+export function lock(path: string, timeoutMs: number): FileLock {
+  const deadline = monotonicMs() + timeoutMs;
+  for (let pause = 0.2; ; pause = Math.min(pause * 1.5, 10)) {
+    const held = tryLock(path);
+    if (held) return held;
+    if (monotonicMs() >= deadline) throw new LockTimeout(path, timeoutMs);
+    sleepMs(pause);
+  }
+}
+
+/** True if another process holds the lock at `path`; never creates the file. */
+export function isLocked(path: string): boolean {
+  const fd = trySyscall('openat', AT.FDCWD, new TextEncoder().encode(`${path}\0`), O.RDONLY | O.CLOEXEC, 0);
+  if (fd < 0) return false;
+  const result = trySyscall('flock', fd, LOCK.SH | LOCK.NB);
+  trySyscall('close', fd);
+  return result === -EAGAIN;
+}

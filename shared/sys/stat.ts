@@ -1,0 +1,103 @@
+/** File metadata through statx(2), whose layout is the same on every architecture (include/uapi/linux/stat.h). */
+
+import { AT, S_IF } from './constants.ts';
+import type { Fd } from './fd.ts';
+import { cstring, syscall, trySyscall } from './syscall.ts';
+
+/** What stat(2) tells of a file. Times in milliseconds since the epoch, sizes in bytes. */
+export interface FileStat {
+  readonly dev: number;
+  readonly ino: bigint;
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+const STATX_SIZE = 256;
+const STATX_BASIC_STATS = 0x7ff;
+
+function decode(bytes: Uint8Array): FileStat {
+  const view = new DataView(bytes.buffer);
+  return {
+    nlink: view.getUint32(0x10, true),
+    uid: view.getUint32(0x14, true),
+    gid: view.getUint32(0x18, true),
+    mode: view.getUint16(0x1c, true),
+    ino: view.getBigUint64(0x20, true),
+    size: Number(view.getBigUint64(0x28, true)),
+    mtimeMs: Number(view.getBigInt64(0x70, true)) * 1000 + view.getUint32(0x78, true) / 1e6,
+    dev: view.getUint32(0x88, true) * 2 ** 32 + view.getUint32(0x8c, true),
+  };
+}
+
+function statx(at: number, path: string, flags: number, shown: string): FileStat {
+  const buffer = new Uint8Array(STATX_SIZE);
+  syscall('statx', shown, at, cstring(path), flags, STATX_BASIC_STATS, buffer);
+  return decode(buffer);
+}
+
+/** Metadata of the file that `path` leads to, links followed. @throws SyscallError */
+export function stat(path: string): FileStat {
+  return statx(AT.FDCWD, path, 0, path);
+}
+
+/** Metadata of `path` itself, links not followed. @throws SyscallError */
+export function lstat(path: string): FileStat {
+  return statx(AT.FDCWD, path, AT.SYMLINK_NOFOLLOW, path);
+}
+
+/** Metadata of an open file. @throws SyscallError */
+export function fstat(fd: Fd | number): FileStat {
+  return statx(fd, '', AT.EMPTY_PATH, `fd ${fd}`);
+}
+
+/** True if something is at `path`, a dangling link included; false on any error. */
+export function exists(path: string): boolean {
+  const buffer = new Uint8Array(STATX_SIZE);
+  return trySyscall('statx', AT.FDCWD, cstring(path), AT.SYMLINK_NOFOLLOW, 1, buffer) === 0;
+}
+
+/** True if `stat.mode` says directory. */
+export function isDirectory(file: FileStat): boolean {
+  return (file.mode & S_IF.MT) === S_IF.DIR;
+}
+
+/** True if `stat.mode` says regular file. */
+export function isRegular(file: FileStat): boolean {
+  return (file.mode & S_IF.MT) === S_IF.REG;
+}
+
+/** True if `stat.mode` says symbolic link. */
+export function isLink(file: FileStat): boolean {
+  return (file.mode & S_IF.MT) === S_IF.LNK;
+}
+
+/** What statfs(2) tells of the file system that `path` is on; sizes in bytes. */
+export interface FilesystemStat {
+  /** One of FS_MAGIC, or another file system's magic number, unsigned. */
+  readonly type: number;
+  readonly blockSize: number;
+  readonly size: number;
+  readonly free: number;
+  readonly available: number;
+}
+
+/** Asks the file system of `path`. @throws SyscallError */
+export function statfs(path: string): FilesystemStat {
+  // struct statfs is eight-byte words on both architectures (include/uapi/asm-generic/statfs.h).
+  const buffer = new Uint8Array(120);
+  syscall('statfs', path, cstring(path), buffer);
+  const view = new DataView(buffer.buffer);
+  const blockSize = Number(view.getBigInt64(8, true));
+  const blocks = (offset: number): number => Number(view.getBigUint64(offset, true)) * blockSize;
+  return {
+    type: view.getUint32(0, true),
+    blockSize,
+    size: blocks(16),
+    free: blocks(24),
+    available: blocks(32),
+  };
+}
