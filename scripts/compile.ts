@@ -1,22 +1,27 @@
 /** Compiles main.ts into one executable. */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { type Architecture, bunRuntime, compileTarget } from './bun-runtime.ts';
 
 /**
- * What every build of ours is made with (measured: docs/decisions.md).
- *
- * Splitting, which needs esm, makes `await import()` lazy in the executable; bytecode saves parsing. Without the last
- * two the executable obeys the .env and bunfig.toml of the directory it is started in: a preload named there is run.
+ * Without these two the executable obeys the .env and the bunfig.toml of the directory it is started in, and runs the
+ * preload that the latter names.
  */
-export const FLAGS: readonly string[] = [
+export const NO_AUTOLOAD: readonly string[] = [
+  '--no-compile-autoload-dotenv',
+  '--no-compile-autoload-bunfig',
+];
+
+/**
+ * What makes the executable start fast (figures: docs/decisions.md). Splitting, which needs esm, makes `await import()`
+ * lazy inside the executable; bytecode saves parsing.
+ */
+export const FAST_START: readonly string[] = [
   '--compile',
   '--bytecode',
   '--format=esm',
   '--splitting',
   '--minify',
-  '--no-compile-autoload-dotenv',
-  '--no-compile-autoload-bunfig',
 ];
 
 /** Where an executable goes. The base name is part of the bytes: another name gives another file. */
@@ -24,17 +29,19 @@ export function outputPath(arch: Architecture): string {
   return `dist/underpod-linux-${arch}`;
 }
 
+export interface CompileOptions {
+  readonly output?: string;
+  readonly entry?: string;
+  readonly flags?: readonly string[];
+}
+
 /**
- * Compiles `entry` for an architecture. The output appears at once, complete.
+ * Compiles for an architecture; the output appears at once, complete. Run from the top of the repository.
  *
  * @throws Error with the compiler's exit code; its messages have gone to stderr
  */
-export function compile(
-  arch: Architecture,
-  output: string = outputPath(arch),
-  flags: readonly string[] = FLAGS,
-  entry = 'main.ts',
-): void {
+export function compile(arch: Architecture, options: CompileOptions = {}): void {
+  const { output = outputPath(arch), entry = 'main.ts', flags = [...FAST_START, ...NO_AUTOLOAD] } = options;
   const scratch = `build/compile/${arch}-${process.pid}`;
   const part = `${scratch}/${basename(output)}`;
   mkdirSync(scratch, { recursive: true });
@@ -59,6 +66,45 @@ export function compile(
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/**
+ * Compiles unless the output was built from exactly these sources, and returns its path.
+ *
+ * @throws Error as `compile` does
+ */
+export function ensureBuilt(arch: Architecture, report: (line: string) => void = () => {}): string {
+  const output = outputPath(arch);
+  const stamp = `build/stamps/${arch}`;
+  const inputs = hashInputs();
+  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === identity(inputs, output)) {
+    return output;
+  }
+  const started = performance.now();
+  compile(arch);
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, identity(inputs, output));
+  const megabytes = (statSync(output).size / 1e6).toFixed(0);
+  report(`${output}: ${megabytes} MB in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  return output;
+}
+
+/** What an executable was built from, and that it is still that file. */
+function identity(inputs: string, output: string): string {
+  const { size, mtimeMs, ino } = statSync(output);
+  return `${inputs} ${size} ${mtimeMs} ${ino}\n`;
+}
+
+/** One hash over every file that can reach the executable: sources, locked versions, the way it is built. */
+function hashInputs(): string {
+  const hash = new Bun.CryptoHasher('sha256');
+  const sources = [...new Bun.Glob('{cni,commands,csi,cri,scripts,shared}/**/*.{ts,json}').scanSync('.')]
+    .filter((path) => !path.endsWith('.test.ts'))
+    .sort();
+  for (const path of ['main.ts', 'package.json', 'package-lock.json', 'tsconfig.json', ...sources]) {
+    hash.update(`${path}\0`).update(readFileSync(path)).update('\0');
+  }
+  return hash.digest('hex');
 }
 
 /** Nothing of the builder's environment may reach the bytes. */

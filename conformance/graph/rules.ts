@@ -1,0 +1,142 @@
+/** What may import what. Each rule returns its violations as sentences; none is good. */
+import { type Graph, reachable, type Sources } from './modules.ts';
+
+/** The room a file belongs to: the unit between which imports point down only. */
+export function roomOf(path: string): string {
+  const [top = '', second = ''] = path.split('/');
+  if (path === 'main.ts') return 'main';
+  return ['shared', 'cni', 'csi', 'cri', 'conformance'].includes(top) ? `${top}/${second}` : top;
+}
+
+/** Tests, and the suites that several tests share, may import anything. */
+export function isTest(path: string): boolean {
+  return /\.(test|bench)\.ts$|(^|[/-])contract\.ts$|^conformance\/|\.config\.ts$/.test(path);
+}
+
+/** Which rooms a room may import, besides itself. A room that is not listed may import every shared/ room. */
+const ARROWS: Readonly<Record<string, RegExp>> = {
+  main: /^(commands|(cni|csi|cri|shared)\/.*)$/,
+  commands: /^(cni|csi|cri|shared)\//,
+  scripts: /^$/,
+  'cni/plugins': /^(cni\/protocol|shared\/(config|ip|netlink|nftables|sys))$/,
+  'cni/runtime': /^(cni\/protocol|shared\/.*)$/,
+  'cni/protocol': /^shared\/ip$/,
+  'cni/agent': /^shared\//,
+  'shared/ip': /^$/,
+  'shared/sys': /^shared\/ip$/,
+  'shared/netlink': /^shared\/(ip|sys)$/,
+  'shared/nftables': /^shared\/(ip|netlink|sys)$/,
+  'shared/log': /^shared\/sys$/,
+};
+
+export function importDirection(graph: Graph): string[] {
+  const found: string[] = [];
+  for (const [path, imports] of graph) {
+    if (isTest(path)) continue;
+    const from = roomOf(path);
+    const allowed = ARROWS[from] ?? /^shared\//;
+    for (const { target } of imports) {
+      const to = roomOf(target);
+      if (!isOurs(target) || to === from) continue;
+      if (!allowed.test(to)) found.push(`${path} imports ${target}: ${from} may not know ${to}`);
+    }
+  }
+  return found;
+}
+
+/** Rooms that import each other, types included: neither could be read, tested or replaced alone. */
+export function roomCycles(graph: Graph): string[] {
+  const rooms = new Map<string, Set<string>>();
+  for (const [path, imports] of graph) {
+    if (isTest(path)) continue;
+    const targets = imports.filter(({ target }) => isOurs(target)).map(({ target }) => roomOf(target));
+    const known = rooms.get(roomOf(path)) ?? new Set();
+    rooms.set(roomOf(path), new Set([...known, ...targets.filter((room) => room !== roomOf(path))]));
+  }
+  const asGraph: Graph = new Map(
+    [...rooms].map(([room, to]) => [room, [...to].map((target) => ({ target, typeOnly: false }))]),
+  );
+  const found: string[] = [];
+  for (const [room, to] of rooms) {
+    for (const next of to) {
+      const way = reachable(asGraph, next).get(room);
+      if (way && room < next) found.push([room, ...way].join(' → '));
+    }
+  }
+  return found;
+}
+
+export function onlySysCallsTheSystem(graph: Graph): string[] {
+  return importers(graph, 'bun:ffi')
+    .filter((path) => roomOf(path) !== 'shared/sys')
+    .map((path) => `${path} imports bun:ffi: only shared/sys does`);
+}
+
+/** Files without I/O, so that they are tested with plain values and run anywhere. */
+export const PURE: readonly RegExp[] = [
+  /^cni\/protocol\//,
+  /^shared\/ip\//,
+  /^shared\/netlink\/(codec|requests)\//,
+  /^shared\/nftables\/(build|codec|model)\//,
+  /^shared\/nftables\/transaction\.ts$/,
+  /^shared\/config\/net-conf\.ts$/,
+  /\/(plan|planner|.*-plan)\.ts$/,
+];
+
+/** Modules of the platform that do no I/O. */
+const HARMLESS = /^node:(assert|path|url|util)$/;
+const IO_GLOBALS = /\b(Bun\.(?!CryptoHasher|hash\b)|process\.|console\.|fetch\(|setTimeout\()/;
+
+export function pureFilesReachNoIo(graph: Graph, sources: Sources): string[] {
+  const found: string[] = [];
+  for (const path of graph.keys()) {
+    if (isTest(path) || !PURE.some((pattern) => pattern.test(path))) continue;
+    for (const [target, way] of reachable(graph, path)) {
+      if (/^(node:|bun$|bun:)/.test(target) && !HARMLESS.test(target)) {
+        found.push(`${path} is to be pure but reaches ${target}: ${way.join(' → ')}`);
+      }
+      const global = IO_GLOBALS.exec(code(sources.get(target)))?.[0];
+      if (global !== undefined) found.push(`${path} is to be pure but reaches "${global}" in ${target}`);
+    }
+  }
+  return found;
+}
+
+/** Where a CNI type's code begins. What it reaches is loaded within its few milliseconds. */
+export const CNI_ENTRY = 'cni/plugins/main.ts';
+const CNI_ROOMS = /^(cni\/(plugins|protocol)|shared\/(config|ip|netlink|nftables|sys))$/;
+const SLOW_GLOBALS = /\b(process\.std(out|in|err)|console\.)/;
+
+/**
+ * No CNI type reaches gRPC, the Kubernetes client or any other library, nor node:fs and its like, now or through an
+ * `await import()` later.
+ */
+export function cniStaysLight(graph: Graph, sources: Sources): string[] {
+  const found: string[] = [];
+  for (const [target, way] of reachable(graph, CNI_ENTRY)) {
+    const heavy = isOurs(target) ? !CNI_ROOMS.test(roomOf(target)) : target !== 'bun:ffi';
+    if (heavy) found.push(`a CNI call would load ${target}: ${way.join(' → ')}`);
+    const global = SLOW_GLOBALS.exec(code(sources.get(target)))?.[0];
+    if (global !== undefined) found.push(`a CNI call would pay for "${global}" in ${target}`);
+  }
+  return found;
+}
+
+/** `main.ts` imports nothing until it knows which program it is. */
+export function mainIsLazy(sources: Sources): string[] {
+  const main = code(sources.get('main.ts'));
+  return [...main.matchAll(/^import\s(?!type\b).*$/gm)].map((match) => `main.ts, not lazily: ${match[0]}`);
+}
+
+function importers(graph: Graph, module: string): string[] {
+  return [...graph].filter(([, all]) => all.some(({ target }) => target === module)).map(([path]) => path);
+}
+
+function isOurs(target: string): boolean {
+  return target.endsWith('.ts');
+}
+
+/** A source without its comments, where names of things that it avoids may well stand. */
+function code(source = ''): string {
+  return source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*$/gm, '');
+}
