@@ -3,8 +3,8 @@ import { parseEnvironment } from './environment.ts';
 import { type CniError, incompatibleVersion, invalidConfig, invalidNetns } from './error.ts';
 import { toCniError } from './error-codes.ts';
 import type { NetConf } from './net-conf.ts';
-import { parseNetConf } from './net-conf.ts';
-import type { Plugin } from './plugin.ts';
+import { configTooLarge, parseNetConf } from './net-conf.ts';
+import type { AddRequest, Plugin } from './plugin.ts';
 import type { Result } from './result.ts';
 import { encodeResult } from './result-encode.ts';
 import type { CniVersion } from './version.ts';
@@ -14,8 +14,8 @@ import { currentVersion, isAtLeast, supportedVersions } from './version.ts';
 export interface Call {
   readonly env: Variables;
   /**
-   * Reads the configuration; not called for VERSION, nor before the environment is found valid. Need not return more
-   * than maxConfigBytes + 1 bytes (net-conf.ts). May throw any error.
+   * Reads the configuration; not called for VERSION, nor before the environment is found valid. May throw any error;
+   * a RangeError says that there are more than maxConfigBytes (net-conf.ts).
    */
   readonly stdin: () => Uint8Array;
   /** True when the path names the network namespace that the plugin runs in; false when it cannot be opened. */
@@ -44,7 +44,7 @@ export async function dispatch(plugin: Plugin, call: Call): Promise<Answer> {
     const env = parseEnvironment(call.env);
     if (env.command === 'VERSION') return { ...success, stdout: versionOutput() };
 
-    const conf = parseNetConf(call.stdin(), {
+    const conf = parseNetConf(readConfig(call), {
       lenientPrevResult: env.command !== 'ADD' && env.command !== 'CHECK',
     });
     version = conf.cniVersion;
@@ -52,7 +52,7 @@ export async function dispatch(plugin: Plugin, call: Call): Promise<Answer> {
     switch (env.command) {
       case 'ADD':
         refuseOwnNetns(call, env.netns, env.netnsOverride);
-        return { ...success, stdout: resultOutput(await plugin.add({ env, conf, signal }), version) };
+        return { ...success, stdout: await addOutput(plugin, { env, conf, signal }) };
       case 'DEL':
         refuseOwnNetns(call, env.netns, env.netnsOverride);
         await plugin.del({ env, conf, signal });
@@ -72,6 +72,17 @@ export async function dispatch(plugin: Plugin, call: Call): Promise<Answer> {
     }
   } catch (error) {
     return { stdout: errorOutput(toCniError(error), version), stderr: '', exitCode: 1 };
+  }
+}
+
+/** What to print after an ADD. A result that the configuration's version cannot express is undone. */
+async function addOutput(plugin: Plugin, request: AddRequest): Promise<string> {
+  const result = await plugin.add(request);
+  try {
+    return resultOutput(result, request.conf.cniVersion);
+  } catch (error) {
+    await plugin.del({ ...request, env: { ...request.env, command: 'DEL' } });
+    throw error;
   }
 }
 
@@ -97,6 +108,15 @@ export function versionOutput(): string {
 function about(plugin: Plugin): Answer {
   const versions = `CNI protocol versions supported: ${supportedVersions.join(', ')}`;
   return { ...success, stderr: `${plugin.about}\n${versions}\n` };
+}
+
+function readConfig(call: Call): Uint8Array {
+  try {
+    return call.stdin();
+  } catch (cause) {
+    if (cause instanceof RangeError) throw configTooLarge();
+    throw new Error('cannot read the network configuration from stdin', { cause });
+  }
 }
 
 function refuseOwnNetns(call: Call, netns: string | undefined, override: boolean): void {

@@ -14,7 +14,7 @@ interface SystemError extends Error {
 /**
  * Conditions that pass by themselves: the runtime should repeat the call (code 11). EBUSY: a device or mount that is
  * being torn down; ENOBUFS: the netlink socket's buffer overran; ETXTBSY: the delegate's file is being written;
- * EADDRINUSE: a netlink port id in use; LOCK_TIMEOUT: shared/sys' lock was not given up in time.
+ * EADDRINUSE: a netlink port id in use.
  */
 const transientCodes = [
   'EAGAIN',
@@ -25,8 +25,10 @@ const transientCodes = [
   'ETIMEDOUT',
   'ETXTBSY',
   'EADDRINUSE',
-  'LOCK_TIMEOUT',
 ];
+
+/** Errors without errno that pass by themselves: shared/sys' lock, and what AbortSignal rejects with. */
+const transientNames = ['LockTimeout', 'AbortError', 'TimeoutError'];
 
 /** What to do about a code that says little by itself. */
 const advice: Readonly<Record<string, string>> = {
@@ -65,13 +67,13 @@ export function toCniError(error: unknown): CniError {
   const system = chain.find(isSystemError);
   if (system) {
     const code = isTransient(system) ? CniCode.TryAgainLater : CniCode.IoFailure;
-    return new CniError(code, chain.map(messageOf).join(': '), {
+    return new CniError(code, joinMessages(chain), {
       details: advice[system.code],
       cause: error,
     });
   }
-  if (chain.some((link) => link instanceof Error && link.name === 'AbortError')) {
-    return new CniError(CniCode.TryAgainLater, 'the call was cancelled', { cause: error });
+  if (chain.some((link) => link instanceof Error && transientNames.includes(link.name))) {
+    return new CniError(CniCode.TryAgainLater, joinMessages(chain), { cause: error });
   }
   return new CniError(CniCode.Internal, `internal error: ${messageOf(chain[0])}`, {
     details: chain.map(describe).join(': caused by '),
@@ -108,6 +110,14 @@ function isSystemError(error: unknown): error is SystemError {
 
 function isTransient(error: SystemError): boolean {
   return transientCodes.includes(error.code);
+}
+
+/** The messages from the outermost inwards, without those that the one before already quotes. */
+function joinMessages(chain: readonly unknown[]): string {
+  const messages = chain.map(messageOf);
+  return messages
+    .filter((message, index) => index === 0 || !messages[index - 1]?.includes(message))
+    .join(': ');
 }
 
 function messageOf(error: unknown): string {

@@ -1,3 +1,4 @@
+import type { CniError } from './error.ts';
 import { decodingFailure, invalidConfig, isCniError } from './error.ts';
 import type { JsonObject } from './json.ts';
 import { parseJsonObject, readArray, readObject, readString, requireString } from './json.ts';
@@ -60,10 +61,13 @@ export const maxConfigBytes: number = 8 * 1024 * 1024;
  * missing or invalid network name, 1 for an unknown version.
  */
 export function parseNetConf(bytes: Uint8Array, options: NetConfOptions = {}): NetConf {
-  if (bytes.length > maxConfigBytes) {
-    throw decodingFailure(`the network configuration on stdin is larger than ${maxConfigBytes} bytes`);
-  }
+  if (bytes.length > maxConfigBytes) throw configTooLarge();
   return netConfFromObject(parseJsonObject(bytes, 'the network configuration on stdin'), options);
+}
+
+/** Code 6, for more bytes on stdin than maxConfigBytes. */
+export function configTooLarge(): CniError {
+  return decodingFailure(`the network configuration on stdin is larger than ${maxConfigBytes} bytes`);
 }
 
 /** As parseNetConf, for an object at hand: what a plugin hands to a delegate in the same process. */
