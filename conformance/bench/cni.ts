@@ -1,0 +1,122 @@
+/**
+ * CNI calls, ours against the Go plugins: rounds of ADD and DEL in fresh namespaces, the two sides in turn, from spawn
+ * to exit, with the bridge already there and the state on a real disk.
+ */
+
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
+import { type Answer, callSync, enterWorld, type World } from '../cni/world.ts';
+import { type Figure, median } from './figure.ts';
+import { goPlugins } from './go-plugins.ts';
+
+interface Side {
+  readonly directory: string;
+  readonly add: number[];
+  readonly del: number[];
+}
+
+function side(directory: string): Side {
+  return { directory, add: [], del: [] };
+}
+
+function successful(answer: Answer, what: string): number {
+  if (answer.code !== 0)
+    throw new Error(`${what}: exit ${answer.code ?? answer.signal}: ${answer.stdout}${answer.stderr}`);
+  return answer.ms;
+}
+
+function round(world: World, { directory, add, del }: Side, config: Config): void {
+  const program = `${directory}/${config.type}`;
+  const container = world.container();
+  const base = {
+    program,
+    config,
+    containerId: container.id,
+    ifname: container.ifname,
+    netns: container.netns,
+  };
+  add.push(successful(callSync({ ...base, command: 'ADD' }), `ADD ${program}`));
+  del.push(successful(callSync({ ...base, command: 'DEL' }), `DEL ${program}`));
+  world.remove(container);
+}
+
+/** A scenario: our configuration, the peer's if another, and the budgets. */
+interface Scenario {
+  readonly name: string;
+  readonly config: Config;
+  readonly peer?: Config;
+  readonly add: number;
+  readonly del: number;
+}
+
+const scenarios: readonly Scenario[] = [
+  {
+    name: 'bridge + host-local',
+    config: bridgeConfig(),
+    peer: bridgeConfig({ bridge: 'cni1', name: 'peer' }),
+    add: 8,
+    del: 26,
+  },
+  {
+    name: 'bridge + host-local + ipMasq',
+    config: bridgeConfig({ ipMasq: true }),
+    peer: bridgeConfig({ ipMasq: true, bridge: 'cni1', name: 'peer' }),
+    add: 9,
+    del: 28,
+  },
+  { name: 'underpod (whole chain)', config: underpodConfig({ bridge: 'cni2' }), add: 8, del: 26 },
+];
+
+/** Makes the links under which the executable is the plugins. */
+export function linkTypes(executable: string, directory: string): void {
+  mkdirSync(directory, { recursive: true });
+  for (const type of ['bridge', 'host-local', 'flannel', 'loopback', 'underpod'])
+    symlinkSync(executable, `${directory}/${type}`);
+}
+
+/** Runs every scenario, `rounds` a side after ten that do not count. */
+export function benchCni(executable: string, rounds: number): Figure[] {
+  const peers = goPlugins();
+  using world = enterWorld() ?? undefined;
+  if (!world) return [];
+  linkTypes(executable, '/run/bin');
+  writeSubnetEnv();
+  return scenarios.flatMap((scenario) => {
+    const ours = side('/run/bin');
+    const theirs = peers && scenario.peer ? { side: side(peers), config: scenario.peer } : undefined;
+    for (let index = -10; index < rounds; index += 1) {
+      round(world, ours, scenario.config);
+      if (theirs) round(world, theirs.side, theirs.config);
+    }
+    const figure = (what: 'add' | 'del', budget: number): Figure => ({
+      name: `${scenario.name}: ${what.toUpperCase()}`,
+      ours: median(ours[what].slice(10)),
+      ...(theirs && { peer: median(theirs.side[what].slice(10)) }),
+      budget,
+      rounds,
+    });
+    return [figure('add', scenario.add), figure('del', scenario.del)];
+  });
+}
+
+/** Start-up alone: CNI VERSION, which reads nothing but its environment, through a link named like a type. */
+export function benchStartUp(executable: string, rounds: number): Figure[] {
+  const peers = goPlugins();
+  using world = enterWorld() ?? undefined;
+  if (!world) return [];
+  linkTypes(executable, '/run/bin');
+  const times = { ours: [] as number[], peer: [] as number[] };
+  const call = (directory: string): number =>
+    successful(
+      callSync({ command: 'VERSION', program: `${directory}/bridge`, config: { cniVersion: '1.0.0' } }),
+      `VERSION ${directory}`,
+    );
+  for (let index = -10; index < rounds; index += 1) {
+    times.ours.push(call('/run/bin'));
+    if (peers) times.peer.push(call(peers));
+  }
+  const peer = peers ? { peer: median(times.peer.slice(10)) } : {};
+  return [
+    { name: 'start-up: CNI VERSION', ours: median(times.ours.slice(10)), ...peer, budget: 5.5, rounds },
+  ];
+}

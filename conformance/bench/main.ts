@@ -1,0 +1,79 @@
+/**
+ * `make bench`: our executable against its peers, both sides in one run, medians and ratios.
+ *
+ * Each section runs in a process of its own, because it moves to namespaces of its own.
+ *
+ * Usage: main.ts [--rounds N] [--json] [SECTION …]
+ */
+
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Figure, table, withinBudget } from './figure.ts';
+
+const executable = resolve(
+  import.meta.dirname,
+  `../../dist/underpod-linux-${process.arch === 'arm64' ? 'arm64' : 'amd64'}`,
+);
+
+/** What the rooms' own benchmarks report. */
+interface RoomFigure {
+  readonly name: string;
+  readonly p50Ms: number;
+  readonly budgetMs: number;
+}
+
+const fromRoom = (figures: readonly RoomFigure[], rounds: number): Figure[] =>
+  figures.map((figure) => ({ name: figure.name, ours: figure.p50Ms, budget: figure.budgetMs, rounds }));
+
+const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]> | Figure[]>> = {
+  'start-up': async (rounds) => (await import('./cni.ts')).benchStartUp(executable, rounds),
+  cni: async (rounds) => (await import('./cni.ts')).benchCni(executable, rounds),
+};
+
+async function runSection(name: string, rounds: number): Promise<Figure[]> {
+  const child = Bun.spawn({
+    cmd: [process.execPath, import.meta.filename, '--section', name, '--rounds', String(rounds)],
+    stdout: 'pipe',
+    stderr: 'inherit',
+  });
+  const text = await new Response(child.stdout).text();
+  if ((await child.exited) !== 0) throw new Error(`section ${name} failed`);
+  return JSON.parse(text) as Figure[];
+}
+
+/** Runs the named sections (all unless named) and returns what they measured. */
+export async function bench(names: readonly string[], rounds: number): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const name of names.length > 0 ? names : Object.keys(sections)) {
+    process.stderr.write(`measuring ${name} …\n`);
+    figures.push(...(await runSection(name, rounds)));
+  }
+  return figures;
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '200' },
+      section: { type: 'string' },
+      json: { type: 'boolean' },
+    },
+    allowPositionals: true,
+  });
+  const rounds = Number(values.rounds);
+  const unknown = positionals.filter((name) => !(name in sections));
+  if (unknown.length > 0 || !(rounds > 0)) {
+    process.stderr.write(`usage: main.ts [--rounds N] [--json] [${Object.keys(sections).join('|')} …]\n`);
+    return 2;
+  }
+  if (values.section !== undefined) {
+    process.stdout.write(JSON.stringify(await sections[values.section]?.(rounds)));
+    return 0;
+  }
+  const figures = await bench(positionals, rounds);
+  process.stdout.write(values.json ? `${JSON.stringify(figures)}\n` : `${table(figures)}\n`);
+  return figures.every(withinBudget) ? 0 : 1;
+}
+
+void fromRoom;
+if (import.meta.main) process.exitCode = await main();

@@ -1,0 +1,126 @@
+/**
+ * Kills of the compiled CNI plugins: random moments under load, and every state-changing system call.
+ *
+ * Usage: main.ts [--rounds N] [--parallel N] [--points N|all] [--seed N]
+ * Ends with `N passed, N failed`; exit code 1 if anything leaked, failed or did not die.
+ */
+
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { linkTypes } from '../bench/cni.ts';
+import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
+import { enterWorld, type World } from '../cni/world.ts';
+import { Random } from '../testing/random.ts';
+import { type Point, type PointsPlan, runPoints } from './points.ts';
+import { runRounds } from './rounds.ts';
+
+const executable = resolve(
+  import.meta.dirname,
+  `../../dist/underpod-linux-${process.arch === 'arm64' ? 'arm64' : 'amd64'}`,
+);
+const binaries = '/run/bin';
+
+/** The two ways a node is set up: the single type, and the classic chain with its masquerade rules. */
+const configs: readonly { readonly name: string; readonly config: Config }[] = [
+  { name: 'underpod', config: underpodConfig() },
+  { name: 'bridge with ipMasq', config: bridgeConfig({ ipMasq: true, bridge: 'cni1', cniVersion: '1.1.0' }) },
+];
+
+function tallied(tally: ReadonlyMap<string, number>): string {
+  const entries = [...tally].sort(([, a], [, b]) => b - a);
+  return entries.map(([call, count]) => `${call} ${count}`).join(', ');
+}
+
+/** Every point once, then a seeded sample of `count`; the write of the result and the exit are always among them. */
+function sample(count: number, random: Random): (points: readonly Point[]) => readonly Point[] {
+  return (points) => {
+    const last = points.slice(-2);
+    const rest = points.slice(0, -2);
+    const chosen = new Set<Point>();
+    while (chosen.size < Math.min(count, rest.length)) chosen.add(random.pick(rest));
+    return [...points.filter((point) => chosen.has(point)), ...last];
+  };
+}
+
+class Report {
+  passed = 0;
+  failed = 0;
+
+  add(title: string, detail: string, problems: readonly string[]): void {
+    const ok = problems.length === 0;
+    if (ok) this.passed += 1;
+    else this.failed += 1;
+    process.stdout.write(`${ok ? 'ok  ' : 'FAIL'} ${title}: ${detail}\n`);
+    for (const problem of problems.slice(0, 20)) process.stdout.write(`       ${problem}\n`);
+    if (problems.length > 20) process.stdout.write(`       … and ${problems.length - 20} more\n`);
+  }
+}
+
+async function rounds(
+  world: World,
+  report: Report,
+  total: number,
+  parallel: number,
+  seed: number,
+): Promise<void> {
+  for (const { name, config } of configs) {
+    for (const cleanUp of ['DEL', 'GC'] as const) {
+      const program = `${binaries}/${config.type}`;
+      const share = Math.ceil(total / (configs.length * 2));
+      const result = await runRounds({
+        world,
+        program,
+        config,
+        rounds: share,
+        parallel,
+        killShare: 0.1,
+        cleanUp,
+        seed,
+      });
+      const detail = `${result.rounds} rounds, ${parallel} at a time, ${result.killed} killed (${result.late} had ended)`;
+      report.add(`${name}, ${cleanUp} alone cleans up`, detail, [...result.failures, ...result.leaks]);
+      process.stdout.write(`       last call completed before the kill: ${tallied(result.tally)}\n`);
+    }
+  }
+}
+
+function points(world: World, report: Report, count: number | 'all', random: Random): void {
+  for (const { name, config } of configs) {
+    const program = `${binaries}/${config.type}`;
+    for (const command of ['ADD', 'DEL', 'GC'] as const) {
+      for (const cleanUp of ['DEL', 'GC'] as const) {
+        const choose: Pick<PointsPlan, 'choose'> = count === 'all' ? {} : { choose: sample(count, random) };
+        const result = runPoints({ world, program, config, command, cleanUp, ...choose });
+        const survived = result.survived > 0 ? [`${result.survived} calls did not die at their point`] : [];
+        const detail = `${result.tried} of ${result.recorded} system calls (${tallied(result.tally)})`;
+        const problems = [...result.failures, ...result.leaks, ...survived];
+        report.add(`${name}, ${command} killed at a system call, then ${cleanUp}`, detail, problems);
+      }
+    }
+  }
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '200' },
+      parallel: { type: 'string', default: '8' },
+      points: { type: 'string', default: '6' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    },
+  });
+  const world = enterWorld();
+  if (!world) return 1;
+  using _ = world;
+  linkTypes(executable, binaries);
+  writeSubnetEnv();
+  const seed = Number(values.seed);
+  process.stdout.write(`seed ${seed}\n`);
+  const report = new Report();
+  await rounds(world, report, Number(values.rounds), Number(values.parallel), seed);
+  points(world, report, values.points === 'all' ? 'all' : Number(values.points), new Random(seed));
+  process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
+  return report.failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
