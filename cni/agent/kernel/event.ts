@@ -1,0 +1,18 @@
+/** What the kernel's multicast groups report, cut down to what decides whether the agent has to look. Pure. */
+
+import type { Family } from '../../../shared/nftables/model/family.ts';
+
+export type KernelEvent =
+  /** A link appeared, changed or went. */
+  | { readonly kind: 'link'; readonly index: number; readonly name: string }
+  | { readonly kind: 'address'; readonly index: number; readonly family: 4 | 6 }
+  /** Neighbour or forwarding entry. */
+  | { readonly kind: 'neighbour'; readonly index: number }
+  /** `device` is 0 for routes without one and for those with several. */
+  | { readonly kind: 'route'; readonly device: number; readonly protocol: number; readonly table: number }
+  /** A table, chain, rule or set element; `chain` is known for chains and rules only. */
+  | { readonly kind: 'nftables'; readonly family: Family; readonly table: string; readonly chain?: string }
+  /** The forwarding switch of a family, or that of one interface. */
+  | { readonly kind: 'forwarding'; readonly family: 4 | 6 }
+  /** Events were lost: look at everything. */
+  | { readonly kind: 'overrun' };

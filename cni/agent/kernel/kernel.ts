@@ -1,0 +1,55 @@
+/** The kernel as the agent needs it: one seam, implemented by Linux and by a fake that behaves. */
+
+import type { Ip } from '../../../shared/ip/ip.ts';
+import type { Route } from '../../../shared/netlink/codec/route.ts';
+import type { Nftables } from '../../../shared/nftables/nftables.ts';
+import type { Change, ChangeFailure } from '../network/change.ts';
+import type { ObservedNetwork } from '../network/observed.ts';
+import type { KernelEvent } from './event.ts';
+
+export interface Kernel extends Disposable {
+  /**
+   * Reads links, addresses and the main table's routes; neighbours and forwarding entries of the named devices that
+   * exist. @throws NetlinkError
+   */
+  readNetwork(devices: readonly string[]): ObservedNetwork;
+
+  /**
+   * Carries changes out in order, the device changes in one batch, all others in another. A change that fails does
+   * not stop those behind it. What a deletion finds gone already is no failure.
+   */
+  apply(changes: readonly Change[]): readonly ChangeFailure[];
+
+  /** The route that the kernel would take to each destination; `undefined` where it has none. */
+  routesTo(destinations: readonly Ip[]): readonly (Route | undefined)[];
+
+  /** The packet filter of the same namespace. */
+  readonly nftables: Nftables;
+
+  /** A parameter such as `net/ipv4/ip_forward`; `undefined` where the kernel has none. */
+  readSysctl(key: string): string | undefined;
+  /** @throws SyscallError */
+  writeSysctl(key: string, value: string): void;
+
+  /** Runs a program that is the only interface to something: iptables. Never throws for a failing one. */
+  run(argv: readonly string[], input?: string): Promise<CommandResult>;
+
+  /**
+   * A value that changes whenever the rules of legacy iptables' filter table change, counters aside; `undefined`
+   * while there is no such table. Cheap enough to be asked every second.
+   */
+  legacyFingerprint(family: 4 | 6): string | undefined;
+
+  /**
+   * Calls `listener` for changes that others make (never for those made through this object) until disposed of. What
+   * is read after the promise has resolved misses nothing.
+   */
+  watch(listener: (event: KernelEvent) => void): Promise<Disposable>;
+}
+
+export interface CommandResult {
+  /** Exit code; 127 where the program does not exist. */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}

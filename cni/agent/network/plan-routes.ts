@@ -1,0 +1,82 @@
+/** Routes: what is missing, wrong or stale in the main table. Pure. */
+
+import type { Cidr } from '../../../shared/ip/cidr.ts';
+import { ipEquals } from '../../../shared/ip/ip.ts';
+import { type Route, RT_TABLE, RTN, RTNH_F, RTPROT } from '../../../shared/netlink/codec/route.ts';
+import type { Change } from './change.ts';
+import { type DesiredRoute, metricOf, ROUTE_PROTOCOL } from './desired.ts';
+import type { ObservedNetwork } from './observed.ts';
+import type { EntryPlan } from './plan-entries.ts';
+
+/**
+ * @param kept the managed devices that stay: index → name
+ * @param gone indexes of devices that will be deleted: their routes go with them
+ */
+export function planRoutes(
+  desired: readonly DesiredRoute[],
+  observed: ObservedNetwork,
+  kept: ReadonlyMap<number, string>,
+  gone: ReadonlySet<number>,
+): EntryPlan {
+  const indexes = new Map(observed.links.map((link) => [link.name, link.index]));
+  for (const index of gone) indexes.delete(observed.links.find((link) => link.index === index)?.name ?? '');
+  const wanted = new Map(desired.map((route) => [routeKey(route.destination, metricOf(route)), route]));
+  const right = new Set<DesiredRoute>();
+  /** Routes to a wanted destination that are not the wanted route, in the kernel's order. */
+  const wrong = new Map<DesiredRoute, Route[]>();
+  const removed: Change[] = [];
+  for (const route of observed.routes) {
+    if (route.table !== RT_TABLE.MAIN || devicesOf(route).some((index) => gone.has(index))) continue;
+    const want = route.tos === 0 ? wanted.get(routeKey(route.destination, route.priority ?? 0)) : undefined;
+    if (!want) {
+      if (isOurs(route, kept)) removed.push({ kind: 'delete-route', route });
+    } else if (!right.has(want) && isRight(route, want, indexes)) {
+      right.add(want);
+    } else {
+      const others = wrong.get(want);
+      if (others) others.push(route);
+      else wrong.set(want, [route]);
+    }
+  }
+  const set: Change[] = [];
+  for (const route of wanted.values()) {
+    const others = wrong.get(route) ?? [];
+    // Replacing exchanges the first route of that destination and metric in place: no packet finds none.
+    const rest = right.has(route) ? others : others.slice(1);
+    if (!right.has(route)) set.push({ kind: 'set-route', route });
+    for (const other of rest) removed.push({ kind: 'delete-route', route: other });
+  }
+  return { set, delete: removed };
+}
+
+/** Made by the agent, or on one of its devices and not made by the kernel itself. */
+function isOurs(route: Route, kept: ReadonlyMap<number, string>): boolean {
+  if (route.protocol === ROUTE_PROTOCOL) return true;
+  return route.protocol !== RTPROT.KERNEL && devicesOf(route).some((index) => kept.has(index));
+}
+
+function devicesOf(route: Route): number[] {
+  const hops = route.nextHops?.map((hop) => hop.oif) ?? [];
+  return route.oif === undefined ? hops : [route.oif, ...hops];
+}
+
+function isRight(route: Route, want: DesiredRoute, indexes: ReadonlyMap<string, number>): boolean {
+  if (route.protocol !== ROUTE_PROTOCOL || route.nextHops !== undefined || route.nextHopId !== undefined)
+    return false;
+  if (route.preferredSource !== undefined || route.source !== undefined || route.metrics !== undefined)
+    return false;
+  // IPv6 shows a black hole as leaving by the loopback device.
+  if (want.device === undefined) return route.type === RTN.BLACKHOLE;
+  const sameGateway =
+    route.gateway && want.gateway ? ipEquals(route.gateway, want.gateway) : route.gateway === want.gateway;
+  return (
+    route.type === RTN.UNICAST &&
+    sameGateway &&
+    route.oif === indexes.get(want.device) &&
+    ((route.flags & RTNH_F.ONLINK) !== 0) === want.onlink
+  );
+}
+
+function routeKey(destination: Cidr, metric: number): string {
+  return `${destination.ip.family} ${destination.ip.value} ${destination.prefix} ${metric}`;
+}

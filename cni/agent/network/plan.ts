@@ -1,0 +1,108 @@
+/**
+ * The difference between what the kernel holds and what it should hold, as a list of changes. Pure.
+ *
+ * Level-triggered: nothing is remembered between two runs. Whatever the state, carrying the changes out leads to the
+ * desired one, and from there the plan is empty. What is right already is never touched, so a restarted agent adopts
+ * the devices and routes that its predecessor, or flanneld, left.
+ */
+
+import { cidrEquals } from '../../../shared/ip/cidr.ts';
+import { ipEquals } from '../../../shared/ip/ip.ts';
+import { SCOPE } from '../../../shared/netlink/codec/address.ts';
+import { IFF, type Link } from '../../../shared/netlink/codec/link.ts';
+import { bytesEqual } from './bytes.ts';
+import type { Change, DeviceRepair } from './change.ts';
+import type { DesiredDevice, DesiredNetwork } from './desired.ts';
+import { linkNamed, type ObservedNetwork } from './observed.ts';
+import { planFdb, planNeighbours } from './plan-entries.ts';
+import { planRoutes } from './plan-routes.ts';
+
+/** The changes that turn `observed` into `desired`, in the order in which the kernel accepts them. */
+export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork): Change[] {
+  const devices: Change[] = [];
+  const addresses: Change[] = [];
+  /** Devices that stay, by index: only what is on them is compared; a new device starts empty. */
+  const kept = new Map<number, string>();
+  const gone = new Set<number>();
+  for (const device of desired.devices) {
+    const link = linkNamed(observed, device.name);
+    const obstacle = link && obstacleOf(device, link);
+    if (link && obstacle === undefined) {
+      kept.set(link.index, device.name);
+      const repair = repairOf(device, link);
+      if (repair) devices.push({ kind: 'change-device', device, repair });
+    } else {
+      if (link) {
+        gone.add(link.index);
+        devices.push({ kind: 'delete-device', name: device.name, why: obstacle ?? '' });
+      }
+      devices.push({ kind: 'create-device', device });
+    }
+    addresses.push(...planAddresses(device, kept.has(link?.index ?? -1) ? link : undefined, observed));
+  }
+  const neighbours = planNeighbours(desired.neighbours, observed.neighbours, kept);
+  const fdb = planFdb(desired, observed.fdb, kept);
+  const routes = planRoutes(desired.routes, observed, kept, gone);
+  return [
+    ...devices,
+    ...addresses,
+    ...neighbours.set,
+    ...fdb.set,
+    ...routes.set,
+    ...routes.delete,
+    ...fdb.delete,
+    ...neighbours.delete,
+  ];
+}
+
+/** Why a link cannot become the desired device by changing it; `undefined` if it can. */
+function obstacleOf(device: DesiredDevice, link: Link): string | undefined {
+  const { vxlan } = device;
+  const kind = link.kind;
+  if (kind?.kind !== 'vxlan') return `it is no VXLAN device but ${kind?.kind ?? 'an ordinary one'}`;
+  if (kind.id !== vxlan.vni) return `its VNI is ${kind.id}, not ${vxlan.vni}`;
+  if (kind.port !== vxlan.port) return `its UDP port is ${kind.port}, not ${vxlan.port}`;
+  if ((kind.gbp ?? false) !== vxlan.gbp) return `group-based policy is ${kind.gbp ? 'on' : 'off'}`;
+  if (kind.collectMetadata) return 'it takes its tunnel from the route (external)';
+  if (kind.group) return 'it has a group or default remote';
+  // The kernel refuses to change the family of the outer addresses (vxlan_nl2conf, drivers/net/vxlan).
+  if (kind.local && kind.local.family !== vxlan.local.family)
+    return 'its outer addresses are of another family';
+  return undefined;
+}
+
+function repairOf(device: DesiredDevice, link: Link): DeviceRepair | undefined {
+  const kind = link.kind?.kind === 'vxlan' ? link.kind : undefined;
+  const { vxlan } = device;
+  const sameOptions =
+    kind?.local !== undefined &&
+    ipEquals(kind.local, vxlan.local) &&
+    kind.link === vxlan.underlay &&
+    (kind.learning ?? false) === vxlan.learning;
+  const repair: DeviceRepair = {
+    ...(sameOptions ? {} : { vxlan: true }),
+    ...(link.mac && bytesEqual(link.mac, device.mac) ? {} : { mac: device.mac }),
+    ...(link.mtu === device.mtu ? {} : { mtu: device.mtu }),
+    ...((link.flags & IFF.UP) !== 0 ? {} : { up: true }),
+  };
+  return Object.keys(repair).length > 0 ? repair : undefined;
+}
+
+/** `link` is undefined for a device that will be new. Link-local addresses are the kernel's own business. */
+function planAddresses(device: DesiredDevice, link: Link | undefined, observed: ObservedNetwork): Change[] {
+  const there =
+    link === undefined ? [] : observed.addresses.filter((address) => address.index === link.index);
+  const stale = there.filter(
+    (address) =>
+      address.scope === SCOPE.UNIVERSE &&
+      !device.addresses.some((wanted) => cidrEquals(wanted, address.address)),
+  );
+  const missing = device.addresses.filter(
+    (wanted) => !there.some((address) => cidrEquals(wanted, address.address)),
+  );
+  return [
+    // New ones first: IPv4 drops a device's routes together with its last address.
+    ...missing.map((address): Change => ({ kind: 'add-address', device: device.name, address })),
+    ...stale.map((address): Change => ({ kind: 'delete-address', device: device.name, address })),
+  ];
+}
