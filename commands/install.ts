@@ -1,0 +1,104 @@
+import { type FlagSpec, formatFlags, parseArguments } from '../shared/config/flags.ts';
+import { Settings } from '../shared/config/settings.ts';
+import { UsageError } from '../shared/config/usage-error.ts';
+import { conflistText } from './install/conflist.ts';
+import { digestFile, openDisk } from './install/disk.ts';
+import { reportFailure } from './install/failure.ts';
+import { FLAGS_ONLY } from './install/flags-only.ts';
+import { CNI_TYPES, type Layout } from './install/layout.ts';
+import { planInstall } from './install/plan-install.ts';
+import { run } from './install/run.ts';
+
+const FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'bin-dir',
+    kind: 'string',
+    default: '/usr/local/bin',
+    value: 'DIR',
+    help: 'where the executable goes',
+  },
+  {
+    name: 'cni-bin-dir',
+    kind: 'string',
+    default: '/opt/cni/bin',
+    value: 'DIR',
+    help: 'where runtimes look for plugins',
+  },
+  {
+    name: 'cni-conf-dir',
+    kind: 'string',
+    default: '/etc/cni/net.d',
+    value: 'DIR',
+    help: 'where runtimes look for the network configuration',
+  },
+  {
+    name: 'conflist',
+    kind: 'boolean',
+    default: 'true',
+    help: 'write 10-underpod.conflist, set aside those that win over it',
+  },
+  { name: 'root', kind: 'string', value: 'DIR', help: 'install below this directory, for an image' },
+  { name: 'dry-run', kind: 'boolean', help: 'say what would be done' },
+];
+
+const USAGE = `usage: underpod install [FLAGS]
+
+Puts this executable, a link for each CNI plugin type (${CNI_TYPES.join(', ')}) and the
+network configuration in place. Plugins and configurations that are there already and would win are set aside;
+'underpod uninstall' puts them back. It can be run again at any time, after a crash or to upgrade.
+
+${formatFlags(FLAGS)}
+`;
+
+/** `underpod install`. Exit code 0: in place; 1: stopped half-way; 2: refused, nothing was changed. */
+export async function main(args: string[]): Promise<number> {
+  try {
+    const { values, rest, help } = parseArguments(args, FLAGS);
+    if (help) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    if (rest[0] !== undefined)
+      throw new UsageError(`unexpected argument "${rest[0]}"; --help lists the flags`);
+    const settings = new Settings(FLAGS, { flags: values, ...FLAGS_ONLY });
+    const source = executable();
+    const wanted = {
+      layout: layoutOf(settings),
+      types: CNI_TYPES,
+      source: { path: source, digest: await digestFile(source) },
+      conflist: settings.boolean('conflist') ? conflistText() : undefined,
+    };
+    const disk = openDisk(settings.string('root').replace(/\/+$/, ''));
+    const dryRun = settings.boolean('dry-run');
+    const print = (line: string): boolean => process.stdout.write(`${line}\n`);
+    const changed = await run(disk, (previous) => planInstall(disk, wanted, previous), { dryRun, print });
+    if (!changed) process.stdout.write('everything is in place already\n');
+    else if (!dryRun) process.stdout.write("installed; now run 'underpod agent' on every node\n");
+    return 0;
+  } catch (error) {
+    return reportFailure('install', error);
+  }
+}
+
+function layoutOf(settings: Settings): Layout {
+  const directory = (flag: string): string => {
+    const path = settings.string(flag);
+    if (!path.startsWith('/')) throw new UsageError(`--${flag}=${path}: give an absolute path`);
+    return path.replace(/\/+$/, '');
+  };
+  return {
+    binary: `${directory('bin-dir')}/underpod`,
+    cniBinDir: directory('cni-bin-dir'),
+    cniConfDir: directory('cni-conf-dir'),
+  };
+}
+
+/** The executable that runs now. Uncompiled there is none to install, only Bun. */
+function executable(): string {
+  if (!Bun.main.startsWith('/$bunfs/')) {
+    throw new UsageError(
+      "this is not the compiled executable: 'make build', then dist/underpod-linux-… install",
+    );
+  }
+  return process.execPath;
+}
