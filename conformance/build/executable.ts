@@ -1,0 +1,45 @@
+/** Running the compiled executable, as the tests of several rooms do. */
+import { resolve } from 'node:path';
+import { type Architecture, nativeArchitecture } from '../../scripts/bun-runtime.ts';
+import { ensureBuilt } from '../../scripts/compile.ts';
+
+/** Absolute path of the executable for an architecture, compiled anew if the sources changed. Run from the top. */
+export function executable(arch: Architecture = nativeArchitecture()): string {
+  return resolve(ensureBuilt(arch));
+}
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Setting {
+  /** The whole environment: nothing is inherited. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly stdin?: string;
+  /** The name it is called by, when it is not the path. */
+  readonly argv0?: string;
+  readonly timeoutMs?: number;
+}
+
+/** Runs a command to its end. */
+export function runCommand(command: readonly string[], setting: Setting = {}): Outcome {
+  const done = Bun.spawnSync([...command], {
+    env: { ...setting.env },
+    stdin: new TextEncoder().encode(setting.stdin ?? ''),
+    stdout: 'pipe',
+    stderr: 'pipe',
+    timeout: setting.timeoutMs ?? 20_000,
+    ...(setting.cwd === undefined ? {} : { cwd: setting.cwd }),
+    ...(setting.argv0 === undefined ? {} : { argv0: setting.argv0 }),
+  });
+  return { code: done.exitCode, stdout: done.stdout.toString(), stderr: done.stderr.toString() };
+}
+
+/** The environment of a call that asks a plugin for its versions. */
+export const VERSION_CALL: Readonly<Record<string, string>> = {
+  CNI_COMMAND: 'VERSION',
+  CNI_PATH: '/opt/cni/bin',
+};
