@@ -1,7 +1,7 @@
 import type { Chain } from './model/chain.ts';
 import type { Element } from './model/element.ts';
 import type { Family } from './model/family.ts';
-import type { Rule } from './model/rule.ts';
+import type { Rule, RuleLabel } from './model/rule.ts';
 import type { NftMap, NftSet } from './model/set.ts';
 import type { Table, TableRef } from './model/table.ts';
 import type { Transaction } from './transaction.ts';
@@ -29,6 +29,9 @@ export interface Nftables {
 
   /** The rules of one chain in their order, or those of all chains of the table. */
   listRules(table: TableRef, chain?: string): Rule[];
+
+  /** Handles and comments of one chain's rules: all that deleting by comment needs, in a tenth of the time. */
+  listRuleLabels(table: TableRef, chain: string): RuleLabel[];
 
   /** Sets and maps, the anonymous ones included. */
   listSets(table: TableRef): (NftSet | NftMap)[];

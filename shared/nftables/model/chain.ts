@@ -1,4 +1,4 @@
-import type { UnknownAttribute } from './attribute.ts';
+import type { Attribute } from '../../netlink/codec/attributes.ts';
 import type { Family } from './family.ts';
 
 /** What names a chain. */
@@ -20,10 +20,10 @@ export interface BaseHook {
   readonly hook: Hook;
   /** Lower runs first; `PRIORITY` has the names that nft prints. */
   readonly priority: number;
-  /** Default accept. */
+  /** Accept if absent; listing always gives it. */
   readonly policy?: Policy;
-  /** The interface of an ingress or egress hook. */
-  readonly device?: string;
+  /** What the hook holds besides: the interfaces of ingress and egress. */
+  readonly unknown?: readonly Attribute[];
 }
 
 export interface Chain extends ChainRef {
@@ -33,7 +33,7 @@ export interface Chain extends ChainRef {
   readonly comment?: string;
   /** Given by the kernel. */
   readonly handle?: bigint;
-  readonly unknown?: readonly UnknownAttribute[];
+  readonly unknown?: readonly Attribute[];
 }
 
 /** NF_IP_PRI_* of linux/netfilter_ipv4.h, by the names nft prints. */

@@ -18,3 +18,14 @@ export const inetProto: DataType = { name: 'inet_proto', id: 12, size: 1, byteOr
 export const inetService: DataType = { name: 'inet_service', id: 13, size: 2, byteOrder: 'network' };
 export const mark: DataType = { name: 'mark', id: 19, size: 4, byteOrder: 'host' };
 export const ifname: DataType = { name: 'ifname', id: 41, size: 16, byteOrder: 'host' };
+
+/** The types that have a name here. Sets of other programs may have more; those are listed as `type-<id>`. */
+export const DATA_TYPES: readonly DataType[] = [
+  ipv4Addr,
+  ipv6Addr,
+  etherAddr,
+  inetProto,
+  inetService,
+  mark,
+  ifname,
+];

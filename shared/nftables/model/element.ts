@@ -1,4 +1,4 @@
-import type { UnknownAttribute } from './attribute.ts';
+import type { Attribute } from '../../netlink/codec/attributes.ts';
 import type { NftMap, NftSet } from './set.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -18,7 +18,7 @@ export interface Element {
   readonly expires?: number;
   /** At most 128 bytes of UTF-8. */
   readonly comment?: string;
-  readonly unknown?: readonly UnknownAttribute[];
+  readonly unknown?: readonly Attribute[];
 }
 
 /** Elements of one set, to be added or deleted together. The set's whole definition says how they are encoded. */

@@ -186,15 +186,11 @@ export interface Counter {
   readonly bytes: bigint;
 }
 
-/** NF_NAT_RANGE_* of linux/netfilter/nf_nat.h. */
-export type NatFlag =
-  | 'map-ips'
-  | 'proto-specified'
-  | 'random'
-  | 'persistent'
-  | 'fully-random'
-  | 'proto-offset'
-  | 'netmap';
+/**
+ * NF_NAT_RANGE_* of linux/netfilter/nf_nat.h, without the two that the kernel sets by itself when an address or a port
+ * is given.
+ */
+export type NatFlag = 'random' | 'persistent' | 'fully-random' | 'proto-offset' | 'netmap';
 
 /** Source address := that of the outgoing interface. Postrouting, nat chains only. */
 export interface Masquerade {

@@ -1,4 +1,4 @@
-import type { UnknownAttribute } from './attribute.ts';
+import type { Attribute } from '../../netlink/codec/attributes.ts';
 import type { Expression } from './expression.ts';
 import type { Family } from './family.ts';
 
@@ -8,6 +8,11 @@ export interface RuleRef {
   readonly table: string;
   readonly chain: string;
   readonly handle: bigint;
+}
+
+/** A rule's name and what it says of itself: enough to find and delete the rules that someone made. */
+export interface RuleLabel extends RuleRef {
+  readonly comment?: string;
 }
 
 export interface Rule {
@@ -22,8 +27,8 @@ export interface Rule {
   readonly handle?: bigint;
   /**
    * In an `add`: the handle of the rule to come after; in an `insert`: of the rule to come before. Absent: at the
-   * chain's end or start. The kernel reports the handle of the rule before this one here, which listing leaves out.
+   * chain's end or start.
    */
   readonly position?: bigint;
-  readonly unknown?: readonly UnknownAttribute[];
+  readonly unknown?: readonly Attribute[];
 }

@@ -1,6 +1,7 @@
-import type { UnknownAttribute } from './attribute.ts';
+import type { Attribute } from '../../netlink/codec/attributes.ts';
 import type { DataType } from './data-type.ts';
 import type { Family } from './family.ts';
+import type { UserdataRecord } from './userdata.ts';
 
 /** What names a set or map; the two share one name space within a table. */
 export interface SetRef {
@@ -31,11 +32,16 @@ interface SetBase extends SetRef {
   /** `memory` trades look-up speed for a smaller set; default performance. */
   readonly policy?: 'performance' | 'memory';
   readonly comment?: string;
+  /**
+   * Records of nft's userdata besides the comment and what follows from the types: how a `typeof` declaration reads,
+   * for instance. The kernel ignores them.
+   */
+  readonly hints?: readonly UserdataRecord[];
   /** Names a set in rules and elements of the same transaction; only anonymous sets need it. */
   readonly id?: number;
   /** Given by the kernel. */
   readonly handle?: bigint;
-  readonly unknown?: readonly UnknownAttribute[];
+  readonly unknown?: readonly Attribute[];
 }
 
 export interface NftSet extends SetBase {

@@ -1,4 +1,4 @@
-import type { UnknownAttribute } from './attribute.ts';
+import type { Attribute } from '../../netlink/codec/attributes.ts';
 import type { Family } from './family.ts';
 
 /** What names a table. */
@@ -15,5 +15,5 @@ export interface Table extends TableRef {
   readonly dormant?: boolean;
   /** Given by the kernel. */
   readonly handle?: bigint;
-  readonly unknown?: readonly UnknownAttribute[];
+  readonly unknown?: readonly Attribute[];
 }

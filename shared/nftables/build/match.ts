@@ -1,0 +1,97 @@
+import { hostU32, interfaceName } from './bytes.ts';
+import type { Part } from './rule.ts';
+
+/** `iifname "eth0"`. A name that ends in `*` matches every interface that begins so. */
+export function iifname(name: string, op: '==' | '!=' = '=='): Part {
+  return matchName('iifname', name, op);
+}
+
+/** `oifname "eth0"`, wildcard as in `iifname`. */
+export function oifname(name: string, op: '==' | '!=' = '=='): Part {
+  return matchName('oifname', name, op);
+}
+
+function matchName(key: 'iifname' | 'oifname', name: string, op: '==' | '!='): Part {
+  const value = name.endsWith('*') ? new TextEncoder().encode(name.slice(0, -1)) : interfaceName(name);
+  return (draft) => draft.push({ kind: 'meta', key, dest: 0 }, { kind: 'cmp', source: 0, op, value });
+}
+
+/** `meta mark & mask == value`: tests some bits of the packet's mark. */
+export function markIs(mask: number, value: number, op: '==' | '!=' = '=='): Part {
+  return (draft) =>
+    draft.push(
+      { kind: 'meta', key: 'mark', dest: 0 },
+      { kind: 'bitwise', source: 0, dest: 0, mask: hostU32(mask), xor: hostU32(0) },
+      { kind: 'cmp', source: 0, op, value: hostU32(value) },
+    );
+}
+
+/** `meta mark set meta mark | bits`: sets bits and leaves those of others alone. */
+export function markOr(bits: number): Part {
+  return (draft) =>
+    draft.push(
+      { kind: 'meta', key: 'mark', dest: 0 },
+      { kind: 'bitwise', source: 0, dest: 0, mask: hostU32(~bits), xor: hostU32(bits) },
+      { kind: 'meta-set', key: 'mark', source: 0 },
+    );
+}
+
+/** IP_CT_* as bits (linux/netfilter/nf_conntrack_common.h, NF_CT_STATE_BIT). */
+const CT_STATE = { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 } as const;
+
+/** `ct state established,related`: any of them. */
+export function ctState(...states: readonly (keyof typeof CT_STATE)[]): Part {
+  return anyBit(
+    'state',
+    states.reduce((bits, state) => bits | CT_STATE[state], 0),
+  );
+}
+
+/** IPS_* of linux/netfilter/nf_conntrack_common.h. */
+const CT_STATUS = {
+  expected: 1,
+  'seen-reply': 2,
+  assured: 4,
+  confirmed: 8,
+  snat: 16,
+  dnat: 32,
+  dying: 512,
+} as const;
+
+/** `ct status dnat`: any of them. */
+export function ctStatus(...states: readonly (keyof typeof CT_STATUS)[]): Part {
+  return anyBit(
+    'status',
+    states.reduce((bits, state) => bits | CT_STATUS[state], 0),
+  );
+}
+
+function anyBit(key: 'state' | 'status', bits: number): Part {
+  return (draft) =>
+    draft.push(
+      { kind: 'ct', key, dest: 0 },
+      { kind: 'bitwise', source: 0, dest: 0, mask: hostU32(bits), xor: hostU32(0) },
+      { kind: 'cmp', source: 0, op: '!=', value: hostU32(0) },
+    );
+}
+
+/** RTN_* of linux/rtnetlink.h. */
+export const FIB_TYPE = {
+  unicast: 1,
+  local: 2,
+  broadcast: 3,
+  anycast: 4,
+  multicast: 5,
+  blackhole: 6,
+  unreachable: 7,
+  prohibit: 8,
+} as const;
+
+/** `fib daddr type local`: the destination is one of this node's addresses, for instance. */
+export function fibDaddrType(type: keyof typeof FIB_TYPE, op: '==' | '!=' = '=='): Part {
+  return (draft) =>
+    draft.push(
+      { kind: 'fib', result: 'type', inputs: ['daddr'], dest: 0 },
+      { kind: 'cmp', source: 0, op, value: hostU32(FIB_TYPE[type]) },
+    );
+}

@@ -1,0 +1,43 @@
+import type { NatFlag } from '../model/expression.ts';
+import type { Verdict } from '../model/verdict.ts';
+import type { Part } from './rule.ts';
+
+export function accept(): Part {
+  return verdict({ code: 'accept' });
+}
+
+export function drop(): Part {
+  return verdict({ code: 'drop' });
+}
+
+/** Back to the chain that jumped here; in a base chain, to its policy. */
+export function returns(): Part {
+  return verdict({ code: 'return' });
+}
+
+/** Goes through `chain` and comes back. */
+export function jump(chain: string): Part {
+  return verdict({ code: 'jump', chain });
+}
+
+/** Goes to `chain` for good. */
+export function goTo(chain: string): Part {
+  return verdict({ code: 'goto', chain });
+}
+
+export function verdict(decision: Verdict): Part {
+  return (draft) => draft.push({ kind: 'verdict', verdict: decision });
+}
+
+/** Counts packets and bytes that come this far. */
+export function counter(): Part {
+  return (draft) => draft.push({ kind: 'counter', packets: 0n, bytes: 0n });
+}
+
+/**
+ * `masquerade`: nat chains of postrouting only. `fully-random` picks source ports at random, so that two connections
+ * set up at once rarely collide; `random` is its weaker form for old kernels.
+ */
+export function masquerade(...flags: readonly NatFlag[]): Part {
+  return (draft) => draft.push({ kind: 'masquerade', flags });
+}

@@ -1,0 +1,66 @@
+import type { ByteWriter } from '../../netlink/codec/wire.ts';
+import type { Rule, RuleLabel } from '../model/rule.ts';
+import { readExpressions, writeExpressions } from './expression.ts';
+import { messageFamily } from './family.ts';
+import { Fields } from './fields.ts';
+import { NFGENMSG_SIZE } from './message.ts';
+import { keeps, unknownOf } from './unknown.ts';
+import { commentRecord, encodeUserdata, readComment } from './userdata.ts';
+
+/** enum nft_rule_attributes of linux/netfilter/nf_tables.h. */
+export const RULE = {
+  TABLE: 1,
+  CHAIN: 2,
+  HANDLE: 3,
+  EXPRESSIONS: 4,
+  POSITION: 6,
+  USERDATA: 7,
+  PAD: 8,
+} as const;
+
+/** The attributes of NFT_MSG_NEWRULE; the handle only if this is to replace the rule that has it. */
+export function writeRule(writer: ByteWriter, rule: Rule, replace: boolean): void {
+  const { unknown, comment } = rule;
+  writer.attrString(RULE.TABLE, rule.table);
+  writer.attrString(RULE.CHAIN, rule.chain);
+  if (replace && rule.handle !== undefined) writer.attrU64be(RULE.HANDLE, rule.handle);
+  writeExpressions(writer, RULE.EXPRESSIONS, rule.expressions);
+  if (comment !== undefined && !keeps(unknown, RULE.USERDATA)) {
+    writer.attr(RULE.USERDATA, encodeUserdata([commentRecord(comment)]));
+  }
+  if (rule.position !== undefined) writer.attrU64be(RULE.POSITION, rule.position);
+  writer.attributes(unknown);
+}
+
+/** @throws DecodeError */
+export function readRule(payload: Uint8Array): Rule {
+  const fields = new Fields(payload, NFGENMSG_SIZE);
+  // The position that the kernel lists is the rule before this one: its place in the list says so already.
+  fields.skip(RULE.PAD, RULE.POSITION);
+  const handle = fields.optionalU64(RULE.HANDLE);
+  const expressions = fields.optional(RULE.EXPRESSIONS);
+  const comment = fields.viewed(RULE.USERDATA, readComment);
+  return {
+    kind: 'rule',
+    family: messageFamily(payload),
+    table: fields.text(RULE.TABLE),
+    chain: fields.text(RULE.CHAIN),
+    expressions: expressions === undefined ? [] : readExpressions(expressions),
+    ...(comment === undefined ? {} : { comment }),
+    ...(handle === undefined ? {} : { handle }),
+    ...unknownOf(fields.rest),
+  };
+}
+
+/** Of a rule only what names it and what it says of itself. @throws DecodeError */
+export function readRuleLabel(payload: Uint8Array): RuleLabel {
+  const fields = new Fields(payload, NFGENMSG_SIZE);
+  const comment = fields.viewed(RULE.USERDATA, readComment);
+  return {
+    family: messageFamily(payload),
+    table: fields.text(RULE.TABLE),
+    chain: fields.text(RULE.CHAIN),
+    handle: fields.optionalU64(RULE.HANDLE) ?? 0n,
+    ...(comment === undefined ? {} : { comment }),
+  };
+}

@@ -1,0 +1,137 @@
+import type { NlMessage } from '../netlink/codec/message.ts';
+import { NetlinkError } from '../netlink/error.ts';
+import type { NetlinkRequest } from '../netlink/request.ts';
+import { NetlinkSocket } from '../netlink/socket.ts';
+import { errnoName, SyscallError } from '../sys/errno.ts';
+import type { OwnedFd } from '../sys/fd.ts';
+import { readChain } from './codec/chain.ts';
+import type { RawElement } from './codec/element.ts';
+import { readElements } from './codec/elements.ts';
+import { readGeneration } from './codec/generation.ts';
+import { fromRaw } from './codec/interval.ts';
+import { dumpChains, dumpElements, dumpRules, dumpSets, dumpTables, getGeneration } from './codec/request.ts';
+import { readRule, readRuleLabel } from './codec/rule.ts';
+import { readSet } from './codec/set.ts';
+import { readTable } from './codec/table.ts';
+import { encodeTransaction, messageBound } from './codec/transaction.ts';
+import { describe } from './describe.ts';
+import { NftError } from './error.ts';
+import type { Chain } from './model/chain.ts';
+import type { Element } from './model/element.ts';
+import type { Family } from './model/family.ts';
+import type { Rule, RuleLabel } from './model/rule.ts';
+import type { NftMap, NftSet } from './model/set.ts';
+import type { Table, TableRef } from './model/table.ts';
+import type { Nftables } from './nftables.ts';
+import type { Transaction } from './transaction.ts';
+
+/** NETLINK_NETFILTER (linux/netlink.h). */
+const NETLINK_NETFILTER = 12;
+
+/** The kernel's nf_tables in one network namespace, over a netlink socket of its own. */
+export class KernelNftables implements Nftables, Disposable {
+  readonly #socket: NetlinkSocket;
+
+  /** Takes ownership of `socket`. */
+  constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+  }
+
+  /**
+   * Opens the packet filter of a namespace, by default the calling thread's.
+   * @throws SyscallError EPROTONOSUPPORT when the kernel has no nfnetlink
+   */
+  static open(options: { readonly netns?: OwnedFd } = {}): KernelNftables {
+    return new KernelNftables(NetlinkSocket.open(NETLINK_NETFILTER, options));
+  }
+
+  run(transaction: Transaction): void {
+    const first = this.#socket.takeSequence(messageBound(transaction));
+    const { bytes, operations } = encodeTransaction(transaction, first);
+    if (bytes.length === 0) return;
+    const answers = this.#exchange(bytes, first, operations.length);
+    let finished = false;
+    for (const [index, { acknowledgement }] of answers.entries()) {
+      if (acknowledgement === undefined) continue;
+      const { errno, message } = acknowledgement;
+      if (errno === 0) {
+        finished = true;
+        continue;
+      }
+      const operation = transaction.operations[operations[index] ?? -1];
+      const what = operation === undefined ? 'commit a transaction' : describe(operation);
+      throw new NftError(what, errnoName(errno), { operation, kernelMessage: message });
+    }
+    if (!finished) throw new NftError('commit a transaction: no answer from the kernel', 'EIO');
+  }
+
+  listTables(family?: Family): Table[] {
+    return this.#dump(dumpTables(family), readTable);
+  }
+
+  listChains(table: TableRef): Chain[] {
+    return this.#dump(dumpChains(table.family), readChain).filter((chain) => chain.table === table.name);
+  }
+
+  listRules(table: TableRef, chain?: string): Rule[] {
+    return this.#dump(dumpRules(table, chain), readRule);
+  }
+
+  listRuleLabels(table: TableRef, chain: string): RuleLabel[] {
+    return this.#dump(dumpRules(table, chain), readRuleLabel);
+  }
+
+  listSets(table: TableRef): (NftSet | NftMap)[] {
+    return this.#dump(dumpSets(table), readSet);
+  }
+
+  listElements(set: NftSet | NftMap): Element[] {
+    const raw: RawElement[] = [];
+    for (const { payload } of this.#messages(dumpElements(set))) readElements(payload, raw);
+    return fromRaw(set, raw);
+  }
+
+  getGeneration(): number {
+    const [reply] = asNftError(() => this.#socket.request(getGeneration()));
+    if (reply === undefined) throw new NftError('get the generation of nf_tables: no answer', 'EIO');
+    return readGeneration(reply.payload);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket[Symbol.dispose]();
+  }
+
+  #dump<T>(request: NetlinkRequest, read: (payload: Uint8Array) => T): T[] {
+    return this.#messages(request).map(({ payload }) => read(payload));
+  }
+
+  /** The answers to a dump; none when what was to be listed does not exist. */
+  #messages(request: NetlinkRequest): readonly NlMessage[] {
+    try {
+      return asNftError(() => this.#socket.dump(request));
+    } catch (error) {
+      if (error instanceof NftError && error.code === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  #exchange(bytes: Uint8Array, first: number, count: number): ReturnType<NetlinkSocket['exchange']> {
+    try {
+      return this.#socket.exchange(bytes, first, count);
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      const why = error.code === 'EMSGSIZE' ? ': raise net.core.wmem_max or give CAP_NET_ADMIN' : '';
+      throw new NftError(`send a transaction of ${bytes.length} bytes${why}`, error.code, { cause: error });
+    }
+  }
+}
+
+/** Errors of the socket as errors of nf_tables. */
+function asNftError<T>(ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
+    throw new NftError(error.request, error.code, { kernelMessage: error.kernelMessage, cause: error });
+  }
+}
