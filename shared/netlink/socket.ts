@@ -1,32 +1,29 @@
 import type { OwnedFd } from '../sys/fd.ts';
-import type { Acknowledgement, NlMessage } from './codec/message.ts';
-import type { NetlinkError } from './error.ts';
+import { NLM_F, type NlMessage, writeMessage } from './codec/message.ts';
+import { ByteWriter } from './codec/wire.ts';
+import { type Answer, Inbox } from './inbox.ts';
+import { completeDump, type Outcome, outcomeOf } from './outcome.ts';
 import type { NetlinkRequest } from './request.ts';
+import { answerSpaceOf, makeRoom, planSends } from './sends.ts';
 import { openTransport, type Transport } from './transport.ts';
 
-/** What became of one request. */
-export interface Outcome {
-  /** Why the kernel refused it; undefined when it did as asked. */
-  readonly error: NetlinkError | undefined;
-  /** What the kernel answered besides the acknowledgement. */
-  readonly replies: readonly NlMessage[];
-  /** The kernel's remark on a request that it carried out. */
-  readonly warning?: string;
-}
+export type { Answer } from './inbox.ts';
+export type { Outcome } from './outcome.ts';
 
-/** What came back for one sequence number. */
-export interface Answer {
-  /** Undefined when the kernel neither acknowledged nor refused the message. */
-  readonly acknowledgement: Acknowledgement | undefined;
-  readonly replies: readonly NlMessage[];
-}
+/** No answer at all. */
+const SILENCE: Answer = { acknowledgement: undefined, replies: [], interrupted: false, cutOff: false };
 
 /** A netlink socket of any protocol. All its methods are synchronous: the kernel answers while it takes a request. */
 export class NetlinkSocket implements Disposable {
   readonly #transport: Transport;
+  readonly #inbox: Inbox;
+  readonly #writer = new ByteWriter(4096);
+  #nextSequence = 1;
 
+  /** Takes ownership of `transport`. */
   constructor(transport: Transport) {
     this.#transport = transport;
+    this.#inbox = new Inbox(transport);
   }
 
   /**
@@ -45,9 +42,27 @@ export class NetlinkSocket implements Disposable {
   /**
    * Sends all requests at once, each to be acknowledged, and returns what became of each, in their order. The kernel
    * carries them out one by one and goes on after one that failed. More than the socket's buffers hold is split.
+   *
+   * An answer that the kernel lost for want of room gives that request the error ENOBUFS; whether it was carried out
+   * is then unknown.
+   *
+   * @throws SyscallError when sending fails
    */
   transact(requests: readonly NetlinkRequest[]): Outcome[] {
-    throw new Error(`not built yet: ${requests.length}`);
+    const outcomes: Outcome[] = [];
+    for (const { from, to, bytes } of planSends(requests, this.#transport)) {
+      const count = to - from;
+      const first = this.takeSequence(count);
+      this.#writer.reset();
+      this.#writer.reserve(bytes);
+      for (let i = 0; i < count; i++) this.#write(requests[from + i] as NetlinkRequest, NLM_F.ACK, first + i);
+      this.#transport.send(this.#writer.view());
+      const answers = this.#inbox.collect({ first, count, all: true });
+      for (let i = 0; i < count; i++) {
+        outcomes.push(outcomeOf(requests[from + i] as NetlinkRequest, answers[i]));
+      }
+    }
+    return outcomes;
   }
 
   /**
@@ -55,7 +70,9 @@ export class NetlinkSocket implements Disposable {
    * @throws NetlinkError
    */
   request(request: NetlinkRequest): readonly NlMessage[] {
-    throw new Error(`not built yet: ${request.type}`);
+    const [outcome] = this.transact([request]);
+    if (outcome?.error !== undefined) throw outcome.error;
+    return outcome?.replies ?? [];
   }
 
   /**
@@ -63,7 +80,7 @@ export class NetlinkSocket implements Disposable {
    * @throws NetlinkError the first failure, after the kernel has seen all of them
    */
   requestAll(requests: readonly NetlinkRequest[]): void {
-    throw new Error(`not built yet: ${requests.length}`);
+    for (const { error } of this.transact(requests)) if (error !== undefined) throw error;
   }
 
   /**
@@ -71,7 +88,13 @@ export class NetlinkSocket implements Disposable {
    * @throws NetlinkError; EINTR when it changed at every try
    */
   dump(request: NetlinkRequest): readonly NlMessage[] {
-    throw new Error(`not built yet: ${request.type}`);
+    return completeDump(request, () => {
+      const first = this.takeSequence(1);
+      this.#writer.reset();
+      this.#write(request, NLM_F.DUMP, first);
+      this.#transport.send(this.#writer.view());
+      return this.#inbox.collect({ first, count: 1, all: true })[0];
+    });
   }
 
   /**
@@ -80,23 +103,41 @@ export class NetlinkSocket implements Disposable {
    * @throws SyscallError EMSGSIZE when it is more than the socket's send buffer can be raised to
    */
   batch(requests: readonly NetlinkRequest[]): Answer[] {
-    throw new Error(`not built yet: ${requests.length}`);
+    const first = this.takeSequence(requests.length);
+    this.#writer.reset();
+    requests.forEach((request, i) => {
+      this.#write(request, 0, first + i);
+    });
+    return this.exchange(this.#writer.view(), first, requests.length);
   }
 
   /** The first of `count` sequence numbers, for messages that the caller writes itself. */
   takeSequence(count: number): number {
-    throw new Error(`not built yet: ${count}`);
+    // Numbers start anew before they would exceed nlmsg_seq, a u32; 0 is what multicast events carry.
+    if (this.#nextSequence + count > 0xffff_ffff) this.#nextSequence = 1;
+    const first = this.#nextSequence;
+    this.#nextSequence += count;
+    return first;
   }
 
   /**
    * Sends a datagram of messages written by the caller, numbered without a gap from `first` (of `takeSequence`), and
    * collects what comes back for each until the kernel has nothing more to say.
+   * @throws SyscallError EMSGSIZE as `batch`; ENOBUFS when answers were lost
    */
   exchange(bytes: Uint8Array, first: number, count: number): Answer[] {
-    throw new Error(`not built yet: ${bytes.length} ${first} ${count}`);
+    makeRoom(this.#transport, bytes.length, answerSpaceOf(count));
+    this.#transport.send(bytes);
+    const answers = this.#inbox.collect({ first, count, all: false });
+    return answers.map((answer) => answer ?? SILENCE);
   }
 
   [Symbol.dispose](): void {
     this.#transport[Symbol.dispose]();
+  }
+
+  #write(request: NetlinkRequest, flags: number, seq: number): void {
+    const { type, payload } = request;
+    writeMessage(this.#writer, type, request.flags | flags | NLM_F.REQUEST, seq, 0, payload);
   }
 }

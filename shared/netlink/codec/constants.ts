@@ -1,3 +1,5 @@
+import { DecodeError } from './decode-error.ts';
+
 /* Numbers that several rtnetlink codecs share. Each is named as in the header it is from. */
 
 /** Address families, linux/socket.h. BRIDGE marks messages about bridge ports and forwarding tables. */
@@ -39,4 +41,11 @@ export const RTNLGRP = {
 /** The family byte of an address of IPv4 or IPv6. */
 export function familyNumber(family: 4 | 6): number {
   return family === 4 ? AF.INET : AF.INET6;
+}
+
+/** The family that a header's family byte names. @throws DecodeError when it is neither IPv4 nor IPv6 */
+export function ipFamily(family: number): 4 | 6 {
+  if (family === AF.INET) return 4;
+  if (family === AF.INET6) return 6;
+  throw new DecodeError(`address family ${family} is neither IPv4 nor IPv6`);
 }

@@ -1,5 +1,11 @@
 import type { Ip } from '../../ip/ip.ts';
-import type { Attribute } from './attributes.ts';
+import { type Attribute, parseAttributes } from './attributes.ts';
+import { AF } from './constants.ts';
+import { DecodeError } from './decode-error.ts';
+import { NDA, NDMSG_SIZE, writeNdmsg } from './ndmsg.ts';
+import { NTF, NUD } from './neighbour.ts';
+import { ip, u8, u16, u16be, u32 } from './read.ts';
+import { type ByteWriter, encoded } from './wire.ts';
 
 /** An entry of the forwarding table of a bridge or a VXLAN device. */
 export interface FdbEntry {
@@ -29,10 +35,74 @@ export interface FdbEntry {
 /** What a request says about an entry. Left out: flags self, state permanent. */
 export type FdbSpec = Pick<FdbEntry, 'index' | 'mac'> & Partial<FdbEntry>;
 
+/** The payload of RTM_NEWNEIGH and RTM_DELNEIGH for a forwarding entry. */
 export function encodeFdb(spec: FdbSpec): Uint8Array {
-  throw new Error(`not built yet: ${JSON.stringify(Object.keys(spec))}`);
+  return encoded(writeFdb, spec);
 }
 
+export function writeFdb(writer: ByteWriter, spec: FdbSpec): void {
+  const { index, state = NUD.PERMANENT, flags = NTF.SELF } = spec;
+  writeNdmsg(writer, AF.BRIDGE, index, state, flags, 0);
+  writer.attr(NDA.LLADDR, spec.mac);
+  if (spec.destination !== undefined) writer.attrIp(NDA.DST, spec.destination);
+  if (spec.vlan !== undefined) writer.attrU16(NDA.VLAN, spec.vlan);
+  if (spec.port !== undefined) writer.attrU16be(NDA.PORT, spec.port);
+  if (spec.vni !== undefined) writer.attrU32(NDA.VNI, spec.vni);
+  if (spec.sourceVni !== undefined) writer.attrU32(NDA.SRC_VNI, spec.sourceVni);
+  if (spec.nextHopId !== undefined) writer.attrU32(NDA.NH_ID, spec.nextHopId);
+  if (spec.via !== undefined) writer.attrU32(NDA.IFINDEX, spec.via);
+  if (spec.master !== undefined) writer.attrU32(NDA.MASTER, spec.master);
+  if (spec.protocol !== undefined) writer.attrU8(NDA.PROTOCOL, spec.protocol);
+  writer.attributes(spec.unknown);
+}
+
+/** @throws DecodeError, also for neighbours of IPv4 and IPv6 */
 export function decodeFdb(bytes: Uint8Array): FdbEntry {
-  throw new Error(`not built yet: ${JSON.stringify(Object.keys(bytes))}`);
+  if (u8(bytes) !== AF.BRIDGE) throw new DecodeError(`family ${u8(bytes)} is not that of forwarding entries`);
+  const unknown: Attribute[] = [];
+  const found: { -readonly [K in keyof FdbEntry]?: FdbEntry[K] } = {
+    index: u32(bytes, 4),
+    state: u16(bytes, 8),
+    flags: u8(bytes, 10),
+  };
+  for (const attribute of parseAttributes(bytes, NDMSG_SIZE)) {
+    const { payload } = attribute;
+    switch (attribute.type) {
+      case NDA.LLADDR:
+        found.mac = payload;
+        break;
+      case NDA.DST:
+        found.destination = ip(payload);
+        break;
+      case NDA.VLAN:
+        found.vlan = u16(payload);
+        break;
+      case NDA.PORT:
+        found.port = u16be(payload);
+        break;
+      case NDA.VNI:
+        found.vni = u32(payload);
+        break;
+      case NDA.SRC_VNI:
+        found.sourceVni = u32(payload);
+        break;
+      case NDA.NH_ID:
+        found.nextHopId = u32(payload);
+        break;
+      case NDA.IFINDEX:
+        found.via = u32(payload);
+        break;
+      case NDA.MASTER:
+        found.master = u32(payload);
+        break;
+      case NDA.PROTOCOL:
+        found.protocol = u8(payload);
+        break;
+      default:
+        unknown.push(attribute);
+    }
+  }
+  if (found.mac === undefined) throw new DecodeError('a forwarding entry without a MAC address');
+  if (unknown.length > 0) found.unknown = unknown;
+  return found as FdbEntry;
 }

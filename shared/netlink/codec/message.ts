@@ -121,8 +121,9 @@ const ATTR_MISS_NEST = 6;
  */
 export function decodeError(message: NlMessage): Acknowledgement {
   const { payload } = message;
-  const errno = -i32(payload) | 0;
-  if ((message.flags & NLM_F.ACK_TLVS) === 0) return { errno, unknown: [] };
+  // A DONE without a number ends a dump that went well.
+  const errno = message.type === NLMSG.DONE && payload.length < 4 ? 0 : -i32(payload) | 0;
+  if ((message.flags & NLM_F.ACK_TLVS) === 0 || payload.length < 4) return { errno, unknown: [] };
   // ERROR: the errno is followed by the request, its payload only when it was not capped. DONE has no copy of it.
   let start = 4;
   if (message.type === NLMSG.ERROR) {

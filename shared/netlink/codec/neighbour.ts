@@ -1,5 +1,10 @@
 import type { Ip } from '../../ip/ip.ts';
-import type { Attribute } from './attributes.ts';
+import { type Attribute, parseAttributes } from './attributes.ts';
+import { familyNumber, ipFamily } from './constants.ts';
+import { DecodeError } from './decode-error.ts';
+import { NDA, NDMSG_SIZE, writeNdmsg } from './ndmsg.ts';
+import { ip, u8, u16, u32 } from './read.ts';
+import { type ByteWriter, encoded } from './wire.ts';
 
 /** States, linux/neighbour.h. */
 export const NUD = {
@@ -45,17 +50,51 @@ export interface Neighbour {
 /** What a request says about a neighbour. Left out: state permanent. */
 export type NeighbourSpec = Pick<Neighbour, 'index' | 'ip'> & Partial<Neighbour>;
 
+/** The payload of RTM_NEWNEIGH and RTM_DELNEIGH for a neighbour. */
 export function encodeNeighbour(spec: NeighbourSpec): Uint8Array {
-  throw new Error(`not built yet: ${JSON.stringify(Object.keys(spec))}`);
+  return encoded(writeNeighbour, spec);
 }
 
+export function writeNeighbour(writer: ByteWriter, spec: NeighbourSpec): void {
+  const { index, flags = 0, state = NUD.PERMANENT, type = 0 } = spec;
+  writeNdmsg(writer, familyNumber(spec.ip.family), index, state, flags, type);
+  writer.attrIp(NDA.DST, spec.ip);
+  if (spec.mac !== undefined) writer.attr(NDA.LLADDR, spec.mac);
+  if (spec.probes !== undefined) writer.attrU32(NDA.PROBES, spec.probes);
+  if (spec.protocol !== undefined) writer.attrU8(NDA.PROTOCOL, spec.protocol);
+  writer.attributes(spec.unknown);
+}
+
+/** @throws DecodeError, also for the forwarding entries (family AF_BRIDGE), which `decodeFdb` reads */
 export function decodeNeighbour(bytes: Uint8Array): Neighbour {
-  throw new Error(`not built yet: ${JSON.stringify(Object.keys(bytes))}`);
-}
-
-export function encodeNeighbourFilter(
-  family: number,
-  filter: { readonly index?: number; readonly master?: number },
-): Uint8Array {
-  throw new Error(`not built yet: ${JSON.stringify(Object.keys({ family, filter }))}`);
+  const family = ipFamily(u8(bytes));
+  const unknown: Attribute[] = [];
+  const found: { -readonly [K in keyof Neighbour]?: Neighbour[K] } = {
+    index: u32(bytes, 4),
+    state: u16(bytes, 8),
+    flags: u8(bytes, 10),
+    type: u8(bytes, 11),
+  };
+  for (const attribute of parseAttributes(bytes, NDMSG_SIZE)) {
+    const { payload } = attribute;
+    switch (attribute.type) {
+      case NDA.DST:
+        found.ip = ip(payload, family);
+        break;
+      case NDA.LLADDR:
+        found.mac = payload;
+        break;
+      case NDA.PROBES:
+        found.probes = u32(payload);
+        break;
+      case NDA.PROTOCOL:
+        found.protocol = u8(payload);
+        break;
+      default:
+        unknown.push(attribute);
+    }
+  }
+  if (found.ip === undefined) throw new DecodeError('a neighbour without an address');
+  if (unknown.length > 0) found.unknown = unknown;
+  return found as Neighbour;
 }

@@ -1,3 +1,4 @@
+import type { Cidr } from '../../ip/cidr.ts';
 import type { Ip } from '../../ip/ip.ts';
 import { DecodeError } from './decode-error.ts';
 
@@ -72,9 +73,19 @@ export function text(bytes: Uint8Array): string {
   return result;
 }
 
-/** The address that an attribute of four (IPv4) or sixteen bytes (IPv6) holds. */
-export function ip(bytes: Uint8Array): Ip {
-  if (bytes.length === 4) return { family: 4, value: BigInt(u32be(bytes)) };
-  if (bytes.length === 16) return { family: 6, value: (u64be(bytes) << 64n) | u64be(bytes, 8) };
-  throw new DecodeError(`an IP address has 4 or 16 bytes, not ${bytes.length}`);
+/** The address that an attribute of four (IPv4) or sixteen bytes (IPv6) holds; `family` insists on one of them. */
+export function ip(bytes: Uint8Array, family?: 4 | 6): Ip {
+  if (bytes.length === 4 && family !== 6) return { family: 4, value: BigInt(u32be(bytes)) };
+  if (bytes.length === 16 && family !== 4)
+    return { family: 6, value: (u64be(bytes) << 64n) | u64be(bytes, 8) };
+  throw new DecodeError(
+    `an IP${family === undefined ? '' : `v${family}`} address cannot have ${bytes.length} bytes`,
+  );
+}
+
+/** An address with the length of its prefix. */
+export function cidr(bytes: Uint8Array, prefix: number, family: 4 | 6): Cidr {
+  if (prefix > (family === 4 ? 32 : 128))
+    throw new DecodeError(`no prefix of IPv${family} has ${prefix} bits`);
+  return { ip: ip(bytes, family), prefix };
 }

@@ -1,6 +1,15 @@
 import type { Cidr } from '../../ip/cidr.ts';
 import type { Ip } from '../../ip/ip.ts';
-import type { Attribute } from './attributes.ts';
+import { SCOPE } from './address.ts';
+import { type Attribute, parseAttributes } from './attributes.ts';
+import { familyNumber, ipFamily } from './constants.ts';
+import { type NextHop, readNextHops, readVia, writeGateway, writeNextHops } from './next-hop.ts';
+import { cidr, ip, u8, u32 } from './read.ts';
+import { type RouteMetrics, readMetrics, writeMetrics } from './route-metrics.ts';
+import { type ByteWriter, encoded } from './wire.ts';
+
+export type { NextHop } from './next-hop.ts';
+export type { RouteMetrics } from './route-metrics.ts';
 
 /** Tables, linux/rtnetlink.h. */
 export const RT_TABLE = { UNSPEC: 0, DEFAULT: 253, MAIN: 254, LOCAL: 255 } as const;
@@ -28,40 +37,6 @@ export const RTNH_F = {
   LINKDOWN: 16,
   UNRESOLVED: 32,
 } as const;
-
-/** Metrics of a route; sizes in bytes. */
-export interface RouteMetrics {
-  readonly mtu?: number;
-  readonly advmss?: number;
-  readonly window?: number;
-  readonly rtt?: number;
-  readonly rttVar?: number;
-  readonly ssthresh?: number;
-  readonly cwnd?: number;
-  readonly reordering?: number;
-  readonly hoplimit?: number;
-  readonly initcwnd?: number;
-  readonly initrwnd?: number;
-  /** Bits of RTAX_FEATURE. */
-  readonly features?: number;
-  readonly rtoMin?: number;
-  readonly quickAck?: number;
-  /** Bit mask: metrics that the kernel may not change. */
-  readonly lock?: number;
-  readonly unknown?: readonly Attribute[];
-}
-
-/** One way of a multipath route. */
-export interface NextHop {
-  readonly oif: number;
-  /** Share of the traffic, from 1. */
-  readonly weight: number;
-  /** Bits of RTNH_F. */
-  readonly flags: number;
-  /** Of the route's family or, for an IPv4 route, IPv6. */
-  readonly gateway?: Ip;
-  readonly unknown?: readonly Attribute[];
-}
 
 /** A route as the kernel tells it. */
 export interface Route {
@@ -102,18 +77,187 @@ export interface Route {
  */
 export type RouteSpec = Pick<Route, 'destination'> & Partial<Route>;
 
+/** Bits of rtm_flags that routes have beside RTNH_F, linux/rtnetlink.h. */
+export const RTM_F = { NOTIFY: 0x100, CLONED: 0x200, LOOKUP_TABLE: 0x1000, FIB_MATCH: 0x2000 } as const;
+
+/**
+ * Size of struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type as u8, flags u32
+ * (linux/rtnetlink.h).
+ */
+const HEADER = 12;
+
+/** Attributes of linux/rtnetlink.h. */
+const RTA = {
+  DST: 1,
+  SRC: 2,
+  IIF: 3,
+  OIF: 4,
+  GATEWAY: 5,
+  PRIORITY: 6,
+  PREFSRC: 7,
+  METRICS: 8,
+  MULTIPATH: 9,
+  TABLE: 15,
+  MARK: 16,
+  VIA: 18,
+  PREF: 20,
+  NH_ID: 30,
+} as const;
+
+/** The payload of RTM_NEWROUTE and RTM_DELROUTE. */
 export function encodeRoute(spec: RouteSpec): Uint8Array {
-  throw new Error(`not built yet: ${JSON.stringify(Object.keys(spec))}`);
+  return encoded(writeRoute, spec);
 }
 
+export function writeRoute(writer: ByteWriter, spec: RouteSpec): void {
+  const { destination, source, gateway, table = RT_TABLE.MAIN, type = RTN.UNICAST } = spec;
+  writer.u8(familyNumber(destination.ip.family));
+  writer.u8(destination.prefix);
+  writer.u8(source?.prefix ?? 0);
+  writer.u8(spec.tos ?? 0);
+  writer.u8(table > 0xff ? RT_TABLE.UNSPEC : table);
+  writer.u8(spec.protocol ?? RTPROT.BOOT);
+  writer.u8(spec.scope ?? defaultScope(spec, type));
+  writer.u8(type);
+  writer.u32(spec.flags ?? 0);
+  if (destination.prefix > 0) writer.attrIp(RTA.DST, destination.ip);
+  if (source !== undefined && source.prefix > 0) writer.attrIp(RTA.SRC, source.ip);
+  if (gateway !== undefined) writeGateway(writer, gateway, destination.ip.family);
+  if (spec.preferredSource !== undefined) writer.attrIp(RTA.PREFSRC, spec.preferredSource);
+  if (spec.priority !== undefined) writer.attrU32(RTA.PRIORITY, spec.priority);
+  if (spec.preference !== undefined) writer.attrU8(RTA.PREF, spec.preference);
+  if (table > 0xff) writer.attrU32(RTA.TABLE, table);
+  if (spec.metrics !== undefined) {
+    const start = writer.beginNest(RTA.METRICS);
+    writeMetrics(writer, spec.metrics);
+    writer.endNest(start);
+  }
+  if (spec.nextHops !== undefined) {
+    const start = writer.beginNest(RTA.MULTIPATH);
+    writeNextHops(writer, spec.nextHops, destination.ip.family);
+    writer.endNest(start);
+  }
+  if (spec.nextHopId !== undefined) writer.attrU32(RTA.NH_ID, spec.nextHopId);
+  if (spec.iif !== undefined) writer.attrU32(RTA.IIF, spec.iif);
+  if (spec.oif !== undefined) writer.attrU32(RTA.OIF, spec.oif);
+  if (spec.mark !== undefined) writer.attrU32(RTA.MARK, spec.mark);
+  writer.attributes(spec.unknown);
+}
+
+/** @throws DecodeError, also for families other than IPv4 and IPv6 */
 export function decodeRoute(bytes: Uint8Array): Route {
-  throw new Error(`not built yet: ${JSON.stringify(Object.keys(bytes))}`);
+  const family = ipFamily(u8(bytes));
+  const unknown: Attribute[] = [];
+  const found: { -readonly [K in keyof Route]?: Route[K] } = {
+    tos: u8(bytes, 3),
+    table: u8(bytes, 4),
+    protocol: u8(bytes, 5),
+    scope: u8(bytes, 6),
+    type: u8(bytes, 7),
+    flags: u32(bytes, 8),
+  };
+  let destination: Uint8Array = new Uint8Array(family === 4 ? 4 : 16);
+  for (const attribute of parseAttributes(bytes, HEADER)) {
+    const { payload } = attribute;
+    switch (attribute.type) {
+      case RTA.DST:
+        destination = payload;
+        break;
+      case RTA.SRC:
+        found.source = cidr(payload, u8(bytes, 2), family);
+        break;
+      case RTA.IIF:
+        found.iif = u32(payload);
+        break;
+      case RTA.OIF:
+        found.oif = u32(payload);
+        break;
+      case RTA.GATEWAY:
+        found.gateway = ip(payload, family);
+        break;
+      case RTA.VIA:
+        found.gateway = readVia(payload);
+        break;
+      case RTA.PRIORITY:
+        found.priority = u32(payload);
+        break;
+      case RTA.PREFSRC:
+        found.preferredSource = ip(payload, family);
+        break;
+      case RTA.METRICS:
+        found.metrics = readMetrics(payload);
+        break;
+      case RTA.MULTIPATH:
+        found.nextHops = readNextHops(payload, family);
+        break;
+      case RTA.TABLE:
+        found.table = u32(payload);
+        break;
+      case RTA.MARK:
+        found.mark = u32(payload);
+        break;
+      case RTA.PREF:
+        found.preference = u8(payload);
+        break;
+      case RTA.NH_ID:
+        found.nextHopId = u32(payload);
+        break;
+      default:
+        unknown.push(attribute);
+    }
+  }
+  found.destination = cidr(destination, u8(bytes, 1), family);
+  if (unknown.length > 0) found.unknown = unknown;
+  return found as Route;
 }
 
-export function encodeRouteFilter(filter: object): Uint8Array {
-  throw new Error(`not built yet: ${JSON.stringify(Object.keys(filter))}`);
+/** The payload of an RTM_GETROUTE that lists routes. */
+export function encodeRouteFilter(filter: {
+  readonly family: 4 | 6;
+  readonly table?: number;
+  readonly protocol?: number;
+  readonly type?: number;
+  readonly oif?: number;
+}): Uint8Array {
+  const { table = RT_TABLE.UNSPEC, oif } = filter;
+  return encoded((writer) => {
+    writer.u32(familyNumber(filter.family));
+    writer.u8(table > 0xff ? RT_TABLE.UNSPEC : table);
+    writer.u8(filter.protocol ?? RTPROT.UNSPEC);
+    writer.u8(0);
+    writer.u8(filter.type ?? RTN.UNSPEC);
+    writer.u32(0);
+    if (table > 0xff) writer.attrU32(RTA.TABLE, table);
+    if (oif !== undefined) writer.attrU32(RTA.OIF, oif);
+  }, undefined);
 }
 
-export function encodeRouteQuery(destination: Ip, query: object): Uint8Array {
-  throw new Error(`not built yet: ${JSON.stringify(Object.keys({ destination, query }))}`);
+/** The payload of an RTM_GETROUTE that asks for the way to one address. */
+export function encodeRouteQuery(
+  destination: Ip,
+  query: { readonly source?: Ip; readonly oif?: number; readonly iif?: number; readonly mark?: number },
+): Uint8Array {
+  const prefix = destination.family === 4 ? 32 : 128;
+  return encoded((writer) => {
+    writer.u8(familyNumber(destination.family));
+    writer.u8(prefix);
+    writer.u8(query.source === undefined ? 0 : prefix);
+    writer.u8(0);
+    writer.u32(0);
+    // Else the kernel tells the table that it should have looked in (main) and not the one it found it in.
+    writer.u32(RTM_F.LOOKUP_TABLE);
+    writer.attrIp(RTA.DST, destination);
+    if (query.source !== undefined) writer.attrIp(RTA.SRC, query.source);
+    if (query.iif !== undefined) writer.attrU32(RTA.IIF, query.iif);
+    if (query.oif !== undefined) writer.attrU32(RTA.OIF, query.oif);
+    if (query.mark !== undefined) writer.attrU32(RTA.MARK, query.mark);
+  }, undefined);
+}
+
+/** What `ip route add` chooses. IPv6 has no scopes and ignores it. */
+function defaultScope(spec: RouteSpec, type: number): number {
+  if (type === RTN.LOCAL) return SCOPE.HOST;
+  if (type === RTN.BROADCAST || type === RTN.MULTICAST || type === RTN.ANYCAST) return SCOPE.LINK;
+  const direct = spec.gateway === undefined && spec.nextHops === undefined && spec.nextHopId === undefined;
+  return type === RTN.UNICAST && direct ? SCOPE.LINK : SCOPE.UNIVERSE;
 }

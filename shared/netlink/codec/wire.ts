@@ -43,56 +43,56 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
-    this.#reserve(1);
+    this.reserve(1);
     this.#buffer[this.#length++] = value;
   }
 
   u16(value: number): void {
-    this.#reserve(2);
+    this.reserve(2);
     this.#put16(value);
   }
 
   u32(value: number): void {
-    this.#reserve(4);
+    this.reserve(4);
     this.#put32(value);
   }
 
   u64(value: bigint): void {
-    this.#reserve(8);
+    this.reserve(8);
     this.#put32(Number(value & 0xffff_ffffn));
     this.#put32(Number((value >> 32n) & 0xffff_ffffn));
   }
 
   u16be(value: number): void {
-    this.#reserve(2);
+    this.reserve(2);
     this.#put16be(value);
   }
 
   u32be(value: number): void {
-    this.#reserve(4);
+    this.reserve(4);
     this.#put32be(value);
   }
 
   u64be(value: bigint): void {
-    this.#reserve(8);
+    this.reserve(8);
     this.#put32be(Number((value >> 32n) & 0xffff_ffffn));
     this.#put32be(Number(value & 0xffff_ffffn));
   }
 
   bytes(value: Uint8Array): void {
-    this.#reserve(value.length);
+    this.reserve(value.length);
     this.#putBytes(value);
   }
 
   zeros(count: number): void {
-    this.#reserve(count);
+    this.reserve(count);
     this.#buffer.fill(0, this.#length, this.#length + count);
     this.#length += count;
   }
 
   /** Fills up to the next multiple of four bytes. */
   align(): void {
-    this.#reserve(ALIGNMENT - 1);
+    this.reserve(ALIGNMENT - 1);
     this.#pad();
   }
 
@@ -164,21 +164,30 @@ export class ByteWriter {
     this.u64be(value);
   }
 
-  /** Text in UTF-8 with the closing NUL byte that the kernel's NLA_STRING and NLA_NUL_STRING both accept. */
+  /** Text in UTF-8 with a closing NUL byte. */
   attrString(type: number, text: string): void {
+    this.#attrText(type, text, '\0');
+  }
+
+  /** Text in UTF-8 without a closing NUL byte, for values whose longest form leaves no room for one. */
+  attrText(type: number, text: string): void {
+    this.#attrText(type, text, '');
+  }
+
+  #attrText(type: number, text: string, end: '' | '\0'): void {
+    if (text.includes('\0')) throw new RangeError('text in a netlink attribute cannot hold a NUL character');
     const start = this.#length;
-    this.#header(type, text.length + 1);
+    this.#header(type, text.length + end.length);
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
-      if (code === 0) throw new RangeError('text in a netlink attribute cannot hold a NUL character');
       if (code > 0x7f) {
         this.#length = start;
-        this.attr(type, new TextEncoder().encode(`${text}\0`));
+        this.attr(type, new TextEncoder().encode(text + end));
         return;
       }
       this.#buffer[this.#length++] = code;
     }
-    this.#buffer[this.#length++] = 0;
+    if (end !== '') this.#buffer[this.#length++] = 0;
     this.#pad();
   }
 
@@ -226,7 +235,7 @@ export class ByteWriter {
   #header(type: number, payload: number): void {
     const size = payload + 4;
     if (size > MAX_ATTRIBUTE) throw new RangeError(`an attribute of ${size} bytes exceeds ${MAX_ATTRIBUTE}`);
-    this.#reserve(size + ALIGNMENT - 1);
+    this.reserve(size + ALIGNMENT - 1);
     this.#put16(size);
     this.#put16(type);
   }
@@ -264,11 +273,25 @@ export class ByteWriter {
     this.#buffer[this.#length++] = value;
   }
 
-  #reserve(count: number): void {
+  /** Makes room for `count` more bytes, so that writing them does not grow the buffer step by step. */
+  reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#buffer.length) return;
     const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
   }
+}
+
+let scratch: ByteWriter | undefined;
+
+/** The bytes that `fill` writes. The writer is shared between calls, so that they allocate nothing but the result. */
+export function encoded<T>(fill: (writer: ByteWriter, value: T) => void, value: T): Uint8Array {
+  const writer = scratch ?? new ByteWriter(1024);
+  scratch = undefined;
+  writer.reset();
+  fill(writer, value);
+  const bytes = writer.toBytes();
+  scratch = writer;
+  return bytes;
 }

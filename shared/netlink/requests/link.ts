@@ -43,6 +43,7 @@ export function getLink(key: LinkKey): NetlinkRequest {
     type: RTM.GETLINK,
     flags: 0,
     payload: encodeLink({ ...key, extMask: FILTER_SKIP_STATS }),
+    replies: true,
     what: () => `get link ${nameOf(key)}`,
   };
 }

@@ -3,7 +3,8 @@ import { formatMac } from '../../ip/mac.ts';
 import { AF, familyNumber, RTM } from '../codec/constants.ts';
 import { encodeFdb, type FdbSpec } from '../codec/fdb.ts';
 import { NLM_F } from '../codec/message.ts';
-import { encodeNeighbour, encodeNeighbourFilter, type NeighbourSpec } from '../codec/neighbour.ts';
+import { encodeNeighbourFilter } from '../codec/ndmsg.ts';
+import { encodeNeighbour, type NeighbourSpec } from '../codec/neighbour.ts';
 import type { NetlinkRequest } from '../request.ts';
 
 /** Adds a neighbour. EEXIST when there is one for the address. */

@@ -44,6 +44,7 @@ export function getRoute(
     type: RTM.GETROUTE,
     flags: 0,
     payload: encodeRouteQuery(destination, query),
+    replies: true,
     what: () => `look up route to ${formatIp(destination)}`,
   };
 }

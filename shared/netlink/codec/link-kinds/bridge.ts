@@ -1,4 +1,6 @@
 import type { Attribute } from '../attributes.ts';
+import { type Field, readField, writeFields } from '../fields.ts';
+import type { ByteWriter } from '../wire.ts';
 
 /** A bridge. Times are in hundredths of a second (USER_HZ), as the kernel counts them. */
 export interface BridgeKind {
@@ -25,4 +27,39 @@ export interface BridgeKind {
   readonly callIp6tables?: boolean;
   readonly callArptables?: boolean;
   readonly unknown?: readonly Attribute[];
+}
+
+/** Attributes IFLA_BR_* of linux/if_link.h. */
+const FIELDS: readonly Field<BridgeKind>[] = [
+  ['forwardDelay', 1, 'u32'],
+  ['helloTime', 2, 'u32'],
+  ['maxAge', 3, 'u32'],
+  ['ageingTime', 4, 'u32'],
+  ['stpState', 5, 'u32'],
+  ['priority', 6, 'u16'],
+  ['vlanFiltering', 7, 'bool'],
+  ['vlanProtocol', 8, 'u16be'],
+  ['vlanDefaultPvid', 39, 'u16'],
+  ['vlanStatsEnabled', 41, 'bool'],
+  ['groupForwardMask', 9, 'u16'],
+  ['multicastRouter', 22, 'u8'],
+  ['multicastSnooping', 23, 'bool'],
+  ['multicastQuerier', 25, 'bool'],
+  ['multicastHashMax', 27, 'u32'],
+  ['callIptables', 36, 'bool'],
+  ['callIp6tables', 37, 'bool'],
+  ['callArptables', 38, 'bool'],
+];
+
+/** Writes the options of a bridge, the content of IFLA_INFO_DATA. */
+export function writeBridge(writer: ByteWriter, bridge: BridgeKind): void {
+  writeFields(writer, FIELDS, bridge);
+  writer.attributes(bridge.unknown);
+}
+
+/** @throws DecodeError */
+export function readBridge(attributes: readonly Attribute[]): BridgeKind {
+  const bridge = { kind: 'bridge' } as const;
+  const unknown = attributes.filter((attribute) => !readField(FIELDS, attribute, bridge));
+  return unknown.length === 0 ? bridge : { ...bridge, unknown };
 }

@@ -1,5 +1,8 @@
 import type { Ip } from '../../../ip/ip.ts';
 import type { Attribute } from '../attributes.ts';
+import { type Field, readField, writeFields } from '../fields.ts';
+import { u16be, u32be } from '../read.ts';
+import type { ByteWriter } from '../wire.ts';
 
 /** A VXLAN device. */
 export interface VxlanKind {
@@ -39,4 +42,61 @@ export interface VxlanKind {
   /** Don't fragment: 0 unset, 1 set, 2 inherit. */
   readonly df?: number;
   readonly unknown?: readonly Attribute[];
+}
+
+/** Attributes IFLA_VXLAN_* of linux/if_link.h, in the order in which `ip` sends them. */
+const FIELDS: readonly Field<VxlanKind>[] = [
+  ['link', 3, 'u32'],
+  ['gbp', 23, 'flag'],
+  ['gpe', 27, 'flag'],
+  ['l2miss', 13, 'bool'],
+  ['l3miss', 14, 'bool'],
+  ['proxy', 11, 'bool'],
+  ['rsc', 12, 'bool'],
+  ['udpChecksum', 18, 'bool'],
+  ['udpZeroChecksum6Tx', 19, 'bool'],
+  ['udpZeroChecksum6Rx', 20, 'bool'],
+  ['collectMetadata', 25, 'bool'],
+  ['ttl', 5, 'u8'],
+  ['ttlInherit', 28, 'flag'],
+  ['tos', 6, 'u8'],
+  ['df', 29, 'u8'],
+  ['ageing', 8, 'u32'],
+  ['limit', 9, 'u32'],
+  ['id', 1, 'u32'],
+  ['group', 2, 'ip4'],
+  ['group', 16, 'ip6'],
+  ['local', 4, 'ip4'],
+  ['local', 17, 'ip6'],
+  ['learning', 7, 'bool'],
+  ['port', 15, 'u16be'],
+];
+const LABEL = 26;
+const PORT_RANGE = 10;
+
+/** Writes the options of a VXLAN device, the content of IFLA_INFO_DATA. */
+export function writeVxlan(writer: ByteWriter, vxlan: VxlanKind): void {
+  writeFields(writer, FIELDS, vxlan);
+  if (vxlan.flowLabel !== undefined) writer.attrU32be(LABEL, vxlan.flowLabel);
+  if (vxlan.portRange !== undefined) {
+    // struct ifla_vxlan_port_range: low and high, both in network order.
+    const start = writer.beginNest(PORT_RANGE);
+    writer.u16be(vxlan.portRange.low);
+    writer.u16be(vxlan.portRange.high);
+    writer.endNest(start);
+  }
+  writer.attributes(vxlan.unknown);
+}
+
+/** @throws DecodeError */
+export function readVxlan(attributes: readonly Attribute[]): VxlanKind {
+  const unknown: Attribute[] = [];
+  const vxlan: { -readonly [K in keyof VxlanKind]: VxlanKind[K] } = { kind: 'vxlan' };
+  for (const attribute of attributes) {
+    const { type, payload } = attribute;
+    if (type === LABEL) vxlan.flowLabel = u32be(payload);
+    else if (type === PORT_RANGE) vxlan.portRange = { low: u16be(payload), high: u16be(payload, 2) };
+    else if (!readField(FIELDS, attribute, vxlan)) unknown.push(attribute);
+  }
+  return unknown.length === 0 ? vxlan : { ...vxlan, unknown };
 }
