@@ -1,3 +1,4 @@
+import { pluginTypes } from '../cni/plugins/main.ts';
 import { type FlagSpec, formatFlags, parseArguments } from '../shared/config/flags.ts';
 import { Settings } from '../shared/config/settings.ts';
 import { UsageError } from '../shared/config/usage-error.ts';
@@ -5,7 +6,7 @@ import { conflistText } from './install/conflist.ts';
 import { digestFile, openDisk } from './install/disk.ts';
 import { reportFailure } from './install/failure.ts';
 import { FLAGS_ONLY } from './install/flags-only.ts';
-import { CNI_TYPES, type Layout } from './install/layout.ts';
+import type { Layout } from './install/layout.ts';
 import { planInstall } from './install/plan-install.ts';
 import { run } from './install/run.ts';
 
@@ -43,7 +44,7 @@ const FLAGS: readonly FlagSpec[] = [
 
 const USAGE = `usage: underpod install [FLAGS]
 
-Puts this executable, a link for each CNI plugin type (${CNI_TYPES.join(', ')}) and the
+Puts this executable, a link for each CNI plugin type (${pluginTypes.join(', ')}) and the
 network configuration in place. Plugins and configurations that are there already and would win are set aside;
 'underpod uninstall' puts them back. It can be run again at any time, after a crash or to upgrade.
 
@@ -64,7 +65,7 @@ export async function main(args: string[]): Promise<number> {
     const source = executable();
     const wanted = {
       layout: layoutOf(settings),
-      types: CNI_TYPES,
+      types: pluginTypes,
       source: { path: source, digest: await digestFile(source) },
       conflist: settings.boolean('conflist') ? conflistText() : undefined,
     };

@@ -1,8 +1,5 @@
 /** Where an installation puts things, as the node sees it (a `--root` prefix comes in front only on disk). */
 
-/** The CNI types that are built: a link of each name leads to the executable. */
-export const CNI_TYPES: readonly string[] = ['bridge', 'flannel', 'host-local', 'loopback', 'underpod'];
-
 export interface Layout {
   /** The executable, e.g. /usr/local/bin/underpod. */
   readonly binary: string;

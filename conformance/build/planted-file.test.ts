@@ -23,7 +23,8 @@ beforeAll(() => {
   for (const name of ['bunfig.toml', '.bunfig.toml']) {
     writeFileSync(`${hostile}/${name}`, `preload = [${JSON.stringify(`${hostile}/evil.js`)}]\n`);
   }
-  for (const name of ['.env', '.env.local', '.env.production']) writeFileSync(`${hostile}/${name}`, 'PLANTED=1\n');
+  for (const name of ['.env', '.env.local', '.env.production'])
+    writeFileSync(`${hostile}/${name}`, 'PLANTED=1\n');
   writeFileSync(`${hostile}/tsconfig.json`, '{"compilerOptions": {"paths": {"*": ["./evil.js"]}}}');
   writeFileSync(`${hostile}/package.json`, '{"main": "evil.js", "imports": {"#*": "./evil.js"}}');
 });

@@ -62,38 +62,41 @@ describe('with an empty environment', () => {
   });
 });
 
-describe.skipIf(getuid() !== 0)('with everything read-only (skipped unless root: it needs a mount namespace)', () => {
-  /** Every mount point read-only, in a mount namespace of its own; then the command. */
-  const readOnly = (command: string, env: Record<string, string>) =>
-    runCommand(
-      [
-        '/usr/bin/unshare',
-        '--mount',
-        '--propagation=private',
-        '/bin/sh',
-        '-euc',
-        `cut -d' ' -f2 /proc/self/mounts | sort -u | while read -r point; do
+describe.skipIf(getuid() !== 0)(
+  'with everything read-only (skipped unless root: it needs a mount namespace)',
+  () => {
+    /** Every mount point read-only, in a mount namespace of its own; then the command. */
+    const readOnly = (command: string, env: Record<string, string>) =>
+      runCommand(
+        [
+          '/usr/bin/unshare',
+          '--mount',
+          '--propagation=private',
+          '/bin/sh',
+          '-euc',
+          `cut -d' ' -f2 /proc/self/mounts | sort -u | while read -r point; do
            mount -o remount,bind,ro "$point" 2>/dev/null || true
          done
-         ! touch ${scratch}/probe 2>/dev/null
+         if touch ${scratch}/probe 2>/dev/null; then echo 'still writable' >&2; exit 99; fi
          exec ${command}`,
-      ],
-      { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env } },
-    );
+        ],
+        { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env } },
+      );
 
-  test('a CNI call', () => {
-    const { code, stdout, stderr } = readOnly(bridge, { ...VERSION_CALL });
-    expect(stderr).toBe('');
-    expect(code).toBe(0);
-    expectVersions(stdout);
-  });
+    test('a CNI call', () => {
+      const { code, stdout, stderr } = readOnly(bridge, { ...VERSION_CALL });
+      expect(stderr).toBe('');
+      expect(code).toBe(0);
+      expectVersions(stdout);
+    });
 
-  test.each(['version', 'agent --help', 'install --help'])('underpod %s', (args) => {
-    const { code, stdout } = readOnly(`${underpod} ${args}`, {});
-    expect(code).toBe(0);
-    expect(stdout).not.toBe('');
-  });
-});
+    test.each(['version', 'agent --help', 'install --help'])('underpod %s', (args) => {
+      const { code, stdout } = readOnly(`${underpod} ${args}`, {});
+      expect(code).toBe(0);
+      expect(stdout).not.toBe('');
+    });
+  },
+);
 
 /**
  * Bun reads two variables before any code of ours, and no build option turns them off. Whoever can set them for a

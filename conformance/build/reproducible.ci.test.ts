@@ -1,0 +1,53 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ARCHITECTURES, sha256 } from '../../scripts/bun-runtime.ts';
+import { runCommand } from './executable.ts';
+
+/** Two clean clones of what is committed, in directories with names of different length, each set up from nothing. */
+describe('two clean clones', () => {
+  const clones: string[] = [];
+
+  beforeAll(() => {
+    const scratch = mkdtempSync(`${tmpdir()}/underpod-clones-`);
+    for (const name of ['a', 'in/a/rather/deeper/directory']) {
+      const clone = `${scratch}/${name}/underpod`;
+      clones.push(clone);
+      const { PATH = '', HOME = '' } = process.env;
+      const env = { PATH, HOME };
+      const made = runCommand(['git', 'clone', '--quiet', '.', clone], { env });
+      expect(made.stderr).toBe('');
+      const built = runCommand(['make', 'dist'], { cwd: clone, env, timeoutMs: 300_000 });
+      expect(built.code, built.stderr).toBe(0);
+    }
+  }, 600_000);
+  afterAll(() => {
+    for (const clone of clones) rmSync(clone, { recursive: true, force: true });
+  });
+
+  test.each(ARCHITECTURES)('give the same bytes for %s', (arch) => {
+    const [one, other] = clones.map((clone) => sha256(`${clone}/dist/underpod-linux-${arch}`));
+    expect(one).toMatch(/^[0-9a-f]{64}$/);
+    expect(other).toBe(one);
+  });
+
+  test('and SHA256SUMS that sha256sum accepts', () => {
+    for (const clone of clones) {
+      const checked = runCommand(['/usr/bin/sha256sum', '--check', '--strict', 'SHA256SUMS'], {
+        cwd: `${clone}/dist`,
+      });
+      expect(checked).toMatchObject({
+        code: 0,
+        stdout: ARCHITECTURES.map((a) => `underpod-linux-${a}: OK\n`).join(''),
+      });
+    }
+  });
+
+  test('and no path of theirs is in the executables', () => {
+    for (const clone of clones) {
+      for (const arch of ARCHITECTURES) {
+        expect(readFileSync(`${clone}/dist/underpod-linux-${arch}`).includes(clone)).toBe(false);
+      }
+    }
+  });
+});
