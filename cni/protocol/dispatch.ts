@@ -1,6 +1,6 @@
 import type { Variables } from './environment.ts';
 import { parseEnvironment } from './environment.ts';
-import { type CniError, incompatibleVersion, invalidConfig, invalidNetns } from './error.ts';
+import { type CniError, incompatibleVersion, invalidConfig, invalidNetns, isCniError } from './error.ts';
 import { toCniError } from './error-codes.ts';
 import type { NetConf } from './net-conf.ts';
 import { configTooLarge, parseNetConf } from './net-conf.ts';
@@ -115,6 +115,7 @@ function readConfig(call: Call): Uint8Array {
     return call.stdin();
   } catch (cause) {
     if (cause instanceof RangeError) throw configTooLarge();
+    if (isCniError(cause)) throw cause;
     throw new Error('cannot read the network configuration from stdin', { cause });
   }
 }
