@@ -1,6 +1,7 @@
 /** Bun's own executable for each architecture, from npm, verified: the body of what `make dist` builds. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import packageJson from '../package.json' with { type: 'json' };
+import { outsidePath } from './outside-path.ts';
 
 /** Architectures by Debian's names, as in the names of the files in dist/. */
 export const ARCHITECTURES = ['amd64', 'arm64'] as const;
@@ -90,7 +91,8 @@ function lockedIntegrity(npm: string): string | undefined {
 }
 
 function run(command: string[]): string {
-  const done = Bun.spawnSync(command, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const env = { ...process.env, PATH: outsidePath() };
+  const done = Bun.spawnSync(command, { stdio: ['ignore', 'pipe', 'inherit'], env });
   if (done.exitCode !== 0) throw new Error(`${command.join(' ')}: exit code ${done.exitCode}`);
   return done.stdout.toString();
 }

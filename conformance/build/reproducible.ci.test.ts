@@ -2,28 +2,27 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ARCHITECTURES, sha256 } from '../../scripts/bun-runtime.ts';
+import { outsidePath } from '../../scripts/outside-path.ts';
 import { runCommand } from './executable.ts';
 
 /** Two clean clones of what is committed, in directories with names of different length, each set up from nothing. */
 describe('two clean clones', () => {
+  let scratch = '';
   const clones: string[] = [];
 
   beforeAll(() => {
-    const scratch = mkdtempSync(`${tmpdir()}/underpod-clones-`);
+    scratch = mkdtempSync(`${tmpdir()}/underpod-clones-`);
     for (const name of ['a', 'in/a/rather/deeper/directory']) {
       const clone = `${scratch}/${name}/underpod`;
       clones.push(clone);
-      const { PATH = '', HOME = '' } = process.env;
-      const env = { PATH, HOME };
+      const env = { PATH: outsidePath(), HOME: process.env['HOME'] ?? '' };
       const made = runCommand(['git', 'clone', '--quiet', '.', clone], { env });
       expect(made.stderr).toBe('');
       const built = runCommand(['make', 'dist'], { cwd: clone, env, timeoutMs: 300_000 });
       expect(built.code, built.stderr).toBe(0);
     }
   }, 600_000);
-  afterAll(() => {
-    for (const clone of clones) rmSync(clone, { recursive: true, force: true });
-  });
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
   test.each(ARCHITECTURES)('give the same bytes for %s', (arch) => {
     const [one, other] = clones.map((clone) => sha256(`${clone}/dist/underpod-linux-${arch}`));

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { executable, runCommand } from './executable.ts';
+import { plantNode, readTree } from './installed-tree.ts';
+
+/**
+ * A real SIGKILL before each system call that changes the disk. strace counts per call, and kills before it runs; the
+ * n-th of each is tried until a run gets to its end.
+ */
+const CHANGES = [
+  'renameat',
+  'renameat2',
+  'linkat',
+  'symlinkat',
+  'unlinkat',
+  'mkdirat',
+  'mkdir',
+  'fsync',
+  'copy_file_range',
+];
+const STRACE = Bun.which('strace');
+if (STRACE === null) console.log('install under SIGKILL is skipped: strace is missing (make setup)');
+
+describe.skipIf(STRACE === null)('SIGKILL before a change of the disk', () => {
+  let scratch = '';
+  let underpod = '';
+  let nodes = 0;
+  beforeAll(() => {
+    scratch = mkdtempSync(`${tmpdir()}/underpod-install-kill-`);
+    underpod = executable();
+  });
+  afterAll(() => rmSync(scratch, { recursive: true }));
+
+  const freshNode = (): string => {
+    nodes += 1;
+    plantNode(`${scratch}/${nodes}`);
+    return `${scratch}/${nodes}`;
+  };
+  const killed = (call: string, n: number, program: string, root: string): boolean =>
+    runCommand([
+      STRACE ?? '',
+      '-f',
+      '-qq',
+      '-o',
+      '/dev/null',
+      '-e',
+      `trace=${call}`,
+      '-e',
+      `inject=${call}:signal=KILL:when=${n}`,
+      underpod,
+      program,
+      '--root',
+      root,
+    ]).code !== 0;
+
+  test.each(CHANGES)(
+    '%s',
+    (call) => {
+      for (const program of ['install', 'uninstall']) {
+        for (let n = 1; ; n++) {
+          const root = freshNode();
+          const before = readTree(root);
+          if (program === 'uninstall') expect(runCommand([underpod, 'install', '--root', root]).code).toBe(0);
+          const cut = killed(call, n, program, root);
+          const contents = Object.values(readTree(root));
+          expect(contents, `lost by a kill in ${program} before ${call} ${n}`).toEqual(
+            expect.arrayContaining(['somebody’s bridge', 'somebody’s configuration']),
+          );
+          expect(runCommand([underpod, 'install', '--root', root]).code).toBe(0);
+          expect(runCommand([underpod, 'uninstall', '--root', root])).toMatchObject({ code: 0, stderr: '' });
+          expect(readTree(root), `after a kill in ${program} before ${call} ${n}`).toEqual(before);
+          rmSync(root, { recursive: true });
+          if (!cut) break;
+        }
+      }
+    },
+    300_000,
+  );
+});
