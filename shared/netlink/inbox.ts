@@ -24,16 +24,25 @@ export interface Answer {
 
 type MutableAnswer = { -readonly [K in keyof Answer]: Answer[K] } & { replies: NlMessage[] };
 
-/** Which answers to wait for. */
+/** Which answers to collect. */
 export interface Expected {
   /** The first of the sequence numbers. */
   readonly first: number;
   readonly count: number;
   /**
-   * Every message will be answered, so that the last answer is known when it comes. Otherwise what is there is taken
-   * until there is nothing more, which is enough because the kernel answers while it is being sent to.
+   * The last message will be answered, which ends the collection: the kernel works through a datagram in order, so
+   * all earlier answers came before. Otherwise what is there is taken until there is nothing more, which is enough
+   * because the kernel answers while it is being sent to.
    */
-  readonly all: boolean;
+  readonly last: boolean;
+}
+
+/** What was collected. */
+export interface Collection {
+  /** By sequence number from `Expected.first`; undefined where the kernel said nothing. */
+  readonly answers: readonly (Answer | undefined)[];
+  /** Some answers were lost because the receive buffer was full: silence means nothing then. */
+  readonly lost: boolean;
 }
 
 /**
@@ -61,65 +70,57 @@ export class Inbox {
     this.#transport = transport;
   }
 
-  /**
-   * The answers, by sequence number from `expected.first`; undefined where none came.
-   * @throws SyscallError ENOBUFS when answers were lost and not `expected.all`, because then nobody knows whose
-   */
-  collect(expected: Expected): (Answer | undefined)[] {
-    const answers = new Array<Answer | undefined>(expected.count).fill(undefined);
-    let open = expected.all ? expected.count : Number.POSITIVE_INFINITY;
-    let lost: unknown;
-    while (open > 0) {
-      const size = this.#receive(lost === undefined && expected.all ? PATIENCE : 0);
-      if (size === undefined) break;
-      if (typeof size === 'number') open -= this.#sort(size, expected.first, answers);
-      else lost = size.error;
+  collect(expected: Expected): Collection {
+    const { first, count } = expected;
+    const answers = new Array<Answer | undefined>(count).fill(undefined);
+    let lost = false;
+    while (!expected.last || answers[count - 1]?.acknowledgement === undefined) {
+      const size = this.#receive(lost || !expected.last ? 0 : PATIENCE);
+      if (size === 'nothing') return { answers, lost: lost || expected.last };
+      if (size === 'overrun') lost = true;
+      else this.#sort(size, first, answers);
     }
-    if (lost !== undefined && !expected.all) throw lost;
-    return answers;
+    return { answers, lost };
   }
 
-  /** The length of a datagram in the buffer, the error of an overrun, or undefined when there is nothing more. */
-  #receive(waitMs: number): number | { readonly error: unknown } | undefined {
+  /** The length of a datagram that is in the buffer now. */
+  #receive(waitMs: number): number | 'nothing' | 'overrun' {
     try {
       const size = this.#transport.receive(this.#buffer, waitMs);
-      return size < 0 ? undefined : size;
+      return size < 0 ? 'nothing' : size;
     } catch (error) {
-      if (!isErrno(error, 'ENOBUFS')) throw error;
-      return { error };
+      if (isErrno(error, 'ENOBUFS')) return 'overrun';
+      throw error;
     }
   }
 
-  /** Puts the messages of one datagram to their answers; returns how many answers that completed. */
-  #sort(size: number, first: number, answers: (Answer | undefined)[]): number {
+  /** Puts the messages of one datagram to their answers. */
+  #sort(size: number, first: number, answers: (Answer | undefined)[]): void {
     const buffer = this.#buffer;
-    if (size > buffer.length) return this.#cutOff(size, first, answers);
+    if (size > buffer.length) {
+      this.#cutOff(size, first, answers);
+      return;
+    }
     const plain = plainAcknowledgement(buffer, size);
     if (plain !== undefined) {
       const index = plain - first;
-      if (index < 0 || index >= answers.length) return 0;
-      const answer = answers[index];
-      if (answer === undefined) answers[index] = ACKNOWLEDGED;
-      else (answer as MutableAnswer).acknowledgement = { errno: 0, unknown: [] };
-      return 1;
+      if (index < 0 || index >= answers.length) return;
+      if (answers[index] === undefined) answers[index] = ACKNOWLEDGED;
+      else openAnswer(answers, index).acknowledgement = ACKNOWLEDGED.acknowledgement;
+      return;
     }
-    let completed = 0;
     // The messages outlive the buffer.
     for (const message of decodeMessages(buffer.slice(0, size))) {
       const index = message.seq - first;
-      if (index < 0 || index >= answers.length) continue;
-      if (addTo(openAnswer(answers, index), message)) completed++;
+      if (index >= 0 && index < answers.length) addTo(openAnswer(answers, index), message);
     }
-    return completed;
   }
 
   /** A datagram holds messages of one request only, and the header of the first one arrived. */
-  #cutOff(size: number, first: number, answers: (Answer | undefined)[]): number {
+  #cutOff(size: number, first: number, answers: (Answer | undefined)[]): void {
     const index = u32(this.#buffer, 8) - first;
     this.#buffer = new Uint8Array(size * 2);
-    if (index < 0 || index >= answers.length) return 0;
-    openAnswer(answers, index).cutOff = true;
-    return 0;
+    if (index >= 0 && index < answers.length) openAnswer(answers, index).cutOff = true;
   }
 }
 
@@ -143,21 +144,17 @@ function openAnswer(answers: (Answer | undefined)[], index: number): MutableAnsw
   return answer;
 }
 
-/** Adds a message to its answer and tells whether it was the one that completes it. */
-function addTo(answer: MutableAnswer, message: NlMessage): boolean {
+function addTo(answer: MutableAnswer, message: NlMessage): void {
   if ((message.flags & NLM_F.DUMP_INTR) !== 0) answer.interrupted = true;
   switch (message.type) {
     case NLMSG.NOOP:
     case NLMSG.OVERRUN:
-      return false;
+      break;
     case NLMSG.ERROR:
-    case NLMSG.DONE: {
-      const complete = answer.acknowledgement === undefined;
+    case NLMSG.DONE:
       answer.acknowledgement = decodeError(message);
-      return complete;
-    }
+      break;
     default:
       answer.replies.push(message);
-      return false;
   }
 }

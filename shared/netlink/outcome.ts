@@ -1,6 +1,6 @@
-import type { NlMessage } from './codec/message.ts';
+import type { Acknowledgement, NlMessage } from './codec/message.ts';
 import { NetlinkError } from './error.ts';
-import type { Answer } from './inbox.ts';
+import type { Answer, Collection } from './inbox.ts';
 import { describeRequest, type NetlinkRequest } from './request.ts';
 
 /** What became of one request. */
@@ -21,19 +21,23 @@ const ENOBUFS = 105;
 /** A dump that was interrupted this often meets a table that never rests. */
 const DUMP_TRIES = 50;
 
+const SUCCESS: Acknowledgement = { errno: 0, unknown: [] };
+
 /** What most requests come to. */
 const DONE: Outcome = { error: undefined, replies: [] };
 
-/** What an answer means for its request. Without one, the kernel found no room for it in the receive buffer. */
-export function outcomeOf(request: NetlinkRequest, answer: Answer | undefined): Outcome {
-  const acknowledgement = answer?.acknowledgement;
-  if (answer === undefined || acknowledgement === undefined)
-    return failed(request, ENOBUFS, 'the answer was lost');
+/** What an answer means for its request; none means success, unless answers were lost. */
+export function outcomeOf(request: NetlinkRequest, answer: Answer | undefined, lost: boolean): Outcome {
+  if (answer === undefined) return lost ? refused(answersLost(describeRequest(request))) : DONE;
+  const { acknowledgement = SUCCESS } = answer;
   if (acknowledgement.errno !== 0) {
     const error = new NetlinkError(describeRequest(request), acknowledgement);
     return { error, replies: answer.replies };
   }
-  if (answer.cutOff) return failed(request, EMSGSIZE, 'the answer was longer than the buffer for it');
+  if (answer.cutOff) {
+    const what = `${describeRequest(request)}: the answer was longer than the buffer for it`;
+    return refused(new NetlinkError(what, { errno: EMSGSIZE }));
+  }
   if (acknowledgement.message !== undefined) {
     return { error: undefined, replies: answer.replies, warning: acknowledgement.message };
   }
@@ -44,21 +48,25 @@ export function outcomeOf(request: NetlinkRequest, answer: Answer | undefined): 
  * Reads a table by `attempt` until nothing changed meanwhile and nothing was cut off.
  * @throws NetlinkError; EINTR when no attempt was left alone
  */
-export function completeDump(
-  request: NetlinkRequest,
-  attempt: () => Answer | undefined,
-): readonly NlMessage[] {
+export function completeDump(request: NetlinkRequest, attempt: () => Collection): readonly NlMessage[] {
   for (let tries = 0; tries < DUMP_TRIES; tries++) {
-    const answer = attempt();
+    const { answers, lost } = attempt();
+    const answer = answers[0];
     // A longer buffer is there now.
     if (answer?.cutOff) continue;
-    const { error, replies } = outcomeOf(request, answer);
+    const { error, replies } = outcomeOf(request, answer, lost);
     if (error !== undefined) throw error;
     if (!answer?.interrupted) return replies;
   }
-  throw failed(request, EINTR, `the table changed during each of ${DUMP_TRIES} attempts to read it`).error;
+  const why = `the table changed during each of ${DUMP_TRIES} attempts to read it`;
+  throw new NetlinkError(`${describeRequest(request)}: ${why}`, { errno: EINTR });
 }
 
-function failed(request: NetlinkRequest, errno: number, message: string): Outcome {
-  return { error: new NetlinkError(`${describeRequest(request)}: ${message}`, { errno }), replies: [] };
+/** The kernel found no room in the receive buffer for what it had to say about `what`. */
+export function answersLost(what: string): NetlinkError {
+  return new NetlinkError(`${what}: the kernel's answer was lost`, { errno: ENOBUFS });
+}
+
+function refused(error: NetlinkError): Outcome {
+  return { error, replies: [] };
 }

@@ -2,13 +2,16 @@ import type { OwnedFd } from '../sys/fd.ts';
 import { NLM_F, type NlMessage, writeMessage } from './codec/message.ts';
 import { ByteWriter } from './codec/wire.ts';
 import { type Answer, Inbox } from './inbox.ts';
-import { completeDump, type Outcome, outcomeOf } from './outcome.ts';
+import { answersLost, completeDump, type Outcome, outcomeOf } from './outcome.ts';
 import type { NetlinkRequest } from './request.ts';
 import { answerSpaceOf, makeRoom, planSends } from './sends.ts';
 import { openTransport, type Transport } from './transport.ts';
 
 export type { Answer } from './inbox.ts';
 export type { Outcome } from './outcome.ts';
+
+/** Up to this many requests are all acknowledged, because an acknowledgement can carry a warning. */
+const FEW = 32;
 
 /** No answer at all. */
 const SILENCE: Answer = { acknowledgement: undefined, replies: [], interrupted: false, cutOff: false };
@@ -40,11 +43,14 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * Sends all requests at once, each to be acknowledged, and returns what became of each, in their order. The kernel
-   * carries them out one by one and goes on after one that failed. More than the socket's buffers hold is split.
+   * Sends all requests at once and returns what became of each, in their order. The kernel carries them out one by
+   * one and goes on after one that failed. More than the socket's buffers hold is split.
    *
-   * An answer that the kernel lost for want of room gives that request the error ENOBUFS; whether it was carried out
-   * is then unknown.
+   * A failure is always reported; of more than a few requests only the last of each send asks for an acknowledgement,
+   * which the kernel gives when it has carried out all of them.
+   *
+   * When the kernel lost answers for want of room, the requests without one get the error ENOBUFS; whether they were
+   * carried out is then unknown.
    *
    * @throws SyscallError when sending fails
    */
@@ -55,11 +61,14 @@ export class NetlinkSocket implements Disposable {
       const first = this.takeSequence(count);
       this.#writer.reset();
       this.#writer.reserve(bytes);
-      for (let i = 0; i < count; i++) this.#write(requests[from + i] as NetlinkRequest, NLM_F.ACK, first + i);
-      this.#transport.send(this.#writer.view());
-      const answers = this.#inbox.collect({ first, count, all: true });
       for (let i = 0; i < count; i++) {
-        outcomes.push(outcomeOf(requests[from + i] as NetlinkRequest, answers[i]));
+        const flags = count <= FEW || i === count - 1 ? NLM_F.ACK : 0;
+        this.#write(requests[from + i] as NetlinkRequest, flags, first + i);
+      }
+      this.#transport.send(this.#writer.view());
+      const { answers, lost } = this.#inbox.collect({ first, count, last: true });
+      for (let i = 0; i < count; i++) {
+        outcomes.push(outcomeOf(requests[from + i] as NetlinkRequest, answers[i], lost));
       }
     }
     return outcomes;
@@ -93,7 +102,7 @@ export class NetlinkSocket implements Disposable {
       this.#writer.reset();
       this.#write(request, NLM_F.DUMP, first);
       this.#transport.send(this.#writer.view());
-      return this.#inbox.collect({ first, count: 1, all: true })[0];
+      return this.#inbox.collect({ first, count: 1, last: true });
     });
   }
 
@@ -123,12 +132,14 @@ export class NetlinkSocket implements Disposable {
   /**
    * Sends a datagram of messages written by the caller, numbered without a gap from `first` (of `takeSequence`), and
    * collects what comes back for each until the kernel has nothing more to say.
-   * @throws SyscallError EMSGSIZE as `batch`; ENOBUFS when answers were lost
+   * @throws SyscallError EMSGSIZE as `batch`
+   * @throws NetlinkError ENOBUFS when answers were lost, so that silence does not mean success
    */
   exchange(bytes: Uint8Array, first: number, count: number): Answer[] {
     makeRoom(this.#transport, bytes.length, answerSpaceOf(count));
     this.#transport.send(bytes);
-    const answers = this.#inbox.collect({ first, count, all: false });
+    const { answers, lost } = this.#inbox.collect({ first, count, last: false });
+    if (lost) throw answersLost(`${count} messages`);
     return answers.map((answer) => answer ?? SILENCE);
   }
 

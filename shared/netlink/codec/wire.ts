@@ -236,8 +236,8 @@ export class ByteWriter {
     const size = payload + 4;
     if (size > MAX_ATTRIBUTE) throw new RangeError(`an attribute of ${size} bytes exceeds ${MAX_ATTRIBUTE}`);
     this.reserve(size + ALIGNMENT - 1);
-    this.#put16(size);
-    this.#put16(type);
+    // struct nlattr: nla_len u16, nla_type u16.
+    this.#put32(size | (type << 16));
   }
 
   #pad(): void {
