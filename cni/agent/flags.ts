@@ -1,0 +1,192 @@
+/** The agent's flags: flanneld's, with its defaults but for --ip-masq, and our own. */
+
+import type { FlagSpec } from '../../shared/config/flags.ts';
+
+/** Flags that choose or configure a datastore which is not built yet: accepted by name, refused with advice. */
+export const UNBUILT_FLAGS: readonly FlagSpec[] = [
+  { name: 'kube-subnet-mgr', kind: 'boolean', help: 'subnets from the Kubernetes API' },
+  { name: 'kube-api-url', kind: 'string', help: 'Kubernetes API server' },
+  { name: 'kubeconfig-file', kind: 'string', help: 'credentials for it' },
+  { name: 'kube-annotation-prefix', kind: 'string', help: 'prefix of node annotations' },
+  {
+    name: 'set-node-network-unavailable',
+    kind: 'boolean',
+    help: 'clear the node condition NetworkUnavailable',
+  },
+  { name: 'etcd-endpoints', kind: 'list', help: 'etcd servers' },
+  { name: 'etcd-prefix', kind: 'string', help: 'prefix of keys in etcd' },
+  { name: 'etcd-keyfile', kind: 'string', help: 'TLS key for etcd' },
+  { name: 'etcd-certfile', kind: 'string', help: 'TLS certificate for etcd' },
+  { name: 'etcd-cafile', kind: 'string', help: "authority of etcd's certificate" },
+  { name: 'etcd-username', kind: 'string', help: 'user name for etcd' },
+  { name: 'etcd-password', kind: 'string', help: 'password for etcd' },
+];
+
+/** Flags of flanneld that work. */
+const FLANNEL_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'iface',
+    kind: 'list',
+    value: 'NAME|IP',
+    help: 'interface (name or address) to reach other nodes by; repeatable, first match wins',
+  },
+  {
+    name: 'iface-regex',
+    kind: 'list',
+    value: 'REGEX',
+    help: 'as --iface, by a regular expression of name or address',
+  },
+  {
+    name: 'iface-can-reach',
+    kind: 'string',
+    value: 'IP',
+    help: 'the interface that the route to this address takes',
+  },
+  {
+    name: 'public-ip',
+    kind: 'string',
+    value: 'IP',
+    help: "IPv4 address to tell other nodes, if not the interface's",
+  },
+  {
+    name: 'public-ipv6',
+    kind: 'string',
+    value: 'IP',
+    help: "IPv6 address to tell other nodes, if not the interface's",
+  },
+  {
+    name: 'net-config-path',
+    kind: 'string',
+    value: 'FILE',
+    default: '/etc/kube-flannel/net-conf.json',
+    help: "flannel's network configuration",
+  },
+  {
+    name: 'subnet-file',
+    kind: 'string',
+    value: 'FILE',
+    default: '/run/flannel/subnet.env',
+    help: 'what CNI plugins read the subnet from',
+  },
+  {
+    name: 'subnet-lease-renew-margin',
+    kind: 'integer',
+    value: 'MINUTES',
+    default: '60',
+    help: 'renew the lease when no more than this is left; it is renewed at half its time in any case',
+  },
+  {
+    name: 'ip-masq',
+    kind: 'boolean',
+    default: 'true',
+    help: 'masquerade what leaves the cluster (flanneld: false)',
+  },
+  {
+    name: 'ip-masq-fully-random-disable',
+    kind: 'boolean',
+    help: 'let the kernel choose source ports in order',
+  },
+  {
+    name: 'iptables-resync',
+    kind: 'integer',
+    value: 'SECONDS',
+    default: '5',
+    help: 'compare packet filter rules this often even if nothing told of a change',
+  },
+  { name: 'iptables-forward-rules', kind: 'boolean', default: 'true', help: 'accept forwarding for pods' },
+  {
+    name: 'ip-blackhole-route',
+    kind: 'boolean',
+    help: "drop packets for addresses of this node's subnet that no pod has",
+  },
+  { name: 'healthz-ip', kind: 'string', value: 'IP', default: '0.0.0.0', help: 'address of --healthz-port' },
+  {
+    name: 'healthz-port',
+    kind: 'integer',
+    value: 'PORT',
+    default: '0',
+    help: 'serve /healthz and /readyz here too; 0: no',
+  },
+];
+
+/** Flags that flanneld does not have. */
+const OWN_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'datastore',
+    kind: 'string',
+    choices: ['embedded', 'kubernetes', 'etcd'],
+    help: 'where node leases live (default embedded, the one that is built)',
+  },
+  {
+    name: 'store',
+    kind: 'string',
+    value: 'FILE',
+    default: '/var/lib/underpod/store.db',
+    help: 'the embedded store; nodes on one machine may share it',
+  },
+  {
+    name: 'state-dir',
+    kind: 'string',
+    value: 'DIR',
+    default: '/var/lib/underpod/agent',
+    help: "this node's own state",
+  },
+  { name: 'lease-ttl', kind: 'duration', default: '24h', help: 'how long a lease lasts without renewal' },
+  {
+    name: 'metrics-address',
+    kind: 'string',
+    value: 'IP',
+    default: '127.0.0.1',
+    help: 'address of --metrics-port',
+  },
+  {
+    name: 'metrics-port',
+    kind: 'integer',
+    value: 'PORT',
+    default: '9320',
+    help: 'serve /metrics, /healthz and /readyz here; 0: no',
+  },
+  {
+    name: 'run-dir',
+    kind: 'string',
+    value: 'DIR',
+    default: '/run/underpod',
+    help: 'directory of agent.sock',
+  },
+  {
+    name: 'repair',
+    kind: 'boolean',
+    default: 'true',
+    help: 'put right at once what others change (tests turn it off)',
+  },
+  {
+    name: 'log-level',
+    kind: 'string',
+    choices: ['debug', 'info', 'warn', 'error'],
+    default: 'info',
+    help: 'least level',
+  },
+  {
+    name: 'log-format',
+    kind: 'string',
+    choices: ['text', 'json'],
+    default: 'text',
+    help: 'form of log lines',
+  },
+  {
+    name: 'config',
+    kind: 'string',
+    value: 'FILE',
+    help: 'YAML file with a section "agent:" (default /etc/underpod/config.yaml, if there)',
+  },
+];
+
+/** Every flag, in the order of the help. */
+export const AGENT_FLAGS: readonly FlagSpec[] = [...FLANNEL_FLAGS, ...OWN_FLAGS, ...UNBUILT_FLAGS];
+
+/** Groups for the help text. */
+export const FLAG_GROUPS: readonly { readonly title: string; readonly flags: readonly FlagSpec[] }[] = [
+  { title: "flanneld's flags", flags: FLANNEL_FLAGS },
+  { title: 'Further flags', flags: OWN_FLAGS },
+  { title: 'Accepted by name, not built yet (use the embedded store)', flags: UNBUILT_FLAGS },
+];

@@ -1,0 +1,180 @@
+/** Changes to the network, as netlink requests in two batches: the devices, then what is on them. */
+
+import type { Ip } from '../../../shared/ip/ip.ts';
+import { IFA_F } from '../../../shared/netlink/codec/address.ts';
+import { IFF } from '../../../shared/netlink/codec/link.ts';
+import type { VxlanKind } from '../../../shared/netlink/codec/link-kinds/vxlan.ts';
+import { NUD } from '../../../shared/netlink/codec/neighbour.ts';
+import { RT_TABLE, RTN, RTNH_F } from '../../../shared/netlink/codec/route.ts';
+import { isNetlinkError } from '../../../shared/netlink/error.ts';
+import type { NetlinkRequest } from '../../../shared/netlink/requests.ts';
+import {
+  delAddress,
+  delFdb,
+  delLink,
+  delNeighbour,
+  delRoute,
+  newLink,
+  replaceAddress,
+  replaceFdb,
+  replaceNeighbour,
+  replaceRoute,
+  setLink,
+} from '../../../shared/netlink/requests.ts';
+import type { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import { type Change, type ChangeFailure, objectOf } from '../network/change.ts';
+import { type DesiredDevice, type DesiredRoute, metricOf, ROUTE_PROTOCOL } from '../network/desired.ts';
+
+/** Carries changes out; see Kernel.apply. */
+export function applyChanges(rtnetlink: Rtnetlink, changes: readonly Change[]): ChangeFailure[] {
+  const devices = changes.filter((change) => objectOf(change) === 'device');
+  const others = changes.filter((change) => objectOf(change) !== 'device');
+  const failures = send(rtnetlink, devices, () => undefined);
+  replaceUnchangeable(rtnetlink, failures);
+  if (others.length === 0) return failures;
+  const indexes = new Map(rtnetlink.links().map((link) => [link.name, link.index]));
+  return [...failures, ...send(rtnetlink, others, (name) => indexes.get(name))];
+}
+
+function send(
+  rtnetlink: Rtnetlink,
+  changes: readonly Change[],
+  indexOf: (device: string) => number | undefined,
+): ChangeFailure[] {
+  const failures: ChangeFailure[] = [];
+  const sent: Change[] = [];
+  const requests: NetlinkRequest[] = [];
+  for (const change of changes) {
+    const request = requestFor(change, indexOf);
+    if (request) {
+      sent.push(change);
+      requests.push(request);
+    } else {
+      failures.push({ change, error: new Error('its device does not exist') });
+    }
+  }
+  for (const [index, { error }] of rtnetlink.socket.transact(requests).entries()) {
+    const change = sent[index];
+    if (error && change && !isGoneAlready(change, error)) failures.push({ change, error });
+  }
+  return failures;
+}
+
+/**
+ * A device whose options this kernel does not change has to be made anew: it is deleted here, and the failure that
+ * the caller gets to see has it look again and find it missing.
+ */
+function replaceUnchangeable(rtnetlink: Rtnetlink, failures: readonly ChangeFailure[]): void {
+  for (const { change } of failures) {
+    if (change.kind !== 'change-device' || !change.repair.vxlan) continue;
+    rtnetlink.socket.transact([delLink({ name: change.device.name })]);
+  }
+}
+
+/** What was to be deleted is not there: somebody, or the kernel after an earlier change, was faster. */
+function isGoneAlready(change: Change, error: Error): boolean {
+  return (
+    change.kind.startsWith('delete-') && isNetlinkError(error, 'ENOENT', 'ESRCH', 'ENODEV', 'EADDRNOTAVAIL')
+  );
+}
+
+function requestFor(
+  change: Change,
+  indexOf: (device: string) => number | undefined,
+): NetlinkRequest | undefined {
+  const on = (device: string, make: (index: number) => NetlinkRequest): NetlinkRequest | undefined => {
+    const index = indexOf(device);
+    return index === undefined ? undefined : make(index);
+  };
+  switch (change.kind) {
+    case 'delete-device':
+      return delLink({ name: change.name });
+    case 'create-device': {
+      const { name, mac, mtu } = change.device;
+      return newLink({ name, mac, mtu, kind: vxlanKind(change.device), flags: IFF.UP, changeMask: IFF.UP });
+    }
+    case 'change-device': {
+      const { device, repair } = change;
+      return setLink({
+        name: device.name,
+        ...(repair.mac && { mac: repair.mac }),
+        ...(repair.mtu !== undefined && { mtu: repair.mtu }),
+        ...(repair.vxlan && { kind: changeableVxlanKind(device) }),
+        ...(repair.up && { flags: IFF.UP, changeMask: IFF.UP }),
+      });
+    }
+    case 'add-address':
+      // Nobody else can have it, and duplicate detection over a tunnel without multicast could not tell.
+      return on(change.device, (index) =>
+        replaceAddress({ index, address: change.address, flags: IFA_F.NODAD }),
+      );
+    case 'delete-address':
+      return delAddress(change.address);
+    case 'set-neighbour': {
+      const { device, ip, mac } = change.neighbour;
+      return on(device, (index) => replaceNeighbour({ index, ip, mac, state: NUD.PERMANENT }));
+    }
+    case 'delete-neighbour': {
+      const { index, ip } = change.neighbour;
+      return delNeighbour({ index, ip });
+    }
+    case 'set-fdb': {
+      const { device, mac, destination } = change.fdb;
+      return on(device, (index) => replaceFdb({ index, mac, destination }));
+    }
+    case 'delete-fdb': {
+      const { unknown: _, ...fdb } = change.fdb;
+      return delFdb(fdb);
+    }
+    case 'set-route':
+      return routeRequest(change.route, indexOf);
+    case 'delete-route': {
+      const { destination, table, protocol, type, tos, priority, gateway, oif } = change.route;
+      return delRoute({
+        destination,
+        table,
+        protocol,
+        type,
+        tos,
+        ...(priority !== undefined && { priority }),
+        ...(gateway && { gateway }),
+        ...(oif !== undefined && { oif }),
+      });
+    }
+    default:
+      return change satisfies never;
+  }
+}
+
+function routeRequest(
+  route: DesiredRoute,
+  indexOf: (device: string) => number | undefined,
+): NetlinkRequest | undefined {
+  const { destination, gateway, device, onlink } = route;
+  const metric = metricOf(route);
+  const common = {
+    destination,
+    table: RT_TABLE.MAIN,
+    protocol: ROUTE_PROTOCOL,
+    ...(metric !== 0 && { priority: metric }),
+  };
+  if (device === undefined) return replaceRoute({ ...common, type: RTN.BLACKHOLE });
+  const oif = indexOf(device);
+  if (oif === undefined) return undefined;
+  return replaceRoute({ ...common, oif, ...gatewayPart(gateway), flags: onlink ? RTNH_F.ONLINK : 0 });
+}
+
+function gatewayPart(gateway: Ip | undefined): { gateway?: Ip } {
+  return gateway ? { gateway } : {};
+}
+
+function vxlanKind(device: DesiredDevice): VxlanKind {
+  const { vni, port, local, underlay, learning, gbp } = device.vxlan;
+  return { kind: 'vxlan', id: vni, local, link: underlay, port, learning, ...(gbp && { gbp: true }) };
+}
+
+/** Without what the kernel takes at creation only: the port, GBP. */
+function changeableVxlanKind(device: DesiredDevice): VxlanKind {
+  const { vni, local, underlay, learning } = device.vxlan;
+  return { kind: 'vxlan', id: vni, local, link: underlay, learning };
+}

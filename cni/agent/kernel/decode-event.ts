@@ -1,0 +1,102 @@
+/**
+ * From multicast messages to events. A node full of pods makes thousands of them that are none of the agent's
+ * business, so only fixed header fields and one or two attributes are read. Pure.
+ *
+ * Layouts: include/uapi/linux/rtnetlink.h (ifinfomsg, ifaddrmsg, rtmsg), neighbour.h (ndmsg), netconf.h,
+ * netfilter/nfnetlink.h and netfilter/nf_tables.h.
+ */
+
+import { AF, RTM, RTNLGRP } from '../../../shared/netlink/codec/constants.ts';
+import type { NlMessage } from '../../../shared/netlink/codec/message.ts';
+import { i32, text, u8, u16, u32 } from '../../../shared/netlink/codec/read.ts';
+import { RT_TABLE } from '../../../shared/netlink/codec/route.ts';
+import { familyOf } from '../../../shared/nftables/model/family.ts';
+import type { KernelEvent } from './event.ts';
+
+const RTM_NEWNETCONF = 80;
+const RTNLGRP_IPV4_NETCONF = 24;
+const RTNLGRP_IPV6_NETCONF = 25;
+const NETCONFA_FORWARDING = 2;
+
+/** The groups whose messages `decodeRouteEvent` understands. */
+export const ROUTE_GROUPS: readonly number[] = [
+  RTNLGRP.LINK,
+  RTNLGRP.NEIGH,
+  RTNLGRP.IPV4_IFADDR,
+  RTNLGRP.IPV4_ROUTE,
+  RTNLGRP.IPV6_IFADDR,
+  RTNLGRP.IPV6_ROUTE,
+  RTNLGRP_IPV4_NETCONF,
+  RTNLGRP_IPV6_NETCONF,
+];
+
+const IFLA_IFNAME = 3;
+const RTA_OIF = 4;
+const RTA_TABLE = 15;
+
+/** An event of the routing groups; `undefined` for what never matters. */
+export function decodeRouteEvent({ type, payload }: NlMessage): KernelEvent | undefined {
+  switch (type) {
+    case RTM.NEWLINK:
+    case RTM.DELLINK: {
+      const name = attribute(payload, 16, IFLA_IFNAME);
+      // The bridge's view of its ports says nothing that the link itself does not.
+      if (u8(payload) === AF.BRIDGE) return undefined;
+      return { kind: 'link', index: i32(payload, 4), name: name ? text(name) : '' };
+    }
+    case RTM.NEWADDR:
+    case RTM.DELADDR:
+      return { kind: 'address', index: i32(payload, 4), family: u8(payload) === AF.INET ? 4 : 6 };
+    case RTM.NEWNEIGH:
+    case RTM.DELNEIGH:
+      return { kind: 'neighbour', index: i32(payload, 4) };
+    case RTM.NEWROUTE:
+    case RTM.DELROUTE: {
+      const device = attribute(payload, 12, RTA_OIF);
+      const wide = attribute(payload, 12, RTA_TABLE);
+      const table = wide ? u32(wide) : u8(payload, 4);
+      if (table === RT_TABLE.LOCAL) return undefined;
+      return { kind: 'route', device: device ? i32(device) : 0, protocol: u8(payload, 5), table };
+    }
+    case RTM_NEWNETCONF:
+      if (!attribute(payload, 4, NETCONFA_FORWARDING)) return undefined;
+      return { kind: 'forwarding', family: u8(payload) === AF.INET ? 4 : 6 };
+    default:
+      return undefined;
+  }
+}
+
+/** NFNLGRP_NFTABLES of netfilter/nfnetlink.h. */
+export const NFTABLES_GROUP = 7;
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFT_MSG = { NEWTABLE: 0, DELTABLE: 2, NEWCHAIN: 3, DELCHAIN: 5, NEWRULE: 6, DELRULE: 8 } as const;
+/** NFTA_TABLE_NAME, NFTA_CHAIN_TABLE and NFTA_RULE_TABLE are all 1. */
+const NFTA_TABLE = 1;
+const NFTA_CHAIN_NAME = 3;
+const NFTA_RULE_CHAIN = 2;
+
+/** An event of the nf_tables group; sets and their elements never matter here. */
+export function decodeNftablesEvent({ type, payload }: NlMessage): KernelEvent | undefined {
+  if (type >> 8 !== NFNL_SUBSYS_NFTABLES) return undefined;
+  const message = type & 0xff;
+  if (message > NFT_MSG.DELRULE) return undefined;
+  const family = familyOf(u8(payload));
+  const table = attribute(payload, 4, NFTA_TABLE);
+  if (!family || !table) return undefined;
+  const isChain = message === NFT_MSG.NEWCHAIN || message === NFT_MSG.DELCHAIN;
+  const isRule = message === NFT_MSG.NEWRULE || message === NFT_MSG.DELRULE;
+  const chain =
+    isChain || isRule ? attribute(payload, 4, isChain ? NFTA_CHAIN_NAME : NFTA_RULE_CHAIN) : undefined;
+  return { kind: 'nftables', family, table: text(table), ...(chain && { chain: text(chain) }) };
+}
+
+/** The payload of the first attribute of a type; what follows a broken one is not looked at. */
+function attribute(payload: Uint8Array, start: number, type: number): Uint8Array | undefined {
+  for (let at = start; at + 4 <= payload.length; ) {
+    const length = u16(payload, at);
+    if (length < 4 || at + length > payload.length) return undefined;
+    if ((u16(payload, at + 2) & 0x3fff) === type) return payload.subarray(at + 4, at + length);
+    at += (length + 3) & ~3;
+  }
+  return undefined;
+}

@@ -1,0 +1,130 @@
+/** The kernel of the machine, in the process's own network namespace. */
+
+import type { Ip } from '../../../shared/ip/ip.ts';
+import { NETLINK, type NlMessage } from '../../../shared/netlink/codec/message.ts';
+import { decodeRoute, type Route, RT_TABLE } from '../../../shared/netlink/codec/route.ts';
+import { isNetlinkError } from '../../../shared/netlink/error.ts';
+import { NetlinkMonitor } from '../../../shared/netlink/monitor.ts';
+import { getRoute } from '../../../shared/netlink/requests.ts';
+import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
+import { KernelNftables } from '../../../shared/nftables/kernel.ts';
+import type { Nftables } from '../../../shared/nftables/nftables.ts';
+import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
+import type { Change, ChangeFailure } from '../network/change.ts';
+import type { ObservedNetwork } from '../network/observed.ts';
+import { applyChanges } from './apply.ts';
+import { runCommand } from './command.ts';
+import { decodeNftablesEvent, decodeRouteEvent, NFTABLES_GROUP, ROUTE_GROUPS } from './decode-event.ts';
+import type { KernelEvent } from './event.ts';
+import type { CommandResult, Kernel } from './kernel.ts';
+import { LegacyTables } from './legacy-tables.ts';
+
+/** Room for the events of a thousand routes and their neighbours at once (bytes); beyond it they are read again. */
+const EVENT_BUFFER = 4 << 20;
+
+export class LinuxKernel implements Kernel {
+  readonly nftables: Nftables;
+  readonly #rtnetlink: Rtnetlink;
+  readonly #netfilter: NetlinkSocket;
+  readonly #legacy = new LegacyTables();
+
+  /** @throws SyscallError when sockets cannot be opened */
+  static open(): LinuxKernel {
+    return new LinuxKernel();
+  }
+
+  private constructor() {
+    this.#rtnetlink = Rtnetlink.open();
+    this.#netfilter = NetlinkSocket.open(NETLINK.NETFILTER);
+    this.nftables = new KernelNftables(this.#netfilter);
+  }
+
+  readNetwork(devices: readonly string[]): ObservedNetwork {
+    const links = this.#rtnetlink.links();
+    const indexes = links.filter((link) => devices.includes(link.name)).map((link) => link.index);
+    const each = <T>(read: (index: number) => readonly T[]): T[] =>
+      indexes.flatMap((index) => this.#on(index, read));
+    return {
+      links,
+      addresses: this.#rtnetlink.addresses(),
+      routes: ([4, 6] as const).flatMap((family) => this.#rtnetlink.routes({ family, table: RT_TABLE.MAIN })),
+      neighbours: each((index) => [
+        ...this.#rtnetlink.neighbours(4, { index }),
+        ...this.#rtnetlink.neighbours(6, { index }),
+      ]),
+      fdb: each((index) => this.#rtnetlink.fdb({ index })),
+    };
+  }
+
+  apply(changes: readonly Change[]): readonly ChangeFailure[] {
+    return applyChanges(this.#rtnetlink, changes);
+  }
+
+  routesTo(destinations: readonly Ip[]): readonly (Route | undefined)[] {
+    const outcomes = this.#rtnetlink.socket.transact(
+      destinations.map((destination) => getRoute(destination)),
+    );
+    return outcomes.map(({ error, replies }) => {
+      const reply = replies[0];
+      return error || !reply ? undefined : decodeRoute(reply.payload);
+    });
+  }
+
+  readSysctl(key: string): string | undefined {
+    return readSysctl(key);
+  }
+
+  writeSysctl(key: string, value: string): void {
+    writeSysctl(key, value);
+  }
+
+  run(argv: readonly string[], input?: string): Promise<CommandResult> {
+    return runCommand(argv, input);
+  }
+
+  legacyFingerprint(family: 4 | 6): string | undefined {
+    return this.#legacy.fingerprint(family);
+  }
+
+  async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {
+    const onResync = (): void => listener({ kind: 'overrun' });
+    using stack = new DisposableStack();
+    const monitor = async (
+      protocol: number,
+      groups: readonly number[],
+      own: number,
+      decode: (message: NlMessage) => KernelEvent | undefined,
+    ): Promise<void> => {
+      const onMessages = (messages: readonly NlMessage[]): void => {
+        for (const message of messages) {
+          // What this object did itself comes back with its own port number.
+          const event = message.pid === own ? undefined : decode(message);
+          if (event) listener(event);
+        }
+      };
+      stack.use(
+        await NetlinkMonitor.open({ protocol, groups, receiveBuffer: EVENT_BUFFER, onResync, onMessages }),
+      );
+    };
+    await monitor(NETLINK.ROUTE, ROUTE_GROUPS, this.#rtnetlink.socket.portId, decodeRouteEvent);
+    await monitor(NETLINK.NETFILTER, [NFTABLES_GROUP], this.#netfilter.portId, decodeNftablesEvent);
+    return stack.move();
+  }
+
+  [Symbol.dispose](): void {
+    this.#rtnetlink[Symbol.dispose]();
+    this.#netfilter[Symbol.dispose]();
+    this.#legacy[Symbol.dispose]();
+  }
+
+  /** A device that went meanwhile has nothing on it. */
+  #on<T>(index: number, read: (index: number) => readonly T[]): readonly T[] {
+    try {
+      return read(index);
+    } catch (error) {
+      if (isNetlinkError(error, 'ENODEV', 'EINVAL')) return [];
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * The node's place in the cluster: registers it, keeps its lease alive, and follows who joins and leaves. Whatever
+ * goes wrong with the registry, what is known stays known; only the registry's own word removes a peer.
+ */
+
+import { formatCidr } from '../../../shared/ip/cidr.ts';
+import type { Logger } from '../../../shared/log/logger.ts';
+import { isLeaseLost, isTooOld } from '../../../shared/store/errors.ts';
+import type { NodeInfo, NodeLease, NodeRegistry, WantedSubnets } from '../../../shared/store/registry.ts';
+import { type Clock, sleep } from '../clock.ts';
+import { sameButExpiry } from './lease-json.ts';
+import { type KnownPeer, type PeerChange, PeerSet } from './peer-set.ts';
+
+const FIRST_RETRY = 250;
+const LONGEST_RETRY = 15_000;
+
+export interface MembershipOptions {
+  readonly registry: NodeRegistry;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly node: string;
+  /** What the node publishes; asked for whenever it registers or renews. `undefined`: not known yet. */
+  readonly info: () => NodeInfo | undefined;
+  /** The subnets it had before. */
+  readonly wanted: () => WantedSubnets;
+  /** How long before its end the lease is renewed at the latest (ms). */
+  readonly renewMarginMs: number;
+  /** From the state file. */
+  readonly known?: { readonly own?: NodeLease; readonly peers: readonly KnownPeer[] };
+  /** The own lease or the set of peers changed, or (`renewal`) only the end of some lease did. */
+  readonly onChange: (kind: 'change' | 'renewal') => void;
+}
+
+/** How things stand between the node and the registry. */
+export interface RegistryHealth {
+  /** The lease is registered and the watch is running. */
+  readonly connected: boolean;
+  /** The last error, until it has been overcome. */
+  readonly error?: string;
+  /** When something was last heard of the registry (ms since the epoch). */
+  readonly lastContact?: number;
+}
+
+export class Membership {
+  readonly peers: PeerSet;
+  readonly #options: MembershipOptions;
+  #own: NodeLease | undefined;
+  #registered = false;
+  #following = false;
+  #errors = new Map<string, string>();
+  #lastContact: number | undefined;
+  #wakeRequested = false;
+  #wake = (): void => {};
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    this.#own = options.known?.own;
+    this.peers = new PeerSet(options.node, options.known?.peers);
+  }
+
+  /** The node's lease: from the registry, or, until that answers, from the state file. */
+  get own(): NodeLease | undefined {
+    return this.#own;
+  }
+
+  /** True once the registry itself has confirmed the lease. */
+  get registered(): boolean {
+    return this.#registered;
+  }
+
+  get health(): RegistryHealth {
+    const error = [...this.#errors.values()][0];
+    return {
+      connected: this.#registered && this.#following,
+      ...(error !== undefined && { error }),
+      ...(this.#lastContact !== undefined && { lastContact: this.#lastContact }),
+    };
+  }
+
+  /** What the node publishes has changed: tell the registry now. */
+  publish(): void {
+    this.#wakeRequested = true;
+    this.#wake();
+  }
+
+  /** Works until the signal is aborted. The lease stays in the registry: a restarted agent takes it again. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#keepLease(signal), this.#follow(signal), this.#letCarriedGo(signal)]);
+  }
+
+  async #keepLease(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    let told: string | undefined;
+    while (!signal.aborted) {
+      this.#wakeRequested = false;
+      const info = this.#options.info();
+      let wait = LONGEST_RETRY;
+      if (info) {
+        try {
+          const lease = this.#registered ? await this.#renew(info) : await this.#acquire(info);
+          this.#contact('lease');
+          if (told !== undefined) this.#options.log.info('the node is registered again', { node: info.name });
+          failures = 0;
+          told = undefined;
+          wait = renewIn(lease.expiresAt - this.#options.clock.now(), this.#options.renewMarginMs);
+        } catch (error) {
+          if (isLeaseLost(error)) {
+            this.#registered = false;
+            continue;
+          }
+          failures += 1;
+          wait = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 10));
+          told = this.#tell('lease', 'the node cannot be registered', error, told);
+        }
+      }
+      await this.#sleepUntilWoken(wait, signal);
+    }
+  }
+
+  async #acquire(info: NodeInfo): Promise<NodeLease> {
+    const lease = await this.#options.registry.acquire(info, this.#options.wanted());
+    this.#registered = true;
+    this.#options.log.info('registered', {
+      node: lease.node,
+      subnet: lease.subnet && formatCidr(lease.subnet),
+      subnet_v6: lease.subnetV6 && formatCidr(lease.subnetV6),
+      until: Number.isFinite(lease.expiresAt) ? new Date(lease.expiresAt).toISOString() : undefined,
+    });
+    return this.#setOwn(lease);
+  }
+
+  async #renew(info: NodeInfo): Promise<NodeLease> {
+    return this.#setOwn(await this.#options.registry.renew(info));
+  }
+
+  #setOwn(lease: NodeLease): NodeLease {
+    const changed = !this.#own || !sameButExpiry(this.#own, lease);
+    this.#own = lease;
+    this.#options.onChange(changed ? 'change' : 'renewal');
+    return lease;
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    let told: string | undefined;
+    while (!signal.aborted) {
+      try {
+        const list = await this.#options.registry.list();
+        this.#heard(this.peers.applyList(list, this.#options.clock.now()));
+        if (this.peers.carried > 0) {
+          this.#options.log.warn('the registry lost nodes; they stay until their own leases end', {
+            nodes: this.peers.carried,
+            rebuilt_at: list.rebuiltAt === undefined ? undefined : new Date(list.rebuiltAt).toISOString(),
+          });
+        }
+        failures = 0;
+        told = undefined;
+        for await (const batch of this.#options.registry.watch(list.version, signal)) {
+          this.#heard(this.peers.applyEvents(batch.events, this.#options.clock.now()));
+        }
+      } catch (error) {
+        this.#following = false;
+        if (isTooOld(error)) continue;
+        failures += 1;
+        told = this.#tell('watch', 'the list of nodes cannot be followed', error, told);
+      }
+      const wait = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures, 10));
+      await sleep(this.#options.clock, wait, signal);
+    }
+  }
+
+  #heard({ changed, ownLost }: PeerChange): void {
+    this.#following = true;
+    this.#contact('watch');
+    if (ownLost && this.#registered) {
+      this.#options.log.warn('the lease is gone from the registry; registering again');
+      this.#registered = false;
+      this.publish();
+    }
+    this.#options.onChange(changed ? 'change' : 'renewal');
+  }
+
+  async #letCarriedGo(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { clock } = this.#options;
+      if (this.peers.dropExpired(clock.now())) this.#options.onChange('change');
+      const next = this.peers.nextExpiry();
+      // Looked at every minute, because a list may bring carried peers at any time.
+      await sleep(
+        clock,
+        Math.min(60_000, Math.max(1, (next ?? Number.POSITIVE_INFINITY) - clock.now())),
+        signal,
+      );
+    }
+  }
+
+  #contact(part: string): void {
+    this.#lastContact = this.#options.clock.now();
+    this.#errors.delete(part);
+  }
+
+  /** Logs an error unless it is the one that was told last, and returns its text. */
+  #tell(part: string, what: string, error: unknown, told: string | undefined): string {
+    const text = error instanceof Error ? error.message : String(error);
+    this.#errors.set(part, `${what}: ${text}`);
+    if (text !== told) this.#options.log.error(`${what}, will be tried again`, { error });
+    return text;
+  }
+
+  async #sleepUntilWoken(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#wakeRequested) return;
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    await sleep(this.#options.clock, ms, AbortSignal.any([signal, woken.signal]));
+    this.#wake = () => {};
+  }
+}
+
+/**
+ * When to renew a lease that lasts `remaining` ms longer: at half its time, or when `margin` is left if that is
+ * earlier. Half its time leaves twelve hours to mend a registry.
+ */
+export function renewIn(remaining: number, margin: number): number {
+  if (!Number.isFinite(remaining)) return 12 * 3_600_000;
+  const beforeMargin = remaining - margin;
+  return Math.max(1000, beforeMargin > 0 ? Math.min(remaining / 2, beforeMargin) : remaining / 2);
+}

@@ -1,0 +1,122 @@
+/**
+ * What the agent has learned, on the node's own disk: its lease and its peers with the end of their leases. From it a
+ * node starts while its registry cannot be reached, and keeps its peers after the registry lost them.
+ */
+
+import { errorText } from '../../../shared/log/format.ts';
+import type { Logger } from '../../../shared/log/logger.ts';
+import type { NodeLease } from '../../../shared/store/registry.ts';
+import { readTextIfExists, writeFileAtomic } from '../../../shared/sys/file.ts';
+import type { Clock, Timer } from '../clock.ts';
+import { leaseFromJson, leaseToJson } from './lease-json.ts';
+import type { KnownPeer } from './peer-set.ts';
+
+/** Written by this release; read by it and the next. */
+const VERSION = 1;
+/** Joins and leaves are on disk this soon (ms), mere renewals later: SD cards wear out. */
+const SOON = 1000;
+const LATER = 60_000;
+
+export interface AgentState {
+  readonly own?: NodeLease;
+  readonly peers: readonly KnownPeer[];
+}
+
+/** Reads the file; a missing, damaged or foreign one gives an empty state. */
+export function readState(path: string, node: string, log: Logger): AgentState {
+  try {
+    const text = readTextIfExists(path);
+    return text === undefined ? { peers: [] } : parseState(text, node);
+  } catch (error) {
+    log.warn('the state file cannot be read and is made anew', { path, error });
+    return { peers: [] };
+  }
+}
+
+/** The file's content. @throws Error when it is not one of this node's files */
+export function parseState(text: string, node: string): AgentState {
+  const json: unknown = JSON.parse(text);
+  if (typeof json !== 'object' || json === null) throw new Error('it is no object');
+  const { version, node: owner, own, peers } = json as Record<string, unknown>;
+  if (version !== VERSION) throw new Error(`it has version ${String(version)}, not ${VERSION}`);
+  if (owner !== node) throw new Error(`it is of node ${String(owner)}`);
+  const lease = leaseFromJson(own);
+  return {
+    ...(lease && { own: lease }),
+    peers: Array.isArray(peers) ? peers.flatMap((peer) => parsePeer(peer) ?? []) : [],
+  };
+}
+
+/** The text of the file. */
+export function renderState(node: string, { own, peers }: AgentState): string {
+  return JSON.stringify({
+    version: VERSION,
+    node,
+    ...(own && { own: leaseToJson(own) }),
+    peers: peers.map(({ lease, confirmedAt, carriedUntil }) => ({
+      lease: leaseToJson(lease),
+      confirmedAt,
+      ...(carriedUntil !== undefined && { carriedUntil }),
+    })),
+  });
+}
+
+function parsePeer(value: unknown): KnownPeer | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { lease: json, confirmedAt, carriedUntil } = value as Record<string, unknown>;
+  const lease = leaseFromJson(json);
+  if (!lease || typeof confirmedAt !== 'number') return undefined;
+  return { lease, confirmedAt, ...(typeof carriedUntil === 'number' && { carriedUntil }) };
+}
+
+/** Writes the state now and then, always whole, never more often than needed. */
+export class StateWriter implements Disposable {
+  readonly #path: string;
+  readonly #node: string;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #state: () => AgentState;
+  #timer: Timer | undefined;
+  #due = Number.POSITIVE_INFINITY;
+  #written: string | undefined;
+
+  /** @param state what to write, asked for at the moment of writing */
+  constructor(path: string, node: string, state: () => AgentState, clock: Clock, log: Logger) {
+    this.#path = path;
+    this.#node = node;
+    this.#state = state;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Something is new. @param kind `renewal` when only the ends of leases moved */
+  touch(kind: 'change' | 'renewal'): void {
+    const wait = kind === 'change' ? SOON : LATER;
+    const due = this.#clock.monotonic() + wait;
+    if (due >= this.#due) return;
+    this.#timer?.cancel();
+    this.#due = due;
+    this.#timer = this.#clock.after(wait, () => this.flush());
+  }
+
+  /** Writes at once if anything is new. A disk that refuses is logged and tried again later. */
+  flush(): void {
+    if (!Number.isFinite(this.#due)) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#due = Number.POSITIVE_INFINITY;
+    const text = renderState(this.#node, this.#state());
+    if (text === this.#written) return;
+    try {
+      writeFileAtomic(this.#path, new TextEncoder().encode(text), { mode: 0o600 });
+      this.#written = text;
+    } catch (error) {
+      this.#log.warn('the state file cannot be written', { path: this.#path, error: errorText(error) });
+      this.touch('renewal');
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.flush();
+  }
+}

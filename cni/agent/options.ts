@@ -1,0 +1,145 @@
+/** The agent's settings, checked and typed. Pure. */
+
+import type { Settings } from '../../shared/config/settings.ts';
+import { UsageError } from '../../shared/config/usage-error.ts';
+import { type Ip, parseIp } from '../../shared/ip/ip.ts';
+import type { Level, LogFormat } from '../../shared/log/format.ts';
+import { UNBUILT_FLAGS } from './flags.ts';
+
+export interface AgentOptions {
+  readonly node: string;
+  readonly underlay: UnderlayOptions;
+  readonly netConfigPath: string;
+  readonly subnetFile: string;
+  readonly store: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+  readonly datastore: { readonly type: 'embedded'; readonly why: string };
+  readonly lease: { readonly ttlMs: number; readonly renewMarginMs: number };
+  readonly rules: RuleOptions;
+  readonly metrics: Endpoint;
+  readonly healthz: Endpoint;
+  readonly repair: boolean;
+  readonly log: { readonly level: Level; readonly format: LogFormat };
+}
+
+export interface UnderlayOptions {
+  /** Names or addresses, tried in order. */
+  readonly interfaces: readonly string[];
+  readonly patterns: readonly RegExp[];
+  readonly canReach?: Ip;
+  readonly publicIp?: Ip;
+  readonly publicIpV6?: Ip;
+}
+
+export interface RuleOptions {
+  readonly ipMasq: boolean;
+  readonly fullyRandom: boolean;
+  readonly forward: boolean;
+  readonly blackhole: boolean;
+  readonly resyncMs: number;
+}
+
+export interface Endpoint {
+  readonly address: string;
+  /** 0: not served. */
+  readonly port: number;
+}
+
+/** The Kubernetes node name, or flanneld's environment for it, or the host's. */
+export function nodeName(
+  environment: Readonly<Record<string, string | undefined>>,
+  hostName: string,
+): string {
+  return environment['NODE_NAME'] || hostName;
+}
+
+/** Checks settings. @throws UsageError that says what to write instead */
+export function agentOptions(settings: Settings, node: string): AgentOptions {
+  refuseUnbuilt(settings);
+  const canReach = ip(settings, 'iface-can-reach');
+  const publicIp = ip(settings, 'public-ip', 4);
+  const publicIpV6 = ip(settings, 'public-ipv6', 6);
+  const margin = settings.integer('subnet-lease-renew-margin');
+  if (margin < 1 || margin > 1439)
+    throw new UsageError('--subnet-lease-renew-margin must be 1 to 1439 minutes');
+  const ttlMs = settings.duration('lease-ttl');
+  if (ttlMs < 1000) throw new UsageError('--lease-ttl must be at least 1s');
+  const resync = settings.integer('iptables-resync');
+  if (resync < 1) throw new UsageError('--iptables-resync must be at least 1 second');
+  if (node === '') throw new UsageError('this machine has no host name: set NODE_NAME');
+  return {
+    node,
+    underlay: {
+      interfaces: settings.list('iface'),
+      patterns: settings.list('iface-regex').map(pattern),
+      ...(canReach && { canReach }),
+      ...(publicIp && { publicIp }),
+      ...(publicIpV6 && { publicIpV6 }),
+    },
+    netConfigPath: settings.string('net-config-path'),
+    subnetFile: settings.string('subnet-file'),
+    store: settings.string('store'),
+    stateDir: settings.string('state-dir'),
+    runDir: settings.string('run-dir'),
+    datastore: { type: 'embedded', why: whyEmbedded(settings) },
+    lease: { ttlMs, renewMarginMs: margin * 60_000 },
+    rules: {
+      ipMasq: settings.boolean('ip-masq'),
+      fullyRandom: !settings.boolean('ip-masq-fully-random-disable'),
+      forward: settings.boolean('iptables-forward-rules'),
+      blackhole: settings.boolean('ip-blackhole-route'),
+      resyncMs: resync * 1000,
+    },
+    metrics: { address: settings.string('metrics-address'), port: port(settings, 'metrics-port') },
+    healthz: { address: settings.string('healthz-ip'), port: port(settings, 'healthz-port') },
+    repair: settings.boolean('repair'),
+    log: { level: settings.string('log-level') as Level, format: settings.string('log-format') as LogFormat },
+  };
+}
+
+function refuseUnbuilt(settings: Settings): void {
+  const type = settings.string('datastore');
+  const advice =
+    'not built yet. Use the embedded store: leave this out, and give --net-config-path and, if nodes share one, --store';
+  if (type !== '' && type !== 'embedded') throw new UsageError(`--datastore=${type} is ${advice}`);
+  for (const { name, kind } of UNBUILT_FLAGS) {
+    const source = settings.source(name);
+    if (source === 'default' || (kind === 'boolean' && !settings.boolean(name))) continue;
+    const store = name.startsWith('etcd') ? 'etcd' : 'Kubernetes';
+    const where = source === 'flag' ? `--${name}` : `${name} (from the ${source})`;
+    throw new UsageError(`${where} belongs to the ${store} datastore, which is ${advice}`);
+  }
+}
+
+function whyEmbedded(settings: Settings): string {
+  const source = settings.source('datastore');
+  return source === 'default'
+    ? 'the default: no flag asks for Kubernetes or etcd'
+    : `--datastore, from the ${source}`;
+}
+
+function ip(settings: Settings, name: string, family?: 4 | 6): Ip | undefined {
+  const text = settings.optional(name);
+  if (text === undefined) return undefined;
+  const address = parseIp(text);
+  const what = family === undefined ? 'an IP address' : `an IPv${family} address`;
+  if (!address || (family !== undefined && address.family !== family)) {
+    throw new UsageError(`--${name} must be ${what}, not "${text}"`);
+  }
+  return address;
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new UsageError(`--iface-regex: "${text}" is no regular expression`, { cause: error });
+  }
+}
+
+function port(settings: Settings, name: string): number {
+  const number = settings.integer(name);
+  if (number < 0 || number > 65535) throw new UsageError(`--${name} must be 0 to 65535, not ${number}`);
+  return number;
+}
