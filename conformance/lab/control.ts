@@ -1,0 +1,75 @@
+/** How commands talk to the holder: one HTTP request on a unix socket, answered by a stream of events, one a line. */
+import type { Event, Report } from './report.ts';
+
+/** A request: the command's name is the path, its arguments the body. */
+export type Handler = (command: string, body: unknown, report: Report) => Promise<Event & { kind: 'end' }>;
+
+/** Serves requests one after another: two commands at once would disturb each other's checks. */
+export function serveControl(socket: string, handle: Handler): void {
+  let last: Promise<unknown> = Promise.resolve();
+  Bun.serve({
+    unix: socket,
+    fetch: async (request, server) => {
+      // A check may be silent for longer than the default of 10 s.
+      server.timeout(request, 0);
+      const command = new URL(request.url).pathname.slice(1);
+      const body: unknown = await request.json();
+      const stream = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          const send = (event: Event): void => {
+            // Whoever asked may have gone; the work is finished all the same, so that the lab stays consistent.
+            if (!request.signal.aborted) controller.enqueue(encode(event));
+          };
+          last = last
+            .then(() => handle(command, body, send))
+            .catch((error: unknown): Event => {
+              send({ kind: 'text', text: error instanceof Error ? error.message : String(error) });
+              return { kind: 'end', ok: false };
+            })
+            .then((end) => {
+              send(end);
+              if (!request.signal.aborted) controller.close();
+            });
+        },
+      });
+      return new Response(stream);
+    },
+  });
+}
+
+function encode(event: Event): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(event)}\n`);
+}
+
+/**
+ * Sends a command to a holder.
+ *
+ * @param report gets every event but the last
+ * @returns the last event
+ * @throws Error if the holder ends meanwhile
+ */
+export async function ask(
+  socket: string,
+  command: string,
+  body: unknown,
+  report: Report,
+): Promise<Event & { kind: 'end' }> {
+  const response = await fetch(`http://lab/${command}`, {
+    unix: socket,
+    method: 'POST',
+    body: JSON.stringify(body),
+    timeout: false,
+  } as RequestInit);
+  let rest = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const event = JSON.parse(line) as Event;
+      if (event.kind === 'end') return event;
+      report(event);
+    }
+  }
+  throw new Error('the lab ended while it worked');
+}

@@ -1,0 +1,102 @@
+/** From a failed check to a hint: compares what a node's kernel holds with what it would need. */
+import { readFileSync } from 'node:fs';
+import { CLUSTER, type Family } from './addresses.ts';
+import { type NodeTrace, peerEntries, readSubnets, traceOf, vxlanDevice } from './kernel-state.ts';
+import type { Lab } from './lab.ts';
+import type { LabNode } from './node.ts';
+
+export { vxlanDevice } from './kernel-state.ts';
+
+/** Why packets between pods or nodes may not arrive, both directions and both ends. */
+export async function explainPath(lab: Lab, from: LabNode, to: LabNode, family: Family): Promise<string[]> {
+  const ends = [...new Set([from, to])];
+  const hints: string[] = [];
+  for (const node of ends)
+    hints.push(...(await explainAgent(lab, node)), ...(await explainForward(node, family)));
+  if (from === to) return hints;
+  for (const [node, peer] of [
+    [from, to],
+    [to, from],
+  ] as const) {
+    const trace = (await traceOf(peer, lab.options.ipv).catch(() => [])).find((one) => one.family === family);
+    hints.push(...(trace === undefined ? [noDevice(peer, family)] : await explainPeer(node, trace)));
+  }
+  return hints;
+}
+
+function noDevice(node: LabNode, family: Family): string {
+  return `${node.name} has no ${vxlanDevice(family)} or no subnet: ip -d link; cat /run/flannel/subnet.env`;
+}
+
+async function explainAgent(lab: Lab, node: LabNode): Promise<string[]> {
+  if (!node.isUp) return [`${node.name} is down`];
+  const hints: string[] = [];
+  if (lab.agentOf(node).pid === undefined) hints.push(`the agent of ${node.name} does not run`);
+  try {
+    readSubnets(node);
+  } catch {
+    hints.push(
+      `${node.name} has no /run/flannel/subnet.env; the agent's log: ${lab.agentOf(node).logTail(3)}`,
+    );
+  }
+  return hints;
+}
+
+async function explainPeer(node: LabNode, trace: NodeTrace): Promise<string[]> {
+  const device = vxlanDevice(trace.family);
+  const { route, neighbour, fdb } = await peerEntries(node, trace);
+  const hints: string[] = [];
+  if (route === undefined) {
+    hints.push(
+      `route to ${trace.network} (${trace.node}) missing on ${node.name}: ip -${trace.family} route`,
+    );
+  }
+  // A direct route, to a peer on the same link, needs neither of the others.
+  if (route !== undefined && route.dev !== device) return hints;
+  if (neighbour !== trace.mac) {
+    const has = neighbour === undefined ? 'missing' : `is ${neighbour}`;
+    hints.push(
+      `neighbour entry ${trace.tunnel} → ${trace.mac} (${trace.node}) ${has} on ${node.name}: ip neigh show dev ${device}`,
+    );
+  }
+  if (fdb !== trace.underlay) {
+    const has = fdb === undefined ? 'missing' : `leads to ${fdb}`;
+    hints.push(
+      `FDB entry ${trace.mac} → ${trace.underlay} (${trace.node}) ${has} on ${node.name}: bridge fdb show dev ${device}`,
+    );
+  }
+  return hints;
+}
+
+/** Why a node may not forward its pods' packets. */
+export async function explainForward(node: LabNode, family: Family): Promise<string[]> {
+  if (!node.isUp) return [`${node.name} is down`];
+  const hints: string[] = [];
+  const key = family === 4 ? 'net/ipv4/ip_forward' : 'net/ipv6/conf/all/forwarding';
+  if ((await node.run(['cat', `/proc/sys/${key}`])).trim() !== '1') {
+    hints.push(`${key.replaceAll('/', '.')} is 0 on ${node.name}`);
+  }
+  if (node.firewall === 'none') return hints;
+  const tool = `${family === 4 ? 'iptables' : 'ip6tables'}-${node.firewall}`;
+  const rules = await node.run([tool, '-S']);
+  if (/^-P FORWARD DROP$/m.test(rules) && !rules.includes('-j ACCEPT')) {
+    hints.push(`FORWARD drops on ${node.name} and accepts nothing of ${CLUSTER[family]}: ${tool} -S FORWARD`);
+  }
+  return hints;
+}
+
+/** Why a packet to the outside may keep a pod's address. */
+export async function explainMasquerade(node: LabNode, family: Family): Promise<string[]> {
+  if (!node.isUp) return [`${node.name} is down`];
+  const nft = await node.tryRun(['nft', 'list', 'ruleset']);
+  const hints = await explainForward(node, family);
+  if (nft.code === 0 && !nft.out.includes('masquerade')) {
+    hints.push(`no rule masquerades on ${node.name}: nft list ruleset`);
+  } else {
+    hints.push(`look: nft list ruleset (on ${node.name}); is ${CLUSTER[family]} matched as it should be?`);
+  }
+  const subnetEnv = node.path('/run/flannel/subnet.env');
+  if (/FLANNEL_IPMASQ=false/.test(readFileSync(subnetEnv, 'utf8')))
+    hints.push(`FLANNEL_IPMASQ=false in ${subnetEnv}`);
+  return hints;
+}

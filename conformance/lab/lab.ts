@@ -1,0 +1,150 @@
+/** A lab as its holder has it: nodes, agents, pods and the outside host. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { netConf } from './addresses.ts';
+import { Agent, NET_CONF } from './agent.ts';
+import { ENTRIES_PER_FAMILY, type NodeTrace, programmedPeer, traceOf } from './kernel-state.ts';
+import { LabNode } from './node.ts';
+import { SHARED } from './node-root.ts';
+import type { LabOptions } from './options.ts';
+import { Pod } from './pod.ts';
+import type { Probe } from './probe/handle.ts';
+import { type Report, withProgress } from './report.ts';
+import { run } from './run.ts';
+import { makeOutside, makeUnderlay } from './underlay.ts';
+
+/** The node on which iptables' FORWARD chain drops: the second, so that it takes part in every lab of two or more. */
+const DROPPING_NODE = 2;
+/** Pods a node has: two, to reach each other. */
+const POD_LETTERS = ['a', 'b'] as const;
+/** All nodes know one another within this time, in ms, or the checks tell who does not. */
+const CONVERGENCE = 5_000;
+
+export class Lab {
+  readonly options: LabOptions;
+  readonly nodes: readonly LabNode[];
+  readonly #files: string;
+  readonly #agents = new Map<LabNode, Agent>();
+  readonly #pods = new Map<LabNode, readonly Pod[]>();
+  #outside: Probe | undefined;
+  #temporary = 0;
+
+  /** @param files directory on which the lab mounts its tmpfs */
+  constructor(options: LabOptions, files: string) {
+    this.options = options;
+    this.#files = files;
+    const dropping = Math.min(DROPPING_NODE, options.nodes);
+    this.nodes = Array.from({ length: options.nodes }, (_, i) => {
+      return new LabNode(i + 1, options.ipv, i + 1 === dropping ? options.firewall : 'none', files);
+    });
+    for (const node of this.nodes) this.#agents.set(node, new Agent(node, options.repair, `${files}/logs`));
+  }
+
+  /** The node with this number, from 1. @throws Error if there is none */
+  node(index: number): LabNode {
+    const node = this.nodes[index - 1];
+    if (node === undefined) throw new Error(`no node ${index}: the lab has ${this.nodes.length}`);
+    return node;
+  }
+
+  /** @throws Error for a node of another lab */
+  agentOf(node: LabNode): Agent {
+    return this.#agents.get(node) as Agent;
+  }
+
+  /** The node's pods; while it is down, those it had. */
+  podsOf(node: LabNode): readonly Pod[] {
+    return this.#pods.get(node) ?? [];
+  }
+
+  get outside(): Probe {
+    if (this.#outside === undefined) throw new Error('the lab has not been started');
+    return this.#outside;
+  }
+
+  /** Builds everything. @throws Error with what failed */
+  async start(report: Report): Promise<void> {
+    await this.#makeFiles();
+    await makeUnderlay();
+    await withProgress(
+      report,
+      `starting ${this.nodes.length} nodes`,
+      Promise.all([
+        makeOutside(this.options.ipv).then((probe) => {
+          this.#outside = probe;
+        }),
+        ...this.nodes.map((node) => this.#boot(node)),
+      ]),
+    );
+    await withProgress(
+      report,
+      'waiting for the agents',
+      this.#each((node) => this.agentOf(node).start()),
+    );
+    await withProgress(
+      report,
+      'adding pods',
+      this.#each((node) => this.#addPods(node)),
+    );
+    await withProgress(report, 'waiting until all nodes know one another', this.converged(CONVERGENCE));
+  }
+
+  async #each(work: (node: LabNode) => Promise<void>): Promise<void> {
+    await Promise.all(this.nodes.map(work));
+  }
+
+  /** The lab's own file system: memory that goes with the holder. The executable is pinned, so a build may replace it. */
+  async #makeFiles(): Promise<void> {
+    await run(['mount', '-t', 'tmpfs', '-o', 'mode=0755', 'underpod-lab', this.#files]);
+    for (const directory of ['shared', 'nodes', 'logs']) mkdirSync(`${this.#files}/${directory}`);
+    const binary = `${this.#files}/shared/underpod`;
+    writeFileSync(binary, '');
+    await run(['mount', '--bind', this.options.binary, binary]);
+  }
+
+  async #boot(node: LabNode): Promise<void> {
+    await node.boot();
+    await node.run([`${SHARED}/underpod`, 'install']);
+    writeFileSync(node.path(NET_CONF), netConf(this.options.ipv));
+  }
+
+  async #addPods(node: LabNode): Promise<void> {
+    const names = POD_LETTERS.map((letter) => `pod${node.index}${letter}`);
+    this.#pods.set(node, await Promise.all(names.map((name) => Pod.create(name, node))));
+  }
+
+  /** Starts a node after a power cut, with its agent and new pods; the old ones are cleaned up as a kubelet does. */
+  async startNode(node: LabNode): Promise<void> {
+    const old = this.podsOf(node).map((pod) => pod.name);
+    this.#pods.delete(node);
+    await node.boot();
+    await this.agentOf(node).start();
+    for (const name of old) await Pod.disconnect(name, node);
+    await this.#addPods(node);
+  }
+
+  /** The node and all that runs on it ends at once; its disk stays. */
+  async powerCut(node: LabNode): Promise<void> {
+    await node.kill();
+    await this.agentOf(node).kill();
+  }
+
+  /** A pod for one check. */
+  async temporaryPod(node: LabNode): Promise<AsyncDisposable & { readonly pod: Pod }> {
+    const pod = await Pod.create(`pod${node.index}-extra${++this.#temporary}`, node);
+    return { pod, [Symbol.asyncDispose]: () => pod.remove() };
+  }
+
+  /** Waits until every node has every other in its kernel, at most `timeout` ms; checks tell what is missing. */
+  async converged(timeout: number): Promise<void> {
+    const deadline = performance.now() + timeout;
+    const traces = new Map<LabNode, NodeTrace[]>();
+    for (const node of this.nodes) traces.set(node, await traceOf(node, this.options.ipv).catch(() => []));
+    await this.#each(async (node) => {
+      for (const [peer, trace] of traces) {
+        if (peer === node) continue;
+        const wanted = trace.length * ENTRIES_PER_FAMILY;
+        await programmedPeer(node, trace, (found) => found.length >= wanted, deadline - performance.now());
+      }
+    });
+  }
+}

@@ -1,0 +1,120 @@
+/** The lab's commands; `make up`, `make down` and `make shell` call them. */
+import { BREAKS, type Break } from './break.ts';
+import { ask } from './control.ts';
+import { type HoldArguments, hold } from './hold.ts';
+import { Instance } from './instance.ts';
+import { type CommandLine, nodeNumber, parseCommandLine, UsageError, usage } from './options.ts';
+import type { Report } from './report.ts';
+import { formatStatus, nodesOf, shell } from './shell.ts';
+import { formatRow } from './table.ts';
+import { Unable, up } from './up.ts';
+
+const color = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined;
+
+/** Prints what the holder reports. */
+const print: Report = (event) => {
+  if (event.kind === 'row') console.log(formatRow(event.row, color));
+  else if (event.kind === 'text') console.log(event.text);
+  else if (event.kind === 'progress') console.log(`… ${event.text} (${event.seconds} s)`);
+};
+
+async function runUp(line: CommandLine): Promise<number> {
+  const instance = new Instance(line.name);
+  using _ = await instance.lock(() => console.log('waiting for another command on this lab'));
+  let ok: boolean;
+  try {
+    ok = await up(instance, line, print);
+  } catch (error) {
+    instance.remove(_);
+    throw error;
+  }
+  const named = line.name === 'default' ? '' : `LAB=${line.name} `;
+  console.log(`
+The lab is running${ok ? '' : ', so that you can look'}: ${line.options.nodes} ${line.options.nodes === 1 ? 'node' : 'nodes'}, two pods each.
+  ${named}make shell NODE=1      a shell on node1; there: ip netns exec pod1a ping …, bridge fdb, nft list ruleset
+  ${named}make down              remove it`);
+  return ok ? 0 : 1;
+}
+
+async function runDown(line: CommandLine): Promise<number> {
+  const instance = new Instance(line.name);
+  if (!instance.exists() && instance.holders().length === 0) {
+    console.log(`no lab "${line.name}" is running`);
+    return 0;
+  }
+  const lock = await instance.lock(() => console.log('waiting for another command on this lab'));
+  try {
+    await instance.destroy();
+  } finally {
+    instance.remove(lock);
+  }
+  console.log(`lab "${line.name}" is gone`);
+  return 0;
+}
+
+async function runCheck(line: CommandLine): Promise<number> {
+  const instance = new Instance(line.name);
+  await nodesOf(instance);
+  const { ok } = await ask(instance.socket, 'check', line.request, print);
+  return ok ? 0 : 1;
+}
+
+/** `break` and `heal`. */
+async function runBreak(line: CommandLine): Promise<number> {
+  const [what, node] = line.positionals;
+  if (!BREAKS.includes(what as Break))
+    throw new UsageError(`${line.command} what? One of ${BREAKS.join(', ')}`);
+  const instance = new Instance(line.name);
+  await nodesOf(instance);
+  const request = { what, ...(node === undefined ? {} : { node: nodeNumber(node) }) };
+  const { ok, value } = await ask(instance.socket, line.command, request, print);
+  if (ok) console.log(typeof value === 'number' ? `${what}: healed in ${Math.ceil(value)} ms` : value);
+  return ok ? 0 : 1;
+}
+
+async function runMend(line: CommandLine): Promise<number> {
+  const instance = new Instance(line.name);
+  await nodesOf(instance);
+  const { ok } = await ask(instance.socket, 'mend', { node: nodeNumber(line.positionals[0] ?? '1') }, print);
+  return ok ? 0 : 1;
+}
+
+async function run(args: string[]): Promise<number> {
+  if (args[0] === 'hold') {
+    await hold(JSON.parse(args[2] ?? '') as HoldArguments);
+    return await new Promise<number>(() => {});
+  }
+  const line = parseCommandLine(args, process.env);
+  switch (line.command) {
+    case 'up':
+      return runUp(line);
+    case 'down':
+      return runDown(line);
+    case 'check':
+      return runCheck(line);
+    case 'break':
+    case 'heal':
+      return runBreak(line);
+    case 'mend':
+      return runMend(line);
+    case 'status':
+      console.log(formatStatus(await nodesOf(new Instance(line.name))));
+      return 0;
+    case 'shell':
+      return shell(new Instance(line.name), line.positionals[0] ?? process.env['NODE'] ?? '1', line.rest);
+    case 'help':
+      console.log(usage);
+      return 0;
+    default:
+      throw new UsageError(`no command "${line.command}"`);
+  }
+}
+
+try {
+  process.exit(await run(process.argv.slice(2)));
+} catch (error) {
+  if (error instanceof UsageError) console.error(`${error.message}\n\n${usage}`);
+  else if (error instanceof Unable) console.error(`the lab cannot run here: ${error.message}`);
+  else console.error(`lab: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(error instanceof UsageError ? 2 : 1);
+}

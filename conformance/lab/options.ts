@@ -1,0 +1,157 @@
+/** The lab's command line: flags, and the variables that `make up NODES=3 IPV=4` hands on in the environment. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type IpVersions, MAX_NODES } from './addresses.ts';
+import type { CheckRequest } from './checks/all.ts';
+
+/** Directory of the checkout; labs of several checkouts are told apart by it. */
+export const checkout: string = resolve(import.meta.dirname, '../..');
+
+/** Which iptables sets the FORWARD policy DROP on the one node that drops. */
+export type Firewall = 'legacy' | 'nft' | 'none';
+
+/** What a lab is built with; the holder keeps it for its life. */
+export interface LabOptions {
+  readonly nodes: number;
+  readonly ipv: IpVersions;
+  /** The compiled executable, absolute. */
+  readonly binary: string;
+  /** Whether the agents put back what someone deletes. */
+  readonly repair: boolean;
+  readonly firewall: Firewall;
+}
+
+export interface CommandLine {
+  readonly command: string;
+  /** Tells labs of one checkout apart. */
+  readonly name: string;
+  readonly options: LabOptions;
+  readonly checks: boolean;
+  readonly request: CheckRequest;
+  readonly positionals: readonly string[];
+  /** What follows `--`. */
+  readonly rest: readonly string[];
+}
+
+/** The command line cannot be understood; the message says what to write instead. */
+export class UsageError extends Error {
+  override readonly name: string = 'UsageError';
+}
+
+export const usage: string = `The lab: nodes in namespaces of their own on one machine, joined by VXLAN, checked path by path.
+
+  up      build the lab, check every path, leave it running (replaces one that is there)
+  check   run the checks again
+  status  nodes, subnets, pods
+  shell   NODE [-- COMMAND…]    a shell on a node
+  break   WHAT [NODE]           spoil a path, to see the table fail: fdb, route, device, mtu, mtu-raised,
+                                masquerade, forward
+  heal    WHAT [NODE]           the same, and how long the agent takes to put it right
+  mend    NODE                  start the node's agent again, which puts everything right
+  down    remove it
+
+  --nodes N         nodes (default 3; or NODES)
+  --ipv 4|6|dual    IP families (default dual; or IPV)
+  --name NAME       name of the lab, to have several (default "default"; or LAB)
+  --binary PATH     the compiled executable (default dist/underpod-linux-ARCH)
+  --firewall F      legacy, nft or none: the iptables whose FORWARD chain drops on node2
+                    (default legacy where it is installed)
+  --repair=false    agents do not put back what someone deletes
+  --no-checks       up: do not check
+  --quick           without the checks that kill something
+  --only A,B        these checks: same-node, forward, other-icmp, other-udp, other-tcp, other-10mb, mtu, pod-node,
+                    node-pod, no-nat-same, no-nat-other, no-nat-self, outside (with /4 or /6 for one family),
+                    agent-killed, agent-restarted, node-restarted, node-removed
+`;
+
+/**
+ * Parses the arguments after the program's name.
+ *
+ * @throws UsageError
+ */
+export function parseCommandLine(
+  args: string[],
+  env: Readonly<Record<string, string | undefined>>,
+): CommandLine {
+  const dashes = args.indexOf('--');
+  const own = dashes < 0 ? args : args.slice(0, dashes);
+  const { values, positionals } = parse(own);
+  const [command = 'help', ...rest] = positionals;
+  return {
+    command: values.help === true ? 'help' : command,
+    name: labName(values.name ?? env['LAB'] ?? 'default'),
+    options: {
+      nodes: nodeCount(values.nodes ?? env['NODES'] ?? '3'),
+      ipv: oneOf('--ipv', values.ipv ?? env['IPV'] ?? 'dual', ['4', '6', 'dual'] as const),
+      binary: resolve(
+        values.binary ?? `${checkout}/dist/underpod-linux-${process.arch === 'x64' ? 'amd64' : 'arm64'}`,
+      ),
+      repair: oneOf('--repair', values.repair ?? 'true', ['true', 'false'] as const) === 'true',
+      firewall: oneOf('--firewall', values.firewall ?? defaultFirewall(), ['legacy', 'nft', 'none'] as const),
+    },
+    checks: values['no-checks'] !== true,
+    request: { only: values.only?.split(','), quick: values.quick === true },
+    positionals: rest,
+    rest: dashes < 0 ? [] : args.slice(dashes + 1),
+  };
+}
+
+const flags = {
+  nodes: { type: 'string' },
+  ipv: { type: 'string' },
+  name: { type: 'string' },
+  binary: { type: 'string' },
+  firewall: { type: 'string' },
+  repair: { type: 'string' },
+  only: { type: 'string' },
+  quick: { type: 'boolean' },
+  'no-checks': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+function parse(
+  args: string[],
+): ReturnType<typeof parseArgs<{ options: typeof flags; allowPositionals: true }>> {
+  try {
+    return parseArgs({ args, options: flags, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw new UsageError(`${flag} is "${value}": use one of ${allowed.join(', ')}`);
+  return found;
+}
+
+/** A node's number, from 1, as a person writes it: `2` or `node2`. */
+export function nodeNumber(text: string): number {
+  const number = Number(text.replace(/^node/, ''));
+  if (!Number.isInteger(number) || number < 1) throw new UsageError(`"${text}" is no node: write 1, 2, …`);
+  return number;
+}
+
+function nodeCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > MAX_NODES) {
+    throw new UsageError(`--nodes is "${text}": use a number from 1 to ${MAX_NODES}`);
+  }
+  return count;
+}
+
+function labName(text: string): string {
+  // It becomes part of the path of a unix socket, which holds 107 characters (unix(7)).
+  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(text)) {
+    throw new UsageError(`--name is "${text}": use up to 32 small letters, digits and dashes`);
+  }
+  return text;
+}
+
+function defaultFirewall(): Firewall {
+  const installed = (tool: string): boolean =>
+    ['/usr/sbin', '/sbin', '/usr/bin'].some((directory) => existsSync(`${directory}/${tool}`));
+  if (installed('iptables-legacy')) return 'legacy';
+  return installed('iptables-nft') ? 'nft' : 'none';
+}

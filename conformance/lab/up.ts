@@ -1,0 +1,83 @@
+/** `up`: starts a holder, has it build the lab and check it, and lets it go on alone. */
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { ask } from './control.ts';
+import type { HoldArguments } from './hold.ts';
+import { type Instance, mustIdentify } from './instance.ts';
+import type { CommandLine } from './options.ts';
+import { findPrivileges } from './privileges.ts';
+import { onlyChild } from './processes.ts';
+import type { Report } from './report.ts';
+import { cleanEnvironment } from './run.ts';
+
+/** Milliseconds for the holder to open its socket. */
+const HOLD_TIMEOUT = 15_000;
+
+/** It cannot be done here; the message says what is missing. */
+export class Unable extends Error {
+  override readonly name: string = 'Unable';
+}
+
+/**
+ * Replaces the instance's lab by a new one. The caller has the lock.
+ *
+ * @returns whether all checks passed; either way the lab is running
+ * @throws Unable, or Error with what failed while it was built: then nothing is left running
+ */
+export async function up(instance: Instance, line: CommandLine, report: Report): Promise<boolean> {
+  const privileges = findPrivileges();
+  if (privileges.kind === 'none') throw new Unable(privileges.reason);
+  if (!existsSync(line.options.binary))
+    throw new Unable(`${line.options.binary} is not there: run 'make build'`);
+  if (await instance.destroy()) report({ kind: 'text', text: 'replacing the lab that was running' });
+  const holder = await startHolder(instance, line, privileges.unshare);
+  const interrupted = (): never => {
+    holder.kill('SIGKILL');
+    process.exit(130);
+  };
+  process.on('SIGINT', interrupted).on('SIGTERM', interrupted).on('SIGHUP', interrupted);
+  try {
+    const started = await ask(instance.socket, 'start', {}, report);
+    if (!started.ok) throw new Error(`the lab could not be built ${instance.logTail(5)}`.trimEnd());
+    const checked = line.checks ? await ask(instance.socket, 'check', line.request, report) : { ok: true };
+    await ask(instance.socket, 'detach', {}, report);
+    holder.unref();
+    return checked.ok;
+  } catch (error) {
+    await instance.destroy();
+    throw error;
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted).off('SIGHUP', interrupted);
+  }
+}
+
+async function startHolder(
+  instance: Instance,
+  line: CommandLine,
+  unshare: readonly string[],
+): Promise<Bun.Subprocess<'pipe', number, number>> {
+  mkdirSync(instance.mountPoint, { recursive: true });
+  const held: HoldArguments = {
+    socket: instance.socket,
+    mountPoint: instance.mountPoint,
+    options: line.options,
+  };
+  const log = openSync(instance.log, 'w', 0o600);
+  const main = `${import.meta.dirname}/main.ts`;
+  const child = Bun.spawn(
+    [...unshare, process.execPath, main, 'hold', instance.argument, JSON.stringify(held)],
+    // A session of its own: the terminal's signals are for the command.
+    { stdin: 'pipe', stdout: log, stderr: log, env: cleanEnvironment(), cwd: '/', detached: true },
+  );
+  closeSync(log);
+  const parent = mustIdentify(child.pid);
+  const holder = mustIdentify(await onlyChild(child.pid, HOLD_TIMEOUT));
+  instance.writeState({ version: 1, parent, holder, options: line.options });
+  const deadline = performance.now() + HOLD_TIMEOUT;
+  while (!existsSync(instance.socket)) {
+    if (child.exitCode !== null || performance.now() > deadline) {
+      throw new Error(`the lab's holder does not start: ${instance.logTail(10)}`);
+    }
+    await Bun.sleep(2);
+  }
+  return child;
+}
