@@ -1,12 +1,12 @@
 /** What an object must look like before it is stored. Pure. */
 
-import { parseCidr } from '../ip/cidr.ts';
+import { cidrEquals, formatCidr, networkOf, parseCidr } from '../ip/cidr.ts';
 import { InvalidObjectError } from './errors.ts';
 import { KINDS, type KindInfo, kindOf } from './kinds.ts';
 import type { KubeObject } from './kube-object.ts';
 
 /** etcd's default limit for a request, which bounds objects in Kubernetes; in bytes. */
-export const MAX_OBJECT_BYTES = 1.5 * 1024 * 1024;
+export const MAX_OBJECT_BYTES: number = 1.5 * 1024 * 1024;
 
 /** RFC 1123 section 2.1 as Kubernetes reads it: dots, and at most 253 characters. */
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -84,6 +84,11 @@ function checkPodCidrs(where: string, spec: unknown): void {
     if (cidr === undefined) {
       throw new InvalidObjectError(
         `${where} has podCIDR ${JSON.stringify(text)}; write one like "10.244.7.0/24"`,
+      );
+    }
+    if (!cidrEquals(cidr, networkOf(cidr))) {
+      throw new InvalidObjectError(
+        `${where} has podCIDR ${text} with host bits; write ${formatCidr(networkOf(cidr))}`,
       );
     }
     if (families.has(cidr.ip.family)) {
