@@ -1,8 +1,8 @@
-import type { Register } from '../model/expression.ts';
+import type { Expression, Register } from '../model/expression.ts';
 import type { Field } from './field.ts';
 import type { Part, RuleDraft } from './rule.ts';
 
-/** Where a look-up goes: a set's or map's name, or the anonymous one that `Anonymous` made for this transaction. */
+/** A set's or map's name; of an anonymous one (build/anonymous.ts) its id in the transaction as well. */
 export type SetName = string | { readonly name: string; readonly id: number };
 
 /** `ip saddr . ip daddr @set`; with '!=' goes on if the key is not in the set. */
@@ -21,7 +21,7 @@ export function vmap(key: Field | readonly Field[], map: SetName): Part {
   };
 }
 
-/** `ct mark set … map @map`: goes on with the mark unchanged if the map has no such key. */
+/** `ct mark set … map @map`: goes on with the next rule, the mark unchanged, if the map has no such key. */
 export function ctMarkFromMap(key: Field | readonly Field[], map: SetName): Part {
   return (draft) => {
     loadKey(draft, key);
@@ -32,22 +32,32 @@ export function ctMarkFromMap(key: Field | readonly Field[], map: SetName): Part
   };
 }
 
-/** `dnat ip to … map @map` where the map's values are (address . port). */
-export function dnatFromMap(family: 'ip' | 'ip6', key: Field | readonly Field[], map: SetName): Part {
+/**
+ * `update @set { … timeout 10s counter }`: adds the key to a dynamic set, or starts its time anew. A full set lets the
+ * packet go on with the next rule, nothing after this in the rule is done then.
+ *
+ * @param timeout in milliseconds; the set's own if absent
+ * @param expressions run for the element: a counter, for instance
+ */
+export function updateSet(
+  key: Field | readonly Field[],
+  set: SetName,
+  options: {
+    readonly timeout?: number;
+    readonly expressions?: readonly Expression[];
+    readonly op?: 'add' | 'update';
+  } = {},
+): Part {
+  const { op = 'update', ...rest } = options;
   return (draft) => {
-    loadKey(draft, key, family);
-    const portMin = family === 'ip' ? 1 : 4;
-    draft.push(
-      { kind: 'lookup', ...named(map), source: 0, dest: 0 },
-      { kind: 'nat', type: 'dnat', family, addressMin: 0, portMin, flags: [] },
-    );
+    loadKey(draft, key);
+    draft.push({ kind: 'dynset', ...named(set), op, sourceKey: 0, ...rest });
   };
 }
 
 /** Loads the fields into consecutive registers from 0 on, each at a multiple of four bytes. */
-export function loadKey(draft: RuleDraft, key: Field | readonly Field[], family?: 'ip' | 'ip6'): void {
+export function loadKey(draft: RuleDraft, key: Field | readonly Field[]): void {
   const fields: readonly Field[] = Array.isArray(key) ? key : [key as Field];
-  if (family !== undefined) draft.needNetwork(family);
   for (const field of fields) if (field.network !== undefined) draft.needNetwork(field.network);
   let dest: Register = 0;
   for (const field of fields) {
@@ -56,6 +66,7 @@ export function loadKey(draft: RuleDraft, key: Field | readonly Field[], family?
   }
 }
 
-function named(set: SetName): { set: string; setId?: number } {
+/** A set as look-ups name it. */
+export function named(set: SetName): { set: string; setId?: number } {
   return typeof set === 'string' ? { set } : { set: set.name, setId: set.id };
 }

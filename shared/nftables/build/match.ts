@@ -36,47 +36,8 @@ export function markOr(bits: number): Part {
     );
 }
 
-/** IP_CT_* as bits (linux/netfilter/nf_conntrack_common.h, NF_CT_STATE_BIT). */
-const CT_STATE = { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 } as const;
-
-/** `ct state established,related`: any of them. */
-export function ctState(...states: readonly (keyof typeof CT_STATE)[]): Part {
-  return anyBit(
-    'state',
-    states.reduce((bits, state) => bits | CT_STATE[state], 0),
-  );
-}
-
-/** IPS_* of linux/netfilter/nf_conntrack_common.h. */
-const CT_STATUS = {
-  expected: 1,
-  'seen-reply': 2,
-  assured: 4,
-  confirmed: 8,
-  snat: 16,
-  dnat: 32,
-  dying: 512,
-} as const;
-
-/** `ct status dnat`: any of them. */
-export function ctStatus(...states: readonly (keyof typeof CT_STATUS)[]): Part {
-  return anyBit(
-    'status',
-    states.reduce((bits, state) => bits | CT_STATUS[state], 0),
-  );
-}
-
-function anyBit(key: 'state' | 'status', bits: number): Part {
-  return (draft) =>
-    draft.push(
-      { kind: 'ct', key, dest: 0 },
-      { kind: 'bitwise', source: 0, dest: 0, mask: hostU32(bits), xor: hostU32(0) },
-      { kind: 'cmp', source: 0, op: '!=', value: hostU32(0) },
-    );
-}
-
 /** RTN_* of linux/rtnetlink.h. */
-export const FIB_TYPE = {
+const FIB_TYPE = {
   unicast: 1,
   local: 2,
   broadcast: 3,

@@ -1,4 +1,4 @@
-import type { NatFlag } from '../model/expression.ts';
+import type { Expression, NatFlag } from '../model/expression.ts';
 import type { Verdict } from '../model/verdict.ts';
 import type { Part } from './rule.ts';
 
@@ -40,4 +40,22 @@ export function counter(): Part {
  */
 export function masquerade(...flags: readonly NatFlag[]): Part {
   return (draft) => draft.push({ kind: 'masquerade', flags });
+}
+
+/** NFT_REJECT_ICMPX_* of linux/netfilter/nf_tables.h: codes that fit either version of IP. */
+const ICMPX = { 'no-route': 0, 'port-unreachable': 1, 'host-unreachable': 2, 'admin-prohibited': 3 } as const;
+
+/** `reject`: drops and tells the sender, by default that nobody listens on the port. */
+export function reject(code: keyof typeof ICMPX = 'port-unreachable'): Part {
+  return (draft) => draft.push({ kind: 'reject', with: 'icmpx', code: ICMPX[code] });
+}
+
+/** `reject with tcp reset`, in a rule that matches TCP. */
+export function rejectWithTcpReset(): Part {
+  return (draft) => draft.push({ kind: 'reject', with: 'tcp-reset', code: 0 });
+}
+
+/** Expressions as they are, for what has no builder. */
+export function raw(...expressions: readonly Expression[]): Part {
+  return (draft) => draft.push(...expressions);
 }

@@ -1,7 +1,7 @@
 import { parseAttributes } from '../../netlink/codec/attributes.ts';
 import { text } from '../../netlink/codec/read.ts';
 import type { ByteWriter } from '../../netlink/codec/wire.ts';
-import type { Expression } from '../model/expression.ts';
+import type { Expression, Opaque } from '../model/expression.ts';
 import { bitwise } from './expressions/bitwise.ts';
 import { byteorder } from './expressions/byteorder.ts';
 import { cmp } from './expressions/cmp.ts';
@@ -67,13 +67,15 @@ export function writeExpression(writer: ByteWriter, type: number, expression: Ex
   const element = writer.beginNest(nested(type));
   if (expression.kind === 'opaque') {
     writer.attrString(NAME, expression.name);
-    writer.attr(nested(DATA), expression.data);
+    if (expression.data !== undefined) writer.attr(nested(DATA), expression.data);
   } else {
     const codec = CODECS[expression.kind] as unknown as ExpressionCodec<never>;
     writer.attrString(NAME, codec.name);
-    const data = writer.beginNest(nested(DATA));
-    codec.write(writer, expression as never);
-    writer.endNest(data);
+    if (expression.kind !== 'notrack') {
+      const data = writer.beginNest(nested(DATA));
+      codec.write(writer, expression as never);
+      writer.endNest(data);
+    }
   }
   writer.endNest(element);
 }
@@ -86,21 +88,22 @@ export function readExpressions(bytes: Uint8Array): Expression[] {
 /** Reads the content of one element of a list. @throws DecodeError when lengths do not add up */
 export function readExpression(bytes: Uint8Array): Expression {
   let name = '';
-  let data: Uint8Array = new Uint8Array(0);
+  let data: Uint8Array | undefined;
   for (const attribute of parseAttributes(bytes)) {
     if (attribute.type === NAME) name = text(attribute.payload);
     else if (attribute.type === DATA) data = attribute.payload;
   }
+  const opaque: Opaque = { kind: 'opaque', name, ...(data === undefined ? {} : { data }) };
   const codec = codecNamed(name);
-  if (codec === undefined) return { kind: 'opaque', name, data };
-  const fields = new Fields(data);
+  if (codec === undefined) return opaque;
+  const fields = new Fields(data ?? new Uint8Array(0));
   try {
     const expression = codec.read(fields);
     if (fields.rest.length === 0) return expression;
   } catch (error) {
     if (!(error instanceof NotModelled)) throw error;
   }
-  return { kind: 'opaque', name, data };
+  return opaque;
 }
 
 let byName: Map<string, ExpressionCodec<unknown>> | undefined;

@@ -1,5 +1,5 @@
 import { ByteWriter } from '../../netlink/codec/wire.ts';
-import type { NetlinkRequest } from '../../netlink/request.ts';
+import type { NetlinkRequest } from '../../netlink/requests.ts';
 import { FAMILY_NUMBERS, type Family } from '../model/family.ts';
 import type { SetRef } from '../model/set.ts';
 import type { TableRef } from '../model/table.ts';

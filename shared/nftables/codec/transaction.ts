@@ -190,9 +190,9 @@ function writeFlush(
   const { kind, ref } = operation;
   const type = kind === 'set' ? NFT_MSG.DELSETELEM : NFT_MSG.DELRULE;
   writeMessage(writer, type, 0, ref.family, nextSequence, () => {
+    if (kind === 'set') writer.attrString(LIST_SET, ref.name);
     writer.attrString(TABLE, kind === 'table' ? ref.name : ref.table);
     if (kind === 'chain') writer.attrString(RULE.CHAIN, ref.name);
-    if (kind === 'set') writer.attrString(LIST_SET, ref.name);
   });
 }
 

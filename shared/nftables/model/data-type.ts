@@ -16,6 +16,8 @@ export const ipv6Addr: DataType = { name: 'ipv6_addr', id: 8, size: 16, byteOrde
 export const etherAddr: DataType = { name: 'ether_addr', id: 9, size: 6, byteOrder: 'network' };
 export const inetProto: DataType = { name: 'inet_proto', id: 12, size: 1, byteOrder: 'network' };
 export const inetService: DataType = { name: 'inet_service', id: 13, size: 2, byteOrder: 'network' };
+/** A plain 32-bit number, such as `numgen` gives. nft takes it in `typeof` declarations only (build/typeof.ts). */
+export const integer: DataType = { name: 'integer', id: 4, size: 4, byteOrder: 'host' };
 export const mark: DataType = { name: 'mark', id: 19, size: 4, byteOrder: 'host' };
 export const ifname: DataType = { name: 'ifname', id: 41, size: 16, byteOrder: 'host' };
 
@@ -26,6 +28,7 @@ export const DATA_TYPES: readonly DataType[] = [
   etherAddr,
   inetProto,
   inetService,
+  integer,
   mark,
   ifname,
 ];

@@ -233,7 +233,7 @@ export interface Notrack {
 export interface Opaque {
   readonly kind: 'opaque';
   readonly name: string;
-  readonly data: Uint8Array;
+  readonly data?: Uint8Array;
 }
 
 export type Expression =

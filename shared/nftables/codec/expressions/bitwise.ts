@@ -12,7 +12,7 @@ const MASK = 4;
 const XOR = 5;
 const OP = 6;
 
-/** NFT_BITWISE_MASK_XOR; kernels before 5.6 know no other and list no operation. Shifts stay opaque. */
+/** NFT_BITWISE_MASK_XOR: what no operation means, too. nft sends it sometimes. Shifts stay opaque. */
 const MASK_XOR = 0;
 
 export const bitwise: ExpressionCodec<Bitwise> = {
@@ -20,7 +20,6 @@ export const bitwise: ExpressionCodec<Bitwise> = {
   write(writer, expression) {
     writer.attrU32be(SREG, registerNumber(expression.source));
     writer.attrU32be(DREG, registerNumber(expression.dest));
-    writer.attrU32be(OP, MASK_XOR);
     writer.attrU32be(LENGTH, expression.mask.length);
     writeValue(writer, MASK, expression.mask);
     writeValue(writer, XOR, expression.xor);
