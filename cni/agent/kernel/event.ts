@@ -15,4 +15,6 @@ export type KernelEvent =
   /** The forwarding switch of a family, or that of one interface. */
   | { readonly kind: 'forwarding'; readonly family: 4 | 6 }
   /** Events were lost: look at everything. */
-  | { readonly kind: 'overrun' };
+  | { readonly kind: 'overrun' }
+  /** No more events will come from this watch. */
+  | { readonly kind: 'deaf'; readonly error: unknown };

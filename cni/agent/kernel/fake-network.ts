@@ -53,6 +53,7 @@ export class FakeNetwork {
   changeLink(name: string, change: Partial<Link>): void {
     const link = this.link(name);
     this.links = this.links.map((other) => (other === link ? { ...link, ...change } : other));
+    if (change.mac) this.neighbours = this.neighbours.filter((entry) => entry.index !== link.index);
     if (change.flags !== undefined && (change.flags & IFF.UP) === 0) {
       this.routes = this.routes.filter((route) => route.oif !== link.index);
       this.neighbours = this.neighbours.filter((entry) => entry.index !== link.index);

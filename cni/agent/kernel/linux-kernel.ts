@@ -20,9 +20,6 @@ import type { KernelEvent } from './event.ts';
 import type { CommandResult, Kernel } from './kernel.ts';
 import { LegacyTables } from './legacy-tables.ts';
 
-/** Room for the events of a thousand routes and their neighbours at once (bytes); beyond it they are read again. */
-const EVENT_BUFFER = 4 << 20;
-
 export class LinuxKernel implements Kernel {
   readonly nftables: Nftables;
   readonly #rtnetlink: Rtnetlink;
@@ -89,6 +86,7 @@ export class LinuxKernel implements Kernel {
 
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {
     const onResync = (): void => listener({ kind: 'overrun' });
+    const onError = (error: unknown): void => listener({ kind: 'deaf', error });
     using stack = new DisposableStack();
     const monitor = async (
       protocol: number,
@@ -103,9 +101,7 @@ export class LinuxKernel implements Kernel {
           if (event) listener(event);
         }
       };
-      stack.use(
-        await NetlinkMonitor.open({ protocol, groups, receiveBuffer: EVENT_BUFFER, onResync, onMessages }),
-      );
+      stack.use(await NetlinkMonitor.open({ protocol, groups, onResync, onMessages, onError }));
     };
     await monitor(NETLINK.ROUTE, ROUTE_GROUPS, this.#rtnetlink.socket.portId, decodeRouteEvent);
     await monitor(NETLINK.NETFILTER, [NFTABLES_GROUP], this.#netfilter.portId, decodeNftablesEvent);

@@ -8,6 +8,14 @@ import { type DesiredRoute, metricOf, ROUTE_PROTOCOL } from './desired.ts';
 import type { ObservedNetwork } from './observed.ts';
 import type { EntryPlan } from './plan-entries.ts';
 
+export interface RoutePlan extends EntryPlan {
+  /**
+   * Routes that must go before the wanted ones can come: IPv6 takes a gateway "on the link" only if no route leads to
+   * it by another device (ip6_route_check_nh_onlink, net/ipv6/route.c), and the gateway lies within its own subnet.
+   */
+  readonly obstacles: readonly Change[];
+}
+
 /**
  * @param kept the managed devices that stay: index → name
  * @param gone indexes of devices that will be deleted: their routes go with them
@@ -17,7 +25,7 @@ export function planRoutes(
   observed: ObservedNetwork,
   kept: ReadonlyMap<number, string>,
   gone: ReadonlySet<number>,
-): EntryPlan {
+): RoutePlan {
   const indexes = new Map(observed.links.map((link) => [link.name, link.index]));
   for (const index of gone) indexes.delete(observed.links.find((link) => link.index === index)?.name ?? '');
   const wanted = new Map(desired.map((route) => [routeKey(route.destination, metricOf(route)), route]));
@@ -39,14 +47,19 @@ export function planRoutes(
     }
   }
   const set: Change[] = [];
+  const obstacles: Change[] = [];
   for (const route of wanted.values()) {
-    const others = wrong.get(route) ?? [];
+    const all = wrong.get(route) ?? [];
+    const elsewhere = (other: Route): boolean =>
+      !right.has(route) && other.destination.ip.family === 6 && other.oif !== indexes.get(route.device ?? '');
+    for (const other of all.filter(elsewhere)) obstacles.push({ kind: 'delete-route', route: other });
+    const others = all.filter((other) => !elsewhere(other));
     // Replacing exchanges the first route of that destination and metric in place: no packet finds none.
     const rest = right.has(route) ? others : others.slice(1);
     if (!right.has(route)) set.push({ kind: 'set-route', route });
     for (const other of rest) removed.push({ kind: 'delete-route', route: other });
   }
-  return { set, delete: removed };
+  return { obstacles, set, delete: removed };
 }
 
 /** Made by the agent, or on one of its devices and not made by the kernel itself. */

@@ -165,7 +165,11 @@ describe('what the plan does', () => {
       ['change-device', 'set-neighbour', 'set-route'],
     ],
     ['MTU', (kernel: FakeNetwork) => kernel.changeLink('flannel.1', { mtu: 1500 }), ['change-device']],
-    ['MAC', (kernel: FakeNetwork) => kernel.changeLink('flannel.1', { mac: mac(3) }), ['change-device']],
+    [
+      'MAC',
+      (kernel: FakeNetwork) => kernel.changeLink('flannel.1', { mac: mac(3) }),
+      ['change-device', 'set-neighbour'],
+    ],
     ['address', (kernel: FakeNetwork) => (kernel.addresses = kernel.addresses.slice(0, 1)), ['add-address']],
     ['neighbour', (kernel: FakeNetwork) => (kernel.neighbours = []), ['set-neighbour']],
     ['FDB entry', (kernel: FakeNetwork) => (kernel.fdb = []), ['set-fdb']],

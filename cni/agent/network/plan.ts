@@ -23,6 +23,8 @@ export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork):
   const addresses: Change[] = [];
   /** Devices that stay, by index: only what is on them is compared; a new device starts empty. */
   const kept = new Map<number, string>();
+  /** Those among them whose neighbours stay as well. */
+  const settled = new Map<number, string>();
   const gone = new Set<number>();
   for (const device of desired.devices) {
     const link = linkNamed(observed, device.name);
@@ -31,6 +33,8 @@ export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork):
       kept.set(link.index, device.name);
       const repair = repairOf(device, link);
       if (repair) devices.push({ kind: 'change-device', device, repair });
+      // Another MAC makes the kernel forget the device's neighbours (NETDEV_CHANGEADDR in net/ipv4/arp.c).
+      if (!repair?.mac) settled.set(link.index, device.name);
     } else {
       if (link) {
         gone.add(link.index);
@@ -40,7 +44,7 @@ export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork):
     }
     addresses.push(...planAddresses(device, kept.has(link?.index ?? -1) ? link : undefined, observed));
   }
-  const neighbours = planNeighbours(desired.neighbours, observed.neighbours, kept);
+  const neighbours = planNeighbours(desired.neighbours, observed.neighbours, settled);
   const fdb = planFdb(desired, observed.fdb, kept);
   const routes = planRoutes(desired.routes, observed, kept, gone);
   return [
@@ -48,6 +52,7 @@ export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork):
     ...addresses,
     ...neighbours.set,
     ...fdb.set,
+    ...routes.obstacles,
     ...routes.set,
     ...routes.delete,
     ...fdb.delete,

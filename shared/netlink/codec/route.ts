@@ -161,10 +161,10 @@ export function decodeRoute(bytes: Uint8Array): Route {
     const { payload } = attribute;
     switch (attribute.type) {
       case RTA.DST:
-        destination = payload;
+        if (u8(bytes, 1) > 0) destination = payload;
         break;
       case RTA.SRC:
-        found.source = cidr(payload, u8(bytes, 2), family);
+        if (u8(bytes, 2) > 0) found.source = cidr(payload, u8(bytes, 2), family);
         break;
       case RTA.IIF:
         found.iif = u32(payload);
@@ -244,8 +244,9 @@ export function encodeRouteQuery(
     writer.u8(query.source === undefined ? 0 : prefix);
     writer.u8(0);
     writer.u32(0);
-    // Else the kernel tells the table that it should have looked in (main) and not the one it found it in.
-    writer.u32(RTM_F.LOOKUP_TABLE);
+    // Else IPv4 tells the table that it should have looked in (main) and not the one it found it in; IPv6 always tells
+    // the latter, and refuses the flag.
+    writer.u32(destination.family === 4 ? RTM_F.LOOKUP_TABLE : 0);
     writer.attrIp(RTA.DST, destination);
     if (query.source !== undefined) writer.attrIp(RTA.SRC, query.source);
     if (query.iif !== undefined) writer.attrU32(RTA.IIF, query.iif);
