@@ -1,0 +1,82 @@
+/** Debian's own kernel, unpacked below build/ and never installed, with the few modules that the VM starts with. */
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { debianPackage, dependencyOf } from '../build/debian-package.ts';
+
+export interface Kernel {
+  /** E.g. `6.1.0-56-amd64`. */
+  readonly release: string;
+  readonly image: string;
+  /** The `lib/modules/<release>` directory, with modules.dep. */
+  readonly modules: string;
+}
+
+/** Two thirds of the modules drive hardware that QEMU has not: 250 MB of disk. */
+const USELESS = [
+  'sound',
+  ...[
+    'gpu',
+    'hid',
+    'hwmon',
+    'iio',
+    'infiniband',
+    'media',
+    'scsi',
+    'staging',
+    'usb',
+    'net/ethernet',
+    'net/wireless',
+  ].map((name) => `drivers/${name}`),
+];
+
+/** Fetches the kernel that Debian's meta-package names today. @throws Error without apt, a mirror or depmod */
+export function debianKernel(): Kernel {
+  const name = kernelPackage();
+  const root = debianPackage(name, 'amd64');
+  const release = readdirSync(`${root}/lib/modules`)[0];
+  if (release === undefined) throw new Error(`${name} has no modules`);
+  const modules = `${root}/lib/modules/${release}`;
+  if (!existsSync(`${modules}/modules.dep`)) {
+    for (const directory of USELESS)
+      rmSync(`${modules}/kernel/${directory}`, { recursive: true, force: true });
+    const depmod = Bun.spawnSync(['/sbin/depmod', '-b', root, release], { stderr: 'pipe' });
+    if (depmod.exitCode !== 0) throw new Error(`depmod: ${depmod.stderr}`);
+  }
+  return { release, image: `${root}/boot/vmlinuz-${release}`, modules };
+}
+
+/** Asked once a checkout, since asking takes 2 s; `make clean` asks anew. */
+function kernelPackage(): string {
+  const known = 'build/debian/amd64/kernel-package';
+  if (existsSync(known)) return readFileSync(known, 'utf8').trim();
+  const name = dependencyOf('linux-image-amd64', 'amd64', /^linux-image-\d/);
+  writeFileSync(known, `${name}\n`);
+  return name;
+}
+
+/** Paths of the modules, each after those it needs, relative to `kernel.modules`. */
+export function withDependencies(kernel: Kernel, names: readonly string[]): string[] {
+  const needs = new Map(
+    readFileSync(`${kernel.modules}/modules.dep`, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line): [string, string[]] => {
+        const [module = '', rest = ''] = line.split(':');
+        return [module, rest.split(' ').filter((path) => path !== '')];
+      }),
+  );
+  const order = new Set<string>();
+  const visit = (path: string): void => {
+    for (const needed of needs.get(path) ?? []) visit(needed);
+    order.add(path);
+  };
+  for (const name of names) {
+    const path = [...needs.keys()].find((candidate) => candidate.endsWith(`/${name}.ko`));
+    if (path !== undefined) visit(path);
+    else if (!isBuiltIn(kernel, name)) throw new Error(`kernel ${kernel.release} has no module ${name}`);
+  }
+  return [...order];
+}
+
+function isBuiltIn(kernel: Kernel, name: string): boolean {
+  return readFileSync(`${kernel.modules}/modules.builtin`, 'utf8').includes(`/${name}.ko\n`);
+}

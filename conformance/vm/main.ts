@@ -1,0 +1,55 @@
+/**
+ * `make test-vm`: what depends on the kernel, once more under Debian's own.
+ *
+ * Usage: main.ts [--timeout SECONDS] [--memory MB] [-- COMMAND...]   Without a command: the steps below.
+ */
+import { parseArgs } from 'node:util';
+import { runInVm } from './vm.ts';
+
+/** Outcomes only: emulated time says nothing, so tests of durations skip themselves when UNDERPOD_VM is set. */
+const STEPS = [
+  'dist/underpod-linux-amd64 version',
+  `node_modules/.bin/bun --bun node_modules/.bin/vitest run \\
+     shared/sys shared/netlink shared/nftables cni conformance/cni conformance/build/surroundings.test.ts`,
+  'node_modules/.bin/bun --bun conformance/lab/main.ts up --nodes 3',
+  'node_modules/.bin/bun --bun conformance/lab/main.ts down',
+];
+
+/** About three times what a run of all steps takes on two slow cores. */
+const TIMEOUT_SECONDS = 900;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    timeout: { type: 'string', default: String(TIMEOUT_SECONDS) },
+    memory: { type: 'string', default: '3072' },
+  },
+});
+const steps = positionals.length > 0 ? [positionals.join(' ')] : STEPS;
+const script = steps
+  .map(
+    (step) =>
+      `echo 'vm: ${step.replaceAll("'", "'\\''")}'\n${step} || { echo "vm: exit code $?"; exit 1; }\n`,
+  )
+  .join('');
+
+const started = performance.now();
+const {
+  code,
+  console: kernelLog,
+  release,
+} = await runInVm({
+  script,
+  timeoutMs: Number(values.timeout) * 1000,
+  memoryMb: Number(values.memory),
+  onOutput: (text) => process.stdout.write(text),
+});
+const seconds = ((performance.now() - started) / 1000).toFixed(0);
+if (code === undefined) {
+  process.stdout.write(kernelLog.split('\n').slice(-40).join('\n'));
+  console.log(`vm: no exit code after ${seconds} s: the time was over, or the machine died (see above)`);
+}
+console.log(
+  `vm: kernel ${release}, ${steps.length} steps: ${code === 0 ? 'passed' : 'FAILED'} in ${seconds} s`,
+);
+process.exit(code ?? 1);
