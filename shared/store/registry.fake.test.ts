@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { parseNetConf } from '../config/net-conf.ts';
 import { isTooOld } from './errors.ts';
 import { ManualClock } from './manual-clock.ts';
-import { describeNodeRegistry, LeaseWatcher, sampleNode } from './registry.contract.ts';
 import { FakeNodeRegistry } from './registry.fake.ts';
+import { describeNodeRegistry, LeaseWatcher, sampleNode } from './registry-contract.ts';
 
 describeNodeRegistry('fake', async (options) => {
   const registry = new FakeNodeRegistry(options);

@@ -80,7 +80,7 @@ export interface LeaseBatch {
 }
 
 /**
- * Where nodes register, get their subnets and see each other. One contract suite (registry.contract.ts) runs against
+ * Where nodes register, get their subnets and see each other. One contract suite (registry-contract.ts) runs against
  * every implementation: the embedded store, etcd, Kubernetes and the fake.
  *
  * Subnets never overlap: neither those of two live leases nor one with a Node that an operator reserved.
