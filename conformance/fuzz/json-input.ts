@@ -1,0 +1,21 @@
+import type { Random } from '../testing/random.ts';
+import { mutateBytes } from './mutate-bytes.ts';
+import { mutateJson } from './mutate-json.ts';
+
+/**
+ * A JSON document as bytes, changed in up to three places: mostly in its values, sometimes in its bytes. `seeds` are
+ * valid documents.
+ */
+export function jsonInput(seeds: readonly unknown[], random: Random): Uint8Array {
+  let value = random.pick(seeds);
+  for (let count = random.below(4); count > 0; count--) value = mutateJson(value, random);
+  let bytes: Uint8Array = new TextEncoder().encode(JSON.stringify(value));
+  if (random.below(8) === 0) bytes = mutateBytes(bytes, random);
+  return bytes;
+}
+
+/** Bytes as text for a report, with what is no UTF-8 shown as hexadecimal as well. */
+export function describeBytes(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes);
+  return text.includes('\ufffd') ? `${text} (hex ${bytes.toHex()})` : text;
+}

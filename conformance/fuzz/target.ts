@@ -1,0 +1,25 @@
+import type { Random } from '../testing/random.ts';
+
+/** How a parser took an input: it got through, or was refused in the promised way. */
+export type Verdict = 'accepted' | 'refused';
+
+/** One parser under test. */
+export interface Target<T = unknown> {
+  readonly name: string;
+  /** A valid input with a few changes. */
+  readonly generate: (random: Random) => T;
+  /** Runs the parser. Throws (anything) when it crashed, or answered what it must not. */
+  readonly judge: (input: T) => Verdict | Promise<Verdict>;
+  /** The input as text, for the report of a failure. */
+  readonly describe: (input: T) => string;
+}
+
+/** Hides a target's input type, so that targets of several types go into one list. */
+export function target<T>(definition: Target<T>): Target {
+  return definition as Target;
+}
+
+/** Throws unless `holds`: the parser gave an answer outside of what it promises. */
+export function must(holds: boolean, claim: string): asserts holds {
+  if (!holds) throw new Error(`violated: ${claim}`);
+}

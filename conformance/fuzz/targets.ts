@@ -1,0 +1,22 @@
+import type { Target } from './target.ts';
+import { cniConfig } from './targets/cni-config.ts';
+import { cniConflist } from './targets/cni-conflist.ts';
+import { cniEnv } from './targets/cni-env.ts';
+import { cniResult } from './targets/cni-result.ts';
+import { netConf } from './targets/net-conf.ts';
+import { netlink } from './targets/netlink.ts';
+import { nftables } from './targets/nftables.ts';
+import { hostLocal, subnetEnv } from './targets/node-files.ts';
+
+/** Every parser of what others write. */
+export const targets: readonly Target[] = [
+  cniConfig,
+  cniResult,
+  cniEnv,
+  cniConflist,
+  netConf,
+  subnetEnv,
+  hostLocal,
+  netlink,
+  nftables,
+];
