@@ -9,9 +9,11 @@ BUN := $(BIN)/bun
 # Under Bun, never under the Node that the #! line names.
 RUN := $(BUN) --bun
 NODES ?= 3
+IPV ?= dual
 NODE ?= 1
+export NODES IPV
 
-.PHONY: help setup setup-ci build dist up down shell test test-vm bench soak lint format typecheck clean
+.PHONY: help setup setup-ci build dist up check status shell down test test-vm bench soak lint format typecheck clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,14 +30,20 @@ build: setup ## this machine's executable in dist/ (nothing to do when nothing c
 dist: setup ## dist/underpod-linux-{amd64,arm64} and SHA256SUMS, reproducible
 	@$(RUN) scripts/build.ts all
 
-up: build ## NODES=3: pods on several nodes talk over VXLAN; checks every path and prints a table
-	@$(RUN) conformance/lab/main.ts up --nodes $(NODES)
+up: build ## NODES=3 IPV=dual: pods on several nodes talk over VXLAN; checks every path, prints a table, stays up
+	@$(RUN) conformance/lab/main.ts up
 
-down: setup ## remove what `make up` left running
-	@$(RUN) conformance/lab/main.ts down
+check: setup ## check the running lab again
+	@$(RUN) conformance/lab/main.ts check
+
+status: setup ## nodes, subnets and pods of the running lab
+	@$(RUN) conformance/lab/main.ts status
 
 shell: setup ## NODE=1: a shell in a node of the lab
 	@$(RUN) conformance/lab/main.ts shell $(NODE)
+
+down: setup ## remove the lab
+	@$(RUN) conformance/lab/main.ts down
 
 test: build ## unit, kernel and executable tests (at most 5 minutes)
 	@$(RUN) scripts/test.ts test
