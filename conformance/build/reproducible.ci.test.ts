@@ -16,7 +16,7 @@ describe('two clean clones', () => {
       const clone = `${scratch}/${name}/underpod`;
       clones.push(clone);
       const env = { PATH: outsidePath(), HOME: process.env['HOME'] ?? '' };
-      const made = runCommand(['git', 'clone', '--quiet', '.', clone], { env });
+      const made = runCommand(['git', 'clone', '--quiet', '--no-hardlinks', '.', clone], { env });
       expect(made.stderr).toBe('');
       const built = runCommand(['make', 'dist'], { cwd: clone, env, timeoutMs: 300_000 });
       expect(built.code, built.stderr).toBe(0);
