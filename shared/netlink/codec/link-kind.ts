@@ -34,10 +34,11 @@ const PORT_ALIAS = 'bridge_slave';
 /** Writes the content of IFLA_LINKINFO. */
 export function writeLinkInfo(
   writer: ByteWriter,
-  info: LinkInfo,
+  kind: LinkKind | undefined,
+  port: BridgePort | undefined,
+  unknown: readonly Attribute[],
   writeLink: (writer: ByteWriter, link: LinkSpec) => void,
 ): void {
-  const { kind, port } = info;
   if (kind !== undefined) writeKind(writer, kind, writeLink);
   if (port !== undefined) {
     if (kind?.kind !== 'other' || kind.name !== PORT_ALIAS) writer.attrText(INFO.SLAVE_KIND, 'bridge');
@@ -45,13 +46,19 @@ export function writeLinkInfo(
     writeBridgePort(writer, port);
     writer.endNest(start);
   }
-  writer.attributes(info.unknown);
+  writer.attributes(unknown);
 }
 
-/** Reads the content of IFLA_LINKINFO. @throws DecodeError */
+/**
+ * Reads the content of IFLA_LINKINFO.
+ * @param readLink reads the peer of a veth pair; undefined leaves it as bytes
+ * @param ports whether options of bridge ports are read; messages of family AF_BRIDGE have them elsewhere
+ * @throws DecodeError
+ */
 export function readLinkInfo(
   bytes: Uint8Array,
   readLink: ((bytes: Uint8Array) => LinkSpec) | undefined,
+  ports: boolean,
 ): LinkInfo {
   const attributes = parseAttributes(bytes);
   const find = (type: number): Uint8Array | undefined => attributes.find((one) => one.type === type)?.payload;
@@ -65,7 +72,7 @@ export function readLinkInfo(
     slaveKind === undefined
       ? kind?.kind === 'other' && kind.name === PORT_ALIAS
       : text(slaveKind) === 'bridge';
-  const port = isPort && slaveData !== undefined ? readBridgePort(slaveData) : undefined;
+  const port = ports && isPort && slaveData !== undefined ? readBridgePort(slaveData) : undefined;
   const unknown = attributes.filter(({ type }) => {
     if (type === INFO.KIND) return false;
     if (type === INFO.DATA) return kind === undefined;

@@ -129,10 +129,10 @@ export function writeLink(writer: ByteWriter, spec: LinkSpec): void {
 
   const { kind, port, vlans, infoUnknown = [] } = spec;
   const bridge = spec.family === AF.BRIDGE;
-  const info = bridge ? { kind, unknown: infoUnknown } : { kind, port, unknown: infoUnknown };
-  if (info.kind !== undefined || info.port !== undefined || infoUnknown.length > 0) {
+  const slave = bridge ? undefined : port;
+  if (kind !== undefined || slave !== undefined || infoUnknown.length > 0) {
     const start = writer.beginNest(LINKINFO);
-    writeLinkInfo(writer, info as Parameters<typeof writeLinkInfo>[1], writeLink);
+    writeLinkInfo(writer, kind, slave, infoUnknown, writeLink);
     writer.endNest(start);
   }
   if (bridge && port !== undefined) {
@@ -177,9 +177,9 @@ function readLink(bytes: Uint8Array, readPeer: ((bytes: Uint8Array) => LinkSpec)
   for (const attribute of parseAttributes(bytes, HEADER)) {
     const { type, payload } = attribute;
     if (type === LINKINFO) {
-      const info = readLinkInfo(payload, readPeer);
+      const info = readLinkInfo(payload, readPeer, !bridge);
       if (info.kind !== undefined) link.kind = info.kind;
-      if (info.port !== undefined && !bridge) link.port = info.port;
+      if (info.port !== undefined) link.port = info.port;
       if (info.unknown.length > 0) link.infoUnknown = info.unknown;
     } else if (type === PROTINFO && bridge) {
       link.port = readBridgePort(payload);
