@@ -3,6 +3,7 @@ import { type Family, families } from './addresses.ts';
 import { type NodeTrace, peerEntries, traceOf, vxlanDevice } from './kernel-state.ts';
 import type { Lab } from './lab.ts';
 import type { LabNode } from './node.ts';
+import type { Pod } from './pod.ts';
 
 export const BREAKS = ['fdb', 'route', 'device', 'mtu', 'mtu-raised', 'masquerade', 'forward'] as const;
 export type Break = (typeof BREAKS)[number];
@@ -61,9 +62,9 @@ async function breakage(lab: Lab, { what, node: index }: BreakRequest): Promise<
     case 'device':
       return device(node, await peerTrace(lab, node, family));
     case 'mtu':
-      return deviceMtu(node, family, LOWERED_MTU);
+      return deviceMtu(node, family);
     case 'mtu-raised':
-      return deviceMtu(node, family, RAISED_MTU);
+      return podMtuRaised(lab, node);
     case 'masquerade':
       return masquerade(node);
     case 'forward':
@@ -124,16 +125,28 @@ function device(node: LabNode, trace: NodeTrace): Breakage {
   };
 }
 
-function deviceMtu(node: LabNode, family: Family, mtu: number): Breakage {
+function deviceMtu(node: LabNode, family: Family): Breakage {
   const name = vxlanDevice(family);
   const current = async (): Promise<number | undefined> =>
     (await node.json<{ mtu: number }[]>('ip', 'link', 'show', 'dev', name))[0]?.mtu;
   return {
     perform: async () => {
-      await node.run(['ip', 'link', 'set', name, 'mtu', String(mtu)]);
-      return `set the MTU of ${name} on ${node.name} to ${mtu}`;
+      await node.run(['ip', 'link', 'set', name, 'mtu', String(LOWERED_MTU)]);
+      return `set the MTU of ${name} on ${node.name} to ${LOWERED_MTU}`;
     },
-    isIntact: async () => (await current()) !== mtu,
+    isIntact: async () => (await current()) !== LOWERED_MTU,
+  };
+}
+
+/** A pod's, because the kernel refuses a VXLAN device that does not fit its underlay. */
+function podMtuRaised(lab: Lab, node: LabNode): Breakage {
+  const pod = lab.podsOf(node)[0] as Pod;
+  return {
+    perform: async () => {
+      await pod.run('ip', 'link', 'set', 'eth0', 'mtu', String(RAISED_MTU));
+      return `set the MTU of eth0 of ${pod.name} to ${RAISED_MTU}`;
+    },
+    isIntact: async () => !(await pod.run('ip', 'link', 'show', 'eth0')).includes(`mtu ${RAISED_MTU}`),
   };
 }
 

@@ -12,6 +12,7 @@ export function serveControl(socket: string, handle: Handler): void {
     fetch: async (request, server) => {
       // A check may be silent for longer than the default of 10 s.
       server.timeout(request, 0);
+      if (request.method !== 'POST') return new Response();
       const command = new URL(request.url).pathname.slice(1);
       const body: unknown = await request.json();
       const stream = new ReadableStream<Uint8Array>({
@@ -39,6 +40,16 @@ export function serveControl(socket: string, handle: Handler): void {
 
 function encode(event: Event): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(event)}\n`);
+}
+
+/** Whether somebody answers at the socket: the file appears before the server listens. */
+export async function isServed(socket: string): Promise<boolean> {
+  try {
+    await fetch('http://lab/', { unix: socket } as RequestInit);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { CLUSTER, type Family } from './addresses.ts';
 import { type NodeTrace, peerEntries, readSubnets, traceOf, vxlanDevice } from './kernel-state.ts';
 import type { Lab } from './lab.ts';
 import type { LabNode } from './node.ts';
+import type { Pod } from './pod.ts';
 
 export { vxlanDevice } from './kernel-state.ts';
 
@@ -85,11 +86,26 @@ export async function explainForward(node: LabNode, family: Family): Promise<str
   return hints;
 }
 
+/** Why a pod may not reach what lies beyond its node. */
+async function explainPod(pod: Pod, family: Family): Promise<string[]> {
+  if (!pod.node.isUp) return [`${pod.node.name} is down`];
+  const routes = await pod.run('ip', `-${family}`, 'route', 'show', 'default');
+  return routes.trim() === ''
+    ? [`${pod.name} has no IPv${family} default route: see the conflist in /etc/cni/net.d`]
+    : [];
+}
+
+/** Why a pod's packets may not leave its node: the pod's side and the node's. */
+export async function explainLeaving(pod: Pod, family: Family): Promise<string[]> {
+  return [...(await explainPod(pod, family)), ...(await explainForward(pod.node, family))];
+}
+
 /** Why a packet to the outside may keep a pod's address. */
-export async function explainMasquerade(node: LabNode, family: Family): Promise<string[]> {
+export async function explainMasquerade(pod: Pod, family: Family): Promise<string[]> {
+  const { node } = pod;
   if (!node.isUp) return [`${node.name} is down`];
   const nft = await node.tryRun(['nft', 'list', 'ruleset']);
-  const hints = await explainForward(node, family);
+  const hints = await explainLeaving(pod, family);
   if (nft.code === 0 && !nft.out.includes('masquerade')) {
     hints.push(`no rule masquerades on ${node.name}: nft list ruleset`);
   } else {

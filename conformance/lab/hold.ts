@@ -53,6 +53,7 @@ export async function hold(args: HoldArguments): Promise<void> {
         return { kind: 'end', ok: true, value: await breakAndHeal(lab, body as BreakRequest) };
       case 'mend':
         await lab.agentOf(lab.node((body as { node: number }).node)).start();
+        await lab.converged();
         return { kind: 'end', ok: true };
       case 'status':
         return { kind: 'end', ok: true, value: lab.nodes.map((node) => statusOf(lab, node)) };

@@ -37,11 +37,12 @@ export class Instance {
   readonly name: string;
   readonly directory: string;
 
-  constructor(name: string, root: string = checkout) {
+  /** @param uid whose lab, if not this user's */
+  constructor(name: string, root: string = checkout, uid: number = process.getuid?.() ?? 0) {
     const of = new Bun.CryptoHasher('sha256').update(root).digest('hex').slice(0, 8);
     this.name = name;
     // Not below the checkout: a unix socket's path holds 107 characters (unix(7)), a checkout's path may hold more.
-    this.directory = `/tmp/underpod-lab-${process.getuid?.() ?? 0}-${of}-${name}`;
+    this.directory = `/tmp/underpod-lab-${uid}-${of}-${name}`;
   }
 
   get socket(): string {

@@ -85,7 +85,7 @@ export class Lab {
       'adding pods',
       this.#each((node) => this.#addPods(node)),
     );
-    await withProgress(report, 'waiting until all nodes know one another', this.converged(CONVERGENCE));
+    await withProgress(report, 'waiting until all nodes know one another', this.converged());
   }
 
   async #each(work: (node: LabNode) => Promise<void>): Promise<void> {
@@ -135,7 +135,7 @@ export class Lab {
   }
 
   /** Waits until every node has every other in its kernel, at most `timeout` ms; checks tell what is missing. */
-  async converged(timeout: number): Promise<void> {
+  async converged(timeout: number = CONVERGENCE): Promise<void> {
     const deadline = performance.now() + timeout;
     const traces = new Map<LabNode, NodeTrace[]>();
     for (const node of this.nodes) traces.set(node, await traceOf(node, this.options.ipv).catch(() => []));

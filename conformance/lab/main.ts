@@ -12,18 +12,21 @@ import { Unable, up } from './up.ts';
 const color = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined;
 
 /** Prints what the holder reports. */
-const print: Report = (event) => {
-  if (event.kind === 'row') console.log(formatRow(event.row, color));
-  else if (event.kind === 'text') console.log(event.text);
-  else if (event.kind === 'progress') console.log(`… ${event.text} (${event.seconds} s)`);
-};
+function printer(line: CommandLine): Report {
+  if (line.json) return (event) => console.log(JSON.stringify(event));
+  return (event) => {
+    if (event.kind === 'row') console.log(formatRow(event.row, color));
+    else if (event.kind === 'text') console.log(event.text);
+    else if (event.kind === 'progress') console.log(`… ${event.text} (${event.seconds} s)`);
+  };
+}
 
 async function runUp(line: CommandLine): Promise<number> {
   const instance = new Instance(line.name);
   using _ = await instance.lock(() => console.log('waiting for another command on this lab'));
   let ok: boolean;
   try {
-    ok = await up(instance, line, print);
+    ok = await up(instance, line, printer(line));
   } catch (error) {
     instance.remove(_);
     throw error;
@@ -55,7 +58,7 @@ async function runDown(line: CommandLine): Promise<number> {
 async function runCheck(line: CommandLine): Promise<number> {
   const instance = new Instance(line.name);
   await nodesOf(instance);
-  const { ok } = await ask(instance.socket, 'check', line.request, print);
+  const { ok } = await ask(instance.socket, 'check', line.request, printer(line));
   return ok ? 0 : 1;
 }
 
@@ -67,7 +70,7 @@ async function runBreak(line: CommandLine): Promise<number> {
   const instance = new Instance(line.name);
   await nodesOf(instance);
   const request = { what, ...(node === undefined ? {} : { node: nodeNumber(node) }) };
-  const { ok, value } = await ask(instance.socket, line.command, request, print);
+  const { ok, value } = await ask(instance.socket, line.command, request, printer(line));
   if (ok) console.log(typeof value === 'number' ? `${what}: healed in ${Math.ceil(value)} ms` : value);
   return ok ? 0 : 1;
 }
@@ -75,7 +78,12 @@ async function runBreak(line: CommandLine): Promise<number> {
 async function runMend(line: CommandLine): Promise<number> {
   const instance = new Instance(line.name);
   await nodesOf(instance);
-  const { ok } = await ask(instance.socket, 'mend', { node: nodeNumber(line.positionals[0] ?? '1') }, print);
+  const { ok } = await ask(
+    instance.socket,
+    'mend',
+    { node: nodeNumber(line.positionals[0] ?? '1') },
+    printer(line),
+  );
   return ok ? 0 : 1;
 }
 

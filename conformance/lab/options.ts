@@ -29,6 +29,8 @@ export interface CommandLine {
   readonly options: LabOptions;
   readonly checks: boolean;
   readonly request: CheckRequest;
+  /** Print events as lines of JSON, for tests. */
+  readonly json: boolean;
   readonly positionals: readonly string[];
   /** What follows `--`. */
   readonly rest: readonly string[];
@@ -59,6 +61,7 @@ export const usage: string = `The lab: nodes in namespaces of their own on one m
                     (default legacy where it is installed)
   --repair=false    agents do not put back what someone deletes
   --no-checks       up: do not check
+  --json            print what happens as lines of JSON
   --quick           without the checks that kill something
   --only A,B        these checks: same-node, forward, other-icmp, other-udp, other-tcp, other-10mb, mtu, pod-node,
                     node-pod, no-nat-same, no-nat-other, no-nat-self, outside (with /4 or /6 for one family),
@@ -92,6 +95,7 @@ export function parseCommandLine(
     },
     checks: values['no-checks'] !== true,
     request: { only: values.only?.split(','), quick: values.quick === true },
+    json: values.json === true,
     positionals: rest,
     rest: dashes < 0 ? [] : args.slice(dashes + 1),
   };
@@ -106,6 +110,7 @@ const flags = {
   repair: { type: 'string' },
   only: { type: 'string' },
   quick: { type: 'boolean' },
+  json: { type: 'boolean' },
   'no-checks': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;

@@ -1,6 +1,6 @@
 /** `up`: starts a holder, has it build the lab and check it, and lets it go on alone. */
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
-import { ask } from './control.ts';
+import { ask, isServed } from './control.ts';
 import type { HoldArguments } from './hold.ts';
 import { type Instance, mustIdentify } from './instance.ts';
 import type { CommandLine } from './options.ts';
@@ -73,7 +73,7 @@ async function startHolder(
   const holder = mustIdentify(await onlyChild(child.pid, HOLD_TIMEOUT));
   instance.writeState({ version: 1, parent, holder, options: line.options });
   const deadline = performance.now() + HOLD_TIMEOUT;
-  while (!existsSync(instance.socket)) {
+  while (!(await isServed(instance.socket))) {
     if (child.exitCode !== null || performance.now() > deadline) {
       throw new Error(`the lab's holder does not start: ${instance.logTail(10)}`);
     }

@@ -104,6 +104,8 @@ export async function all(attempts: readonly Attempt[]): Promise<void> {
   if (first === undefined) return;
   const hints = new Set<string>();
   for (const { attempt } of failed) for (const hint of await explained(attempt)) hints.add(hint);
+  if (hints.size === 0)
+    hints.add(`no known cause; try it by hand from ${first.attempt.from}, with tcpdump on the way`);
   const why = first.reason instanceof Error ? first.reason.message : String(first.reason);
   const share = attempts.length === 1 ? '' : ` (${failed.length} of ${attempts.length} ways fail)`;
   throw new CheckFailure(

@@ -126,7 +126,7 @@ function nodeRestarted(needs: string[]): Check {
 
 /** Both ways between this node's new pods and those of every other node. */
 async function reachable(lab: Lab, node: LabNode): Promise<void> {
-  await lab.converged(NOTICE);
+  await lab.converged();
   const pod = lab.podsOf(node)[0] as Pod;
   const others = lab.nodes.filter((other) => other !== node).map((other) => lab.podsOf(other)[0] as Pod);
   const pairs = others.flatMap((other): [Pod, Pod][] => [

@@ -1,6 +1,6 @@
 /** Who is seen as whom: Kubernetes' three rules without NAT, and the masquerade towards everything else. */
 import { type Family, worldAddress } from '../addresses.ts';
-import { explainForward, explainMasquerade, explainPath } from '../diagnose.ts';
+import { explainLeaving, explainMasquerade, explainPath } from '../diagnose.ts';
 import type { Lab } from '../lab.ts';
 import type { LabNode } from '../node.ts';
 import type { Pod } from '../pod.ts';
@@ -64,7 +64,7 @@ function podToNode(family: Family, needs: string[]): Check {
       const attempts = lab.nodes.flatMap((from) =>
         lab.nodes.map((to) => {
           const pod = lab.podsOf(from)[0] as Pod;
-          const explain = (): Promise<string[]> => explainForward(from, family);
+          const explain = (): Promise<string[]> => explainLeaving(pod, family);
           return { from: pod.name, to: to.name, run: () => reach(pod, to), explain };
         }),
       );
@@ -156,7 +156,7 @@ function masqueraded(family: Family): Check {
     run: async (lab) => {
       const attempts = lab.nodes.map((node) => {
         const pod = lab.podsOf(node)[0] as Pod;
-        const explain = (): Promise<string[]> => explainMasquerade(node, family);
+        const explain = (): Promise<string[]> => explainMasquerade(pod, family);
         return { from: pod.name, to: 'outside', run: () => check(lab, pod), explain };
       });
       await all(attempts);

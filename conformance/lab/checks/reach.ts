@@ -1,6 +1,6 @@
 /** Pods reach pods: on the same node, past a FORWARD chain that drops, on other nodes; and packets of full size do. */
 import { type Family, podMtu, UNDERLAY_MTU, VXLAN_OVERHEAD, worldAddress } from '../addresses.ts';
-import { explainForward, explainPath, vxlanDevice } from '../diagnose.ts';
+import { explainLeaving, explainPath, vxlanDevice } from '../diagnose.ts';
 import type { Lab } from '../lab.ts';
 import type { LabNode } from '../node.ts';
 import type { Pod } from '../pod.ts';
@@ -84,8 +84,8 @@ export function reachChecks(family: Family, single: string | undefined): Check[]
     },
   });
   return [
-    sameNode(family),
     forwarded(family),
+    sameNode(family),
     cross('icmp', ['forward']),
     cross('udp', ['other-icmp']),
     cross('tcp', ['other-icmp']),
@@ -99,7 +99,8 @@ function sameNode(family: Family): Check {
     id: `same-node/${family}`,
     family,
     title: 'pod → pod, same node: ICMP, UDP, TCP',
-    needs: [],
+    // Where the kernel has br_netfilter, iptables' FORWARD chain judges what crosses a bridge, too.
+    needs: [`forward/${family}`],
     run: async (lab) => {
       const pairs = nodePairs(lab);
       const attempts = pairs.flatMap((pair) =>
@@ -134,7 +135,7 @@ function forwarded(family: Family): Check {
     run: async (lab) => {
       const attempts = lab.nodes.map((node) => {
         const pod = lab.podsOf(node)[0] as Pod;
-        const explain = (): Promise<string[]> => explainForward(node, family);
+        const explain = (): Promise<string[]> => explainLeaving(pod, family);
         return { from: pod.name, to: 'outside', run: () => leaves(lab, pod), explain };
       });
       await all(attempts);
@@ -190,6 +191,8 @@ function mtu(family: Family): Check {
     const expected = podMtu(lab.options.ipv);
     const [link] = JSON.parse(await from.run('ip', '-j', 'link', 'show', 'dev', 'eth0')) as LinkJson[];
     if (link?.mtu !== expected) throw new Error(`eth0 has MTU ${link?.mtu}, not ${expected}`);
+    // A path that was too small for a while is remembered for ten minutes (net.ipv4.route.mtu_expires).
+    await from.run('ip', `-${family}`, 'route', 'flush', 'cache');
     await from.probe.ask({ op: 'ping', host: to.address(family), size: expected, timeout: PATIENCE });
   };
   return {
