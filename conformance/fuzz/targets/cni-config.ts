@@ -30,6 +30,7 @@ export async function judgeCall(call: Call): Promise<Verdict> {
   const command = call.env['CNI_COMMAND'] ?? '';
   if (exitCode !== 0) {
     must(exitCode === 1 && stderr === '', 'an error is exit code 1 with nothing on stderr');
+    // A violated claim of the plugin's own checks arrives here too, as an internal error.
     checkError(stdout);
     return plugin.called ? 'accepted' : 'refused';
   }
