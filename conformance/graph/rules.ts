@@ -10,7 +10,9 @@ export function roomOf(path: string): string {
 
 /** Tests, and the suites that several tests share, may import anything. */
 export function isTest(path: string): boolean {
-  return /\.(test|bench)\.ts$|(^|[/-])contract\.ts$|^conformance\/|\.config\.ts$/.test(path);
+  return /\.(test|bench)\.ts$|[/-]contract\.ts$|\/(contract|testing)\/|^conformance\/|\.config\.ts$/.test(
+    path,
+  );
 }
 
 /** Which rooms a room may import, besides itself. A room that is not listed may import every shared/ room. */
@@ -79,8 +81,9 @@ export const PURE: readonly RegExp[] = [
   /^shared\/netlink\/(codec|requests)\//,
   /^shared\/nftables\/(build|codec|model)\//,
   /^shared\/nftables\/transaction\.ts$/,
-  /^shared\/config\/net-conf\.ts$/,
-  /\/(plan|planner|.*-plan)\.ts$/,
+  /^shared\/config\/(?!file\.ts)/,
+  /^cni\/agent\/(backends|network)\//,
+  /^cni\/agent\/rules\/plan/,
 ];
 
 /** Modules of the platform that do no I/O. */
