@@ -90,9 +90,10 @@ async function print(fd: 1 | 2, text: string): Promise<void> {
 
 async function run(calledAs: string, args: string[]): Promise<number> {
   if (calledAs !== 'underpod' && cniTypes.includes(calledAs)) return cniPlugin(calledAs);
-  const alias = aliases[calledAs];
+  // hasOwn: `constructor` and its like are names of no program.
+  const alias = Object.hasOwn(aliases, calledAs) ? aliases[calledAs] : undefined;
   const name = alias ?? args[0];
-  const entry = name === undefined ? undefined : programs[name];
+  const entry = name !== undefined && Object.hasOwn(programs, name) ? programs[name] : undefined;
   if (entry) return (await entry.load())(alias ? args : args.slice(1));
   if (name === undefined && process.env['CNI_COMMAND'] !== undefined) return cniPlugin('underpod');
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {

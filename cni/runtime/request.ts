@@ -61,6 +61,6 @@ export function buildVariables(
 }
 
 function selectCapabilities(plugin: PluginConfig, values: JsonObject): JsonObject {
-  const wanted = plugin.capabilities.filter((key) => values[key] !== undefined);
+  const wanted = plugin.capabilities.filter((key) => Object.hasOwn(values, key));
   return Object.fromEntries(wanted.map((key) => [key, values[key]]));
 }

@@ -52,7 +52,7 @@ function holds({ failures, accepted, inputs }: Outcome): boolean {
 function report({ name, inputs, accepted, seconds, failures }: Outcome, seed: string): string {
   const share = inputs === 0 ? 0 : Math.round((100 * accepted) / inputs);
   const short = share < 100 * leastShare ? `, too few (at least ${100 * leastShare} %)` : '';
-  const line = `${name.padEnd(13)}${inputs} inputs in ${seconds.toFixed(1)} s, ${share} % past parsing${short}, ${failures.length} failures\n`;
+  const line = `${name.padEnd(14)}${inputs} inputs in ${seconds.toFixed(1)} s, ${share} % past parsing${short}, ${failures.length} failures\n`;
   const details = failures.map(({ index, input, error }) => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     const again = `--target ${name} --seed ${seed} --from ${index} --inputs 1`;

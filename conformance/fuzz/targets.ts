@@ -7,6 +7,7 @@ import { netConf } from './targets/net-conf.ts';
 import { netlink } from './targets/netlink.ts';
 import { nftables } from './targets/nftables.ts';
 import { hostLocal, subnetEnv } from './targets/node-files.ts';
+import { pluginConfig } from './targets/plugin-config.ts';
 
 /** Every parser of what others write. */
 export const targets: readonly Target[] = [
@@ -14,6 +15,7 @@ export const targets: readonly Target[] = [
   cniResult,
   cniEnv,
   cniConflist,
+  pluginConfig,
   netConf,
   subnetEnv,
   hostLocal,
