@@ -94,11 +94,11 @@ export class Lab {
 
   /** The lab's own file system: memory that goes with the holder. The executable is pinned, so a build may replace it. */
   async #makeFiles(): Promise<void> {
-    await run(['mount', '-t', 'tmpfs', '-o', 'mode=0755', 'underpod-lab', this.#files]);
+    await run(['mount', '-n', '-t', 'tmpfs', '-o', 'mode=0755', 'underpod-lab', this.#files]);
     for (const directory of ['shared', 'nodes', 'logs']) mkdirSync(`${this.#files}/${directory}`);
     const binary = `${this.#files}/shared/underpod`;
     writeFileSync(binary, '');
-    await run(['mount', '--bind', this.options.binary, binary]);
+    await run(['mount', '-n', '--bind', this.options.binary, binary]);
   }
 
   async #boot(node: LabNode): Promise<void> {

@@ -24,15 +24,15 @@ export function nodeInit(name: string, root: string, shared: string): string {
   return `set -eu
 R=${root}
 hostname ${name}
-mount --bind $R $R
-mount --rbind / $R/host
-mount -o remount,bind,ro $R/host 2>/dev/null || :
-mount --rbind ${shared} $R${SHARED}
-mount -t proc proc $R/proc
-mount -t sysfs sysfs $R/sys
-mount --rbind /dev $R/dev
-mount -t tmpfs -o mode=0755 run $R/run
-mount -t tmpfs -o mode=1777 tmp $R/tmp
+mount -n --bind $R $R
+mount -n --rbind / $R/host
+mount -n -o remount,bind,ro $R/host 2>/dev/null || :
+mount -n --rbind ${shared} $R${SHARED}
+mount -n -t proc proc $R/proc
+mount -n -t sysfs sysfs $R/sys
+mount -n --rbind /dev $R/dev
+mount -n -t tmpfs -o mode=0755 run $R/run
+mount -n -t tmpfs -o mode=1777 tmp $R/tmp
 mkdir $R/run/old $R/run/netns $R/run/lock
 cd $R
 pivot_root . run/old

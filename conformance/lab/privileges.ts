@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 const NEEDED: Readonly<Record<string, number>> = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13, CAP_SYS_ADMIN: 21 };
 
 /** A moment's work that needs everything a lab does: mounts, links, a name. */
-const TRIAL = 'mount -t tmpfs trial /tmp && ip link add trial type bridge && hostname trial';
+const TRIAL = 'mount -n -t tmpfs trial /tmp && ip link add trial type bridge && hostname trial';
 
 export type Privileges =
   | { readonly kind: 'root' | 'user-namespace'; readonly unshare: readonly string[] }

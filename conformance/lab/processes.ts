@@ -22,7 +22,9 @@ export function identify(pid: number): ProcessId | undefined {
   if (stat === undefined) return undefined;
   // The second field is the command in parentheses and may hold anything, so count from its end.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+  const [state, threads] = [fields[0], Number(fields[17])];
+  // The first thread may have ended while others still do; only then has the kernel ended a PID namespace's processes.
+  if ((state === 'Z' || state === 'X') && threads <= 1) return undefined;
   return { pid, startTime: Number(fields[19]) };
 }
 
