@@ -1,8 +1,8 @@
 import { pluginTypes } from '../cni/plugins/main.ts';
+import { conflist } from '../cni/plugins/underpod/conflist.ts';
 import { type FlagSpec, formatFlags, parseArguments } from '../shared/config/flags.ts';
 import { Settings } from '../shared/config/settings.ts';
 import { UsageError } from '../shared/config/usage-error.ts';
-import { conflistText } from './install/conflist.ts';
 import { digestFile, openDisk } from './install/disk.ts';
 import { reportFailure } from './install/failure.ts';
 import { FLAGS_ONLY } from './install/flags-only.ts';
@@ -67,7 +67,7 @@ export async function main(args: string[]): Promise<number> {
       layout: layoutOf(settings),
       types: pluginTypes,
       source: { path: source, digest: await digestFile(source) },
-      conflist: settings.boolean('conflist') ? conflistText() : undefined,
+      conflist: settings.boolean('conflist') ? conflist() : undefined,
     };
     const disk = openDisk(settings.string('root').replace(/\/+$/, ''));
     const dryRun = settings.boolean('dry-run');

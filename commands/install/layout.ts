@@ -1,5 +1,7 @@
 /** Where an installation puts things, as the node sees it (a `--root` prefix comes in front only on disk). */
 
+import { conflistName } from '../../cni/plugins/underpod/conflist.ts';
+
 export interface Layout {
   /** The executable, e.g. /usr/local/bin/underpod. */
   readonly binary: string;
@@ -12,26 +14,20 @@ export const STATE_DIR = '/var/lib/underpod';
 /** What is installed where, and what was set aside for it. */
 export const RECORD_PATH: string = `${STATE_DIR}/install.json`;
 
-/**
- * Our network configuration. Container runtimes take the first file of the directory in byte order, so those before
- * this name win over it and those after do not matter.
- */
-export const CONFLIST_NAME = '10-underpod.conflist';
-
 /** What runtimes read in the configuration directory (libcni looks at these endings only). */
 const READ_BY_RUNTIMES = /\.(conf|conflist|json)$/;
 
 export function conflistPath(layout: Layout): string {
-  return `${layout.cniConfDir}/${CONFLIST_NAME}`;
+  return `${layout.cniConfDir}/${conflistName}`;
 }
 
 export function linkPath(layout: Layout, type: string): string {
   return `${layout.cniBinDir}/${type}`;
 }
 
-/** True for a file of the configuration directory that runtimes would take instead of ours. */
+/** True for a file that runtimes would take instead of ours: they take the first of the directory in byte order. */
 export function winsOverOurs(name: string): boolean {
-  return READ_BY_RUNTIMES.test(name) && name < CONFLIST_NAME;
+  return READ_BY_RUNTIMES.test(name) && name < conflistName;
 }
 
 /**
