@@ -47,7 +47,7 @@ export class Transaction {
     return this.#push({ verb: 'insert', object: rule });
   }
 
-  /** Exchanges the rule `rule.handle`; it keeps its place and gets a new handle. */
+  /** Exchanges the rule `rule.handle`; it keeps its place. List it for the new one's handle. */
   replace(rule: Rule & { readonly handle: bigint }): this {
     return this.#push({ verb: 'replace', object: rule });
   }

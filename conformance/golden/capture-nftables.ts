@@ -1,11 +1,11 @@
 /**
- * Writes golden.ts anew: the bytes that the installed nft program sends for each command below. To add a case, add
- * its command here, run `bun shared/nftables/testing/capture-golden.ts` as root with strace and nft (1.0.6, Debian 12)
+ * Writes shared/nftables/testing/golden.ts anew: the bytes that the installed nft program sends for each command below. To add a case, add
+ * its command here, run `bun conformance/golden/capture-nftables.ts` as root with strace and nft (1.0.6, Debian 12)
  * installed, and look at the difference.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { captureNft } from './capture.ts';
+import { captureNft } from './capture-nft.ts';
 
 /** What is there before each command. */
 const PRELUDE = `
@@ -166,7 +166,7 @@ const lines = COMMANDS.map((command) => {
 });
 const text = `/**
  * What the nft program sends, by command: whole netlink messages with the sequence number and the port id at zero, the
- * frame of the batch left out. Captured by strace from nft 1.0.6 on amd64. Made by capture-golden.ts.
+ * frame of the batch left out. Captured by strace from nft 1.0.6 on amd64. Made by conformance/golden/capture-nftables.ts.
  */
 export const golden: Readonly<Record<string, readonly string[]>> = {
 ${lines.join('')}};
@@ -174,4 +174,4 @@ ${lines.join('')}};
 /** What was there before each command. */
 export const goldenPrelude = \`${PRELUDE}\`;
 `;
-writeFileSync(join(import.meta.dirname, 'golden.ts'), text);
+writeFileSync(join(import.meta.dirname, '../../shared/nftables/testing/golden.ts'), text);
