@@ -1,5 +1,7 @@
 /** What the kernels of the nodes hold about one another, read with ip(8) and bridge(8): not with our own codecs. */
 import { readFileSync } from 'node:fs';
+import { formatCidr, networkOf, parseCidr } from '../../shared/ip/cidr.ts';
+import { formatIp } from '../../shared/ip/ip.ts';
 import { type Family, families, type IpVersions } from './addresses.ts';
 import type { LabNode } from './node.ts';
 
@@ -48,27 +50,20 @@ export async function traceOf(node: LabNode, ipv: IpVersions): Promise<NodeTrace
   const traces: NodeTrace[] = [];
   const subnets = readSubnets(node);
   for (const family of families(ipv)) {
-    const subnet = subnets[family];
+    const subnet = parseCidr(subnets[family] ?? '');
     const [link] = await node.json<LinkJson[]>('ip', 'link', 'show', 'dev', vxlanDevice(family));
     if (subnet === undefined || link === undefined) continue;
-    const network = networkOf(subnet, family);
+    const network = networkOf(subnet);
     traces.push({
       family,
       node: node.name,
-      network,
-      tunnel: network.split('/')[0] as string,
+      network: formatCidr(network),
+      tunnel: formatIp(network.ip),
       mac: link.address,
       underlay: node.address(family),
     });
   }
   return traces;
-}
-
-/** Network of an address of the lab's plan, where prefixes end at a dot (/24) or a colon (/64). */
-function networkOf(subnet: string, family: Family): string {
-  const [address = '', prefix = ''] = subnet.split('/');
-  if (family === 4) return `${address.split('.').slice(0, 3).join('.')}.0/${prefix}`;
-  return `${address.replace(/(::)?[0-9a-f]*$/, '').replace(/:$/, '')}::/${prefix}`;
 }
 
 interface NeighbourJson {
