@@ -3,7 +3,7 @@ import { SQLiteError } from 'bun:sqlite';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { isErrno } from '../../sys/errno.ts';
 import { StoreRefusedError } from '../errors.ts';
-import { APPLICATION_ID, FORMAT, hasOurTables, readHeader } from './schema.ts';
+import { APPLICATION_ID, configure, FORMAT, hasOurTables, readHeader } from './schema.ts';
 import { RowDamagedError, Tables } from './tables.ts';
 
 /** Result codes of sqlite.org/rescode.html; the low byte is the primary code. */
@@ -31,13 +31,14 @@ export type CheckResult =
   | { readonly result: 'damaged'; readonly reason: string };
 
 /**
- * Checks a store that was just opened.
+ * Configures the connection to a store that was just opened, and checks the store.
  *
  * @param bytes the size of the file
  * @throws StoreRefusedError a database of another program, or of a newer release
  */
 export function checkDatabase(db: Database, file: string, bytes: number): CheckResult {
   try {
+    configure(db);
     const header = readHeader(db);
     if (header.applicationId === 0 && header.tables === 0) return { result: 'empty' };
     if (header.applicationId !== APPLICATION_ID) {

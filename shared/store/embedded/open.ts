@@ -1,7 +1,7 @@
 import { Database } from 'bun:sqlite';
 import { closeSync, copyFileSync, existsSync, openSync, statSync } from 'node:fs';
 import { fsyncDirectory, rename, unlinkIfExists } from '../../sys/file.ts';
-import { StoreDamagedError, StoreMissingError, StoreRefusedError } from '../errors.ts';
+import { StoreDamagedError, StoreMissingError } from '../errors.ts';
 import { checkDatabase, isLogDamaged } from './check.ts';
 import type { StoreEnvironment } from './environment.ts';
 import { requireLocalFilesystem } from './filesystem.ts';
@@ -45,19 +45,21 @@ export interface OpenedStore {
  * Opens the store, checks it and, where that is asked for, replaces a damaged one. The caller holds the lock, so two
  * processes that find the same damage do this one after the other, and the second finds a good store.
  *
+ * @param hadOne the caller had a store open at this path, so one that is gone was lost even if its record is gone too
  * @throws StoreRefusedError, StoreMissingError, StoreDamagedError, SQLiteError (disk full, read error)
  */
 export function openStore(
   paths: StorePaths,
   environment: StoreEnvironment,
   options: OpenOptions,
+  hadOne: boolean = false,
 ): OpenedStore {
   requireLocalFilesystem(paths.directory, environment.filesystemType);
   const record = readHostRecord(paths.host);
   const { wallMs } = environment.clock.now();
   checkHost(record, environment.host, wallMs, paths.host);
 
-  const opened = openChecked(paths, options, record?.epoch !== undefined, wallMs);
+  const opened = openChecked(paths, options, hadOne || record?.epoch !== undefined, wallMs);
   const age = wallMs - (record?.beatMs ?? 0);
   const known = record?.bootId === environment.host.bootId && record.epoch === opened.epoch;
   if (!known || age < 0 || age >= HEARTBEAT_MS) {
@@ -73,9 +75,6 @@ function openChecked(
   wallMs: number,
 ): OpenedStore {
   const stat = statSync(paths.file, { throwIfNoEntry: false });
-  if (stat !== undefined && !stat.isFile()) {
-    throw new StoreRefusedError(`${paths.file} is no regular file; name one with --store`);
-  }
   if (stat === undefined || stat.size === 0) {
     if (!existedBefore && !options.create) {
       throw new StoreMissingError(
@@ -91,7 +90,6 @@ function openChecked(
   }
   const db = connect(paths.file);
   try {
-    configure(db);
     const check = checkDatabase(db, paths.file, stat.size);
     if (check.result === 'good') return wrap(db, paths);
     db.close();
@@ -168,7 +166,6 @@ function continueFrom(
   rename(copy, paths.file);
   const db = connect(paths.file);
   try {
-    configure(db);
     if (checkDatabase(db, paths.file, statSync(paths.file).size).result !== 'good')
       throw new Error('not usable');
     using tables = new Tables(db);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { type FileLock, lock, tryLock } from '../../sys/lock.ts';
 import { isStoreRefused, StoreMissingError, StoreRefusedError } from '../errors.ts';
 import { isDamage } from './check.ts';
@@ -29,6 +29,7 @@ export class StoreFile implements Disposable {
   #beatMs: number;
   #checkpointed = 0;
   #writing = false;
+  #hadOne = false;
 
   /** @throws StoreRefusedError, StoreMissingError, StoreDamagedError */
   constructor(
@@ -46,6 +47,9 @@ export class StoreFile implements Disposable {
     this.paths = storePaths(file);
     if (!options.create && !existsSync(this.paths.file) && !existsSync(this.paths.host)) {
       throw new StoreMissingError(`there is no store at ${file}; start the agent, or name one with --store`);
+    }
+    if (statSync(this.paths.file, { throwIfNoEntry: false })?.isFile() === false) {
+      throw new StoreRefusedError(`${file} is no regular file; name one with --store`);
     }
     requireLocalFilesystem(this.paths.directory, environment.filesystemType);
     using _held = this.#lock();
@@ -153,7 +157,8 @@ export class StoreFile implements Disposable {
   /** Opens, or closes and opens again. The caller holds the lock. */
   #open(): void {
     this.#close();
-    this.#opened = openStore(this.paths, this.#environment, this.#options);
+    this.#opened = openStore(this.paths, this.#environment, this.#options, this.#hadOne);
+    this.#hadOne = true;
     if (this.#opened.report) this.#report(this.#opened.report);
   }
 

@@ -74,7 +74,8 @@ describe('a watch', () => {
     const watching = directory.open({ environment: { clock: new ManualClock() } });
     const writing = directory.open();
     await using watcher = new Watcher(watching, watching.list('Service').version);
-    for (const name of ['a', 'b', 'c']) {
+    for (let index = 0; index < 40; index += 1) {
+      const name = `n${index}`;
       const next = watcher.next();
       writing.put(sampleObject(name));
       expect(await next).toEqual([`added ${name}`]);
