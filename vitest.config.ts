@@ -1,4 +1,4 @@
-import { configDefaults, defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
 
 /** Slow tests, `*.ci.test.ts`, make a tier of their own: `.ci/run` runs both. */
 const slow = process.env['UNDERPOD_TIER'] === 'ci';
@@ -10,7 +10,7 @@ const patience = process.env['UNDERPOD_VM'] === undefined ? 1 : 10;
  * Run by Bun (`bun --bun vitest run`). Test files run in processes of their own (forks), because kernel tests enter
  * network namespaces and a thread that the runtime spawns meanwhile would stay there.
  */
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     include: [slow ? '**/*.ci.test.ts' : '**/*.test.ts'],
     exclude: [...configDefaults.exclude, 'dist/**', 'build/**', ...(slow ? [] : ['**/*.ci.test.ts'])],
@@ -23,3 +23,5 @@ export default defineConfig({
     passWithNoTests: true,
   },
 });
+
+export default config;
