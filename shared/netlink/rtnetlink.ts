@@ -1,3 +1,4 @@
+import type { Ip } from '../ip/ip.ts';
 import type { OwnedFd } from '../sys/fd.ts';
 import { type Address, decodeAddress } from './codec/address.ts';
 import { decodeFdb, type FdbEntry } from './codec/fdb.ts';
@@ -10,7 +11,7 @@ import { isNetlinkError } from './error.ts';
 import { dumpAddresses } from './requests/address.ts';
 import { dumpBridgePorts, dumpLinks, getLink, type LinkKey } from './requests/link.ts';
 import { dumpFdb, dumpNeighbours } from './requests/neighbour.ts';
-import { dumpRoutes, type RouteFilter } from './requests/route.ts';
+import { dumpRoutes, getRoute, type RouteFilter, type RouteQuery } from './requests/route.ts';
 import { dumpRules } from './requests/rule.ts';
 import { NetlinkSocket } from './socket.ts';
 
@@ -51,7 +52,7 @@ export class Rtnetlink implements Disposable {
     return this.link({ index });
   }
 
-  /** The ports of all bridges with their options and VLANs; of each link only what concerns the bridge. */
+  /** The ports of all bridges with their options and VLANs; each bridge is among them, without `port`. */
   bridgePorts(): Link[] {
     return this.socket.dump(dumpBridgePorts()).map((message) => decodeLink(message.payload));
   }
@@ -60,8 +61,25 @@ export class Rtnetlink implements Disposable {
     return this.socket.dump(dumpAddresses(filter)).map((message) => decodeAddress(message.payload));
   }
 
+  /** The routes of a family; a table that does not exist has none. */
   routes(filter: RouteFilter): Route[] {
-    return this.socket.dump(dumpRoutes(filter)).map((message) => decodeRoute(message.payload));
+    try {
+      return this.socket.dump(dumpRoutes(filter)).map((message) => decodeRoute(message.payload));
+    } catch (error) {
+      if (filter.table !== undefined && isNetlinkError(error, 'ENOENT')) return [];
+      throw error;
+    }
+  }
+
+  /** The route that the kernel would take; undefined when there is none or it refuses to (unreachable, prohibit). */
+  routeTo(destination: Ip, query: RouteQuery = {}): Route | undefined {
+    try {
+      const reply = this.socket.request(getRoute(destination, query))[0];
+      return reply && decodeRoute(reply.payload);
+    } catch (error) {
+      if (isNetlinkError(error, 'ENETUNREACH', 'EHOSTUNREACH', 'EACCES')) return undefined;
+      throw error;
+    }
   }
 
   rules(family: 4 | 6): Rule[] {

@@ -4,7 +4,8 @@ import { DecodeError } from './decode-error.ts';
 export const NLA_F_NESTED = 0x8000;
 /** Set in nla_type of numbers in network order (linux/netlink.h). */
 export const NLA_F_NET_BYTEORDER = 0x4000;
-const TYPE_MASK = 0x3fff;
+/** What is left of nla_type without those two bits (NLA_TYPE_MASK, linux/netlink.h). */
+export const NLA_TYPE_MASK = 0x3fff;
 
 /** One attribute as it stood in a message. Decoders return those that they do not model in `unknown`. */
 export interface Attribute {
@@ -33,15 +34,15 @@ export function parseAttributes(
     const type = (bytes[at + 2] as number) | ((bytes[at + 3] as number) << 8);
     if (length < 4 || length > end - at) {
       throw new DecodeError(
-        `attribute ${type & TYPE_MASK} at byte ${at} claims ${length} of ${end - at} bytes`,
+        `attribute ${type & NLA_TYPE_MASK} at byte ${at} claims ${length} of ${end - at} bytes`,
       );
     }
     const nested = (type & NLA_F_NESTED) !== 0;
     const payload = bytes.slice(at + 4, at + length);
     found.push(
       (type & NLA_F_NET_BYTEORDER) !== 0
-        ? { type: type & TYPE_MASK, nested, networkOrder: true, payload }
-        : { type: type & TYPE_MASK, nested, payload },
+        ? { type: type & NLA_TYPE_MASK, nested, networkOrder: true, payload }
+        : { type: type & NLA_TYPE_MASK, nested, payload },
     );
     at += (length + 3) & ~3;
   }

@@ -1,5 +1,5 @@
 import { type Attribute, parseAttributes } from './attributes.ts';
-import { type Field, readField, writeFields } from './fields.ts';
+import { FieldTable } from './fields.ts';
 import type { ByteWriter } from './wire.ts';
 
 /** Options of an interface as a port of a bridge. */
@@ -30,7 +30,7 @@ export interface BridgePort {
 }
 
 /** Attributes IFLA_BRPORT_* of linux/if_link.h, in the order in which `ip` and `bridge` send them. */
-const FIELDS: readonly Field<BridgePort>[] = [
+const FIELDS: FieldTable<BridgePort> = new FieldTable<BridgePort>([
   ['hairpin', 4, 'bool'],
   ['bpduGuard', 5, 'bool'],
   ['rootBlock', 6, 'bool'],
@@ -49,17 +49,19 @@ const FIELDS: readonly Field<BridgePort>[] = [
   ['priority', 2, 'u16'],
   ['state', 1, 'u8'],
   ['groupForwardMask', 31, 'u16'],
-];
+]);
 
 /** Writes the options, the content of IFLA_PROTINFO and of IFLA_INFO_SLAVE_DATA. */
 export function writeBridgePort(writer: ByteWriter, port: BridgePort): void {
-  writeFields(writer, FIELDS, port);
+  FIELDS.write(writer, port);
   writer.attributes(port.unknown);
 }
 
 /** @throws DecodeError */
 export function readBridgePort(bytes: Uint8Array): BridgePort {
   const port = {};
-  const unknown = parseAttributes(bytes).filter((attribute) => !readField(FIELDS, attribute, port));
+  const unknown = parseAttributes(bytes).filter(
+    (attribute) => !FIELDS.read(attribute.type, attribute.payload, port),
+  );
   return unknown.length === 0 ? port : { ...port, unknown };
 }

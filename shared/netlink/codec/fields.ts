@@ -1,5 +1,4 @@
 import type { Ip } from '../../ip/ip.ts';
-import type { Attribute } from './attributes.ts';
 import { ip, text, u8, u16, u16be, u32 } from './read.ts';
 import type { ByteWriter } from './wire.ts';
 
@@ -30,31 +29,46 @@ export type Field<T> = {
 
 type AnyField = readonly [string, number, string];
 
-/** Writes those properties of `source` that `fields` names and that are there, in the order of the table. */
-export function writeFields<T extends object>(
-  writer: ByteWriter,
-  fields: readonly Field<T>[],
-  source: Partial<T>,
-): void {
-  const values = source as Record<string, unknown>;
-  for (const [key, type, form] of fields as readonly AnyField[]) {
-    const value = values[key];
-    if (value !== undefined) writeField(writer, type, form, value);
-  }
-}
+/**
+ * Which properties of a structure stand in which of its attributes: writes and reads all those that are single values.
+ * It is in the order in which `ip` sends the attributes, so that our bytes can be held against its own.
+ */
+export class FieldTable<T extends object> {
+  readonly #fields: readonly AnyField[];
+  /** The lines of the table by attribute type; made at the first reading, since many programs never read. */
+  #byType: (AnyField | undefined)[] | undefined;
 
-/** Reads `attribute` into `target` if one of `fields` is about it, and tells whether it was. */
-export function readField<T extends object>(
-  fields: readonly Field<T>[],
-  attribute: Attribute,
-  target: object,
-): boolean {
-  for (const [key, type, form] of fields as readonly AnyField[]) {
-    if (type !== attribute.type) continue;
-    (target as Record<string, unknown>)[key] = readValue(form, attribute.payload);
+  constructor(fields: readonly Field<T>[]) {
+    this.#fields = fields as readonly AnyField[];
+  }
+
+  /** Writes those properties of `source` that the table names and that are there. */
+  write(writer: ByteWriter, source: Partial<T>): void {
+    const values = source as Record<string, unknown>;
+    for (let i = 0; i < this.#fields.length; i++) {
+      const field = this.#fields[i] as AnyField;
+      const value = values[field[0]];
+      if (value !== undefined) writeField(writer, field[1], field[2], value);
+    }
+  }
+
+  /**
+   * Reads an attribute into `target` if the table has it, and tells whether it has.
+   * @throws DecodeError
+   */
+  read(type: number, payload: Uint8Array, target: object): boolean {
+    const field = (this.#byType ?? this.#index())[type];
+    if (field === undefined) return false;
+    (target as Record<string, unknown>)[field[0]] = readValue(field[2], payload);
     return true;
   }
-  return false;
+
+  #index(): (AnyField | undefined)[] {
+    const index: (AnyField | undefined)[] = [];
+    for (const field of this.#fields) index[field[1]] = field;
+    this.#byType = index;
+    return index;
+  }
 }
 
 function writeField(writer: ByteWriter, type: number, form: string, value: unknown): void {

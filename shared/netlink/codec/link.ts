@@ -3,7 +3,7 @@ import { type BridgePort, readBridgePort, writeBridgePort } from './bridge-port.
 import { type BridgeVlan, readBridgeVlans, writeBridgeVlans } from './bridge-vlan.ts';
 import { AF } from './constants.ts';
 import { DecodeError } from './decode-error.ts';
-import { type Field, readField, writeFields } from './fields.ts';
+import { FieldTable } from './fields.ts';
 import { type LinkKind, readLinkInfo, writeLinkInfo } from './link-kind.ts';
 import { u8, u16, u32 } from './read.ts';
 import { type ByteWriter, encoded } from './wire.ts';
@@ -86,7 +86,7 @@ export type LinkSpec = Partial<Link>;
 const HEADER = 16;
 
 /** Attributes IFLA_* of linux/if_link.h, in the order in which `ip` sends them. */
-const FIELDS: readonly Field<Link>[] = [
+const FIELDS: FieldTable<Link> = new FieldTable<Link>([
   ['mtu', 4, 'u32'],
   ['mac', 1, 'bytes'],
   ['broadcast', 2, 'bytes'],
@@ -107,7 +107,7 @@ const FIELDS: readonly Field<Link>[] = [
   ['netnsPid', 19, 'u32'],
   ['netnsFd', 28, 'u32'],
   ['name', 3, 'string'],
-];
+]);
 const PROTINFO = 12;
 const LINKINFO = 18;
 const AF_SPEC = 26;
@@ -125,7 +125,7 @@ export function writeLink(writer: ByteWriter, spec: LinkSpec): void {
   writer.u32(spec.index ?? 0);
   writer.u32(spec.flags ?? 0);
   writer.u32(spec.changeMask ?? spec.flags ?? 0);
-  writeFields(writer, FIELDS, spec);
+  FIELDS.write(writer, spec);
 
   const { kind, port, vlans, infoUnknown = [] } = spec;
   const bridge = spec.family === AF.BRIDGE;
@@ -187,7 +187,7 @@ function readLink(bytes: Uint8Array, readPeer: ((bytes: Uint8Array) => LinkSpec)
       const { vlans, rest } = readBridgeVlans(payload);
       link.vlans = vlans;
       if (rest.length > 0) link.vlansUnknown = rest;
-    } else if (!readField(FIELDS, attribute, link)) {
+    } else if (!FIELDS.read(attribute.type, attribute.payload, link)) {
       unknown.push(attribute);
     }
   }

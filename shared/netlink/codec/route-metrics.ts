@@ -1,5 +1,5 @@
 import { type Attribute, parseAttributes } from './attributes.ts';
-import { type Field, readField, writeFields } from './fields.ts';
+import { FieldTable } from './fields.ts';
 import type { ByteWriter } from './wire.ts';
 
 /** Metrics of a route; sizes in bytes. */
@@ -25,7 +25,7 @@ export interface RouteMetrics {
 }
 
 /** Attributes RTAX_* of linux/rtnetlink.h. */
-const FIELDS: readonly Field<RouteMetrics>[] = [
+const FIELDS: FieldTable<RouteMetrics> = new FieldTable<RouteMetrics>([
   ['lock', 1, 'u32'],
   ['mtu', 2, 'u32'],
   ['window', 3, 'u32'],
@@ -41,17 +41,19 @@ const FIELDS: readonly Field<RouteMetrics>[] = [
   ['rtoMin', 13, 'u32'],
   ['initrwnd', 14, 'u32'],
   ['quickAck', 15, 'u32'],
-];
+]);
 
 /** Writes the content of RTA_METRICS. */
 export function writeMetrics(writer: ByteWriter, metrics: RouteMetrics): void {
-  writeFields(writer, FIELDS, metrics);
+  FIELDS.write(writer, metrics);
   writer.attributes(metrics.unknown);
 }
 
 /** @throws DecodeError */
 export function readMetrics(bytes: Uint8Array): RouteMetrics {
   const metrics = {};
-  const unknown = parseAttributes(bytes).filter((attribute) => !readField(FIELDS, attribute, metrics));
+  const unknown = parseAttributes(bytes).filter(
+    (attribute) => !FIELDS.read(attribute.type, attribute.payload, metrics),
+  );
   return unknown.length === 0 ? metrics : { ...metrics, unknown };
 }

@@ -1,7 +1,7 @@
 import type { Cidr } from '../../ip/cidr.ts';
 import { type Attribute, parseAttributes } from './attributes.ts';
 import { familyNumber, ipFamily } from './constants.ts';
-import { type Field, readField, writeFields } from './fields.ts';
+import { FieldTable } from './fields.ts';
 import { cidr, u8, u16, u32 } from './read.ts';
 import { RT_TABLE } from './route.ts';
 import { type ByteWriter, encoded } from './wire.ts';
@@ -71,13 +71,13 @@ const SUPPRESS_GROUP = 13;
 const SUPPRESS_PREFIX_LENGTH = 14;
 
 /** Those that come before and after FRA_TABLE, in the order in which `ip` sends them. */
-const BEFORE: readonly Field<Rule>[] = [
+const BEFORE: FieldTable<Rule> = new FieldTable<Rule>([
   ['iif', 3, 'string'],
   ['oif', 17, 'string'],
   ['mark', 10, 'u32'],
   ['mask', 16, 'u32'],
-];
-const AFTER: readonly Field<Rule>[] = [
+]);
+const AFTER: FieldTable<Rule> = new FieldTable<Rule>([
   ['priority', 6, 'u32'],
   ['goto', 4, 'u32'],
   ['suppressPrefixLength', SUPPRESS_PREFIX_LENGTH, 'u32'],
@@ -85,7 +85,7 @@ const AFTER: readonly Field<Rule>[] = [
   ['l3mdev', 19, 'bool'],
   ['protocol', 21, 'u8'],
   ['ipProtocol', 22, 'u8'],
-];
+]);
 
 /** The payload of RTM_NEWRULE, RTM_DELRULE and, with action and table 0, of RTM_GETRULE. */
 export function encodeRule(spec: RuleSpec): Uint8Array {
@@ -105,9 +105,9 @@ export function writeRule(writer: ByteWriter, spec: RuleSpec): void {
   writer.u32(spec.flags ?? 0);
   if (source !== undefined) writer.attrIp(FRA.SRC, source.ip);
   if (destination !== undefined) writer.attrIp(FRA.DST, destination.ip);
-  writeFields(writer, BEFORE, spec);
+  BEFORE.write(writer, spec);
   if (table > 0xff) writer.attrU32(FRA.TABLE, table);
-  writeFields(writer, AFTER, spec);
+  AFTER.write(writer, spec);
   writePorts(writer, FRA.SPORT_RANGE, spec.sourcePorts);
   writePorts(writer, FRA.DPORT_RANGE, spec.destinationPorts);
   if (spec.uids !== undefined) {
@@ -140,7 +140,10 @@ export function decodeRule(bytes: Uint8Array): Rule {
     else if (type === FRA.SPORT_RANGE) found.sourcePorts = { start: u16(payload), end: u16(payload, 2) };
     else if (type === FRA.DPORT_RANGE) found.destinationPorts = { start: u16(payload), end: u16(payload, 2) };
     else if (isUnset(type, payload)) continue;
-    else if (!readField(BEFORE, attribute, found) && !readField(AFTER, attribute, found))
+    else if (
+      !BEFORE.read(attribute.type, attribute.payload, found) &&
+      !AFTER.read(attribute.type, attribute.payload, found)
+    )
       unknown.push(attribute);
   }
   if (unknown.length > 0) found.unknown = unknown;

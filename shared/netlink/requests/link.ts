@@ -12,7 +12,10 @@ export type LinkKey = { readonly index: number } | { readonly name: string };
 const FILTER_VLANS_COMPRESSED = 4;
 const FILTER_SKIP_STATS = 8;
 
-/** Creates a link. EEXIST when the name is taken. */
+/**
+ * Creates a link. EEXIST when the name is taken. The kernel ignores an alias and options of a bridge port here without
+ * a word: they need a `setLink` after it, which may go by the name in the same transaction.
+ */
 export function newLink(spec: LinkSpec): NetlinkRequest {
   return {
     type: RTM.NEWLINK,

@@ -15,6 +15,14 @@ export interface RouteFilter {
   readonly oif?: number;
 }
 
+/** What else decides which route is taken. */
+export interface RouteQuery {
+  readonly source?: Ip;
+  readonly oif?: number;
+  readonly iif?: number;
+  readonly mark?: number;
+}
+
 /** Adds a route. EEXIST when there is one for the same destination, table, TOS and metric. */
 export function newRoute(spec: RouteSpec): NetlinkRequest {
   return request(RTM.NEWROUTE, NLM_F.CREATE | NLM_F.EXCL, 'add', spec);
@@ -36,10 +44,7 @@ export function dumpRoutes(filter: RouteFilter): NetlinkRequest {
 }
 
 /** Asks which route the kernel would take to `destination`. ENETUNREACH when there is none. */
-export function getRoute(
-  destination: Ip,
-  query: { readonly source?: Ip; readonly oif?: number; readonly iif?: number; readonly mark?: number } = {},
-): NetlinkRequest {
+export function getRoute(destination: Ip, query: RouteQuery = {}): NetlinkRequest {
   return {
     type: RTM.GETROUTE,
     flags: 0,

@@ -1,5 +1,5 @@
 import type { Attribute } from '../attributes.ts';
-import { type Field, readField, writeFields } from '../fields.ts';
+import { FieldTable } from '../fields.ts';
 import type { ByteWriter } from '../wire.ts';
 
 /** A bridge. Times are in hundredths of a second (USER_HZ), as the kernel counts them. */
@@ -30,7 +30,7 @@ export interface BridgeKind {
 }
 
 /** Attributes IFLA_BR_* of linux/if_link.h. */
-const FIELDS: readonly Field<BridgeKind>[] = [
+const FIELDS: FieldTable<BridgeKind> = new FieldTable<BridgeKind>([
   ['forwardDelay', 1, 'u32'],
   ['helloTime', 2, 'u32'],
   ['maxAge', 3, 'u32'],
@@ -49,17 +49,17 @@ const FIELDS: readonly Field<BridgeKind>[] = [
   ['callIptables', 36, 'bool'],
   ['callIp6tables', 37, 'bool'],
   ['callArptables', 38, 'bool'],
-];
+]);
 
 /** Writes the options of a bridge, the content of IFLA_INFO_DATA. */
 export function writeBridge(writer: ByteWriter, bridge: BridgeKind): void {
-  writeFields(writer, FIELDS, bridge);
+  FIELDS.write(writer, bridge);
   writer.attributes(bridge.unknown);
 }
 
 /** @throws DecodeError */
 export function readBridge(attributes: readonly Attribute[]): BridgeKind {
   const bridge = { kind: 'bridge' } as const;
-  const unknown = attributes.filter((attribute) => !readField(FIELDS, attribute, bridge));
+  const unknown = attributes.filter((attribute) => !FIELDS.read(attribute.type, attribute.payload, bridge));
   return unknown.length === 0 ? bridge : { ...bridge, unknown };
 }

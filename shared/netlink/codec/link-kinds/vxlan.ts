@@ -1,6 +1,6 @@
 import type { Ip } from '../../../ip/ip.ts';
 import type { Attribute } from '../attributes.ts';
-import { type Field, readField, writeFields } from '../fields.ts';
+import { FieldTable } from '../fields.ts';
 import { u16be, u32be } from '../read.ts';
 import type { ByteWriter } from '../wire.ts';
 
@@ -45,7 +45,7 @@ export interface VxlanKind {
 }
 
 /** Attributes IFLA_VXLAN_* of linux/if_link.h, in the order in which `ip` sends them. */
-const FIELDS: readonly Field<VxlanKind>[] = [
+const FIELDS: FieldTable<VxlanKind> = new FieldTable<VxlanKind>([
   ['link', 3, 'u32'],
   ['gbp', 23, 'flag'],
   ['gpe', 27, 'flag'],
@@ -70,13 +70,13 @@ const FIELDS: readonly Field<VxlanKind>[] = [
   ['local', 17, 'ip6'],
   ['learning', 7, 'bool'],
   ['port', 15, 'u16be'],
-];
+]);
 const LABEL = 26;
 const PORT_RANGE = 10;
 
 /** Writes the options of a VXLAN device, the content of IFLA_INFO_DATA. */
 export function writeVxlan(writer: ByteWriter, vxlan: VxlanKind): void {
-  writeFields(writer, FIELDS, vxlan);
+  FIELDS.write(writer, vxlan);
   if (vxlan.flowLabel !== undefined) writer.attrU32be(LABEL, vxlan.flowLabel);
   if (vxlan.portRange !== undefined) {
     // struct ifla_vxlan_port_range: low and high, both in network order.
@@ -96,7 +96,7 @@ export function readVxlan(attributes: readonly Attribute[]): VxlanKind {
     const { type, payload } = attribute;
     if (type === LABEL) vxlan.flowLabel = u32be(payload);
     else if (type === PORT_RANGE) vxlan.portRange = { low: u16be(payload), high: u16be(payload, 2) };
-    else if (!readField(FIELDS, attribute, vxlan)) unknown.push(attribute);
+    else if (!FIELDS.read(attribute.type, attribute.payload, vxlan)) unknown.push(attribute);
   }
   return unknown.length === 0 ? vxlan : { ...vxlan, unknown };
 }
