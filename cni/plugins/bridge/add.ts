@@ -1,0 +1,147 @@
+import { formatMac } from '../../../shared/ip/mac.ts';
+import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import type { OwnedFd } from '../../../shared/sys/fd.ts';
+import { internalError, invalidConfig } from '../../protocol/error.ts';
+import type { AddRequest } from '../../protocol/plugin.ts';
+import type { Interface, Result } from '../../protocol/result.ts';
+import type { AttachmentKey } from '../common/attachment.ts';
+import { hostVethName } from '../common/attachment.ts';
+import { enableForwarding } from '../common/forwarding.ts';
+import { chooseHostVethName, createVethPair } from '../common/host-veth.ts';
+import { ipamOf } from '../common/ipam.ts';
+import { awaitCarrier } from '../common/kernel-events.ts';
+import type { LinkView } from '../common/link-view.ts';
+import { deleteLink, readLink, readLinks } from '../common/links.ts';
+import { configurePodInterface, setPodInterfaceUp } from '../common/pod-interface.ts';
+import { openPodNetns } from '../common/pod-netns.ts';
+import { Rollback } from '../common/rollback.ts';
+import type { BridgeConfig } from './config.ts';
+import { readBridgeConfig } from './config.ts';
+import { ensureBridge, ensureBridgeAddresses } from './ensure-bridge.ts';
+import type { AddressPlan } from './gateways.ts';
+import { planAddresses } from './gateways.ts';
+
+/** One ADD's things at hand. */
+interface Addition {
+  readonly request: AddRequest;
+  readonly config: BridgeConfig;
+  readonly key: AttachmentKey;
+  readonly netns: OwnedFd;
+  readonly host: Rtnetlink;
+  readonly rollback: Rollback;
+}
+
+const noAddresses: AddressPlan = { ips: [], routes: [], gateways: [] };
+
+/**
+ * ADD. What is shared by all pods (the bridge, its addresses, forwarding) stays when it fails; all else is undone.
+ * Every step that can be refused for the caller's fault comes before the first that changes anything.
+ */
+export async function addBridge(request: AddRequest): Promise<Result> {
+  const { conf, env } = request;
+  const config = readBridgeConfig(conf, env.args);
+  const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
+  using netns = openPodNetns(env.netns);
+  using host = Rtnetlink.open();
+  const rollback = new Rollback();
+  const addition: Addition = { request, config, key, netns, host, rollback };
+  try {
+    return await build(addition);
+  } catch (error) {
+    return await rollback.fail(error);
+  }
+}
+
+async function build(addition: Addition): Promise<Result> {
+  const { config, host, key, netns, rollback } = addition;
+  const { socket } = host;
+  const [namesake, present] = readLinks(socket, { name: hostVethName(key) }, { name: config.bridge });
+  const name = chooseHostVethName(socket, key, namesake);
+  const bridge = ensureBridge(socket, config, present);
+  const ipam = await allocate(addition);
+  const plan = ipam === undefined ? noAddresses : planAddresses(ipam, config);
+  const port = { hairpin: config.hairpinMode, isolated: config.portIsolation };
+  const { mtu, mac } = config;
+  const veth = createVethPair(socket, { key, name, netns, mtu, mac, bridge: bridge.index, port });
+  rollback.defer(() => deleteLink(socket, veth));
+  const pod = configurePod(addition, plan, veth);
+  makeGateway(addition, plan, bridge);
+  if (config.ipMasq && plan.ips.length > 0) await masquerade(addition, plan);
+  return {
+    interfaces: finish(addition, veth, pod),
+    ips: plan.ips,
+    routes: plan.routes,
+    dns: config.dns ?? ipam?.dns ?? {},
+  };
+}
+
+/** Addresses of the IPAM plugin; undefined for an interface without. */
+async function allocate({ config, request, rollback }: Addition): Promise<Result | undefined> {
+  if (config.ipamType === '') return undefined;
+  const ipam = await ipamOf(config.ipamType);
+  // That there is no host interface of this attachment has been seen, so it is new.
+  const result = await ipam.add(request, { isNew: true });
+  rollback.defer(() => ipam.del({ ...request, env: { ...request.env, command: 'DEL' } }));
+  if (result.ips.length > 0) return result;
+  throw invalidConfig(`IPAM plugin ${config.ipamType} gave no address: configure its ranges`);
+}
+
+function configurePod(
+  { config, key, netns }: Addition,
+  plan: AddressPlan,
+  veth: LinkView,
+): LinkView | undefined {
+  if (config.disableContainerInterface) return undefined;
+  const index = veth.peer;
+  if (index === undefined) throw internalError(`the kernel does not tell the other end of ${veth.name}`);
+  if (config.ipamType === '') return setPodInterfaceUp(netns, index);
+  const { ips, routes } = plan;
+  return configurePodInterface(netns, {
+    ifname: key.ifname,
+    index,
+    ips,
+    routes,
+    enableDad: config.enableDad,
+  });
+}
+
+function makeGateway({ config, host }: Addition, plan: AddressPlan, bridge: LinkView): void {
+  if (plan.gateways.length === 0) return;
+  ensureBridgeAddresses(host, bridge, plan.gateways, config);
+  for (const family of new Set(plan.gateways.map(({ ip }) => ip.family))) enableForwarding(host, family);
+}
+
+async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promise<void> {
+  const { addMasquerade, removeMasquerade } = await import('../common/masquerade.ts');
+  rollback.defer(() => removeMasquerade(key));
+  addMasquerade(
+    key,
+    plan.ips.map(({ address }) => address),
+  );
+}
+
+/**
+ * Bridge, host's end, container's end: the order that `ips` and other plugins rely on. The first two are read again:
+ * the first port or address may have given the bridge another MAC, and the port must carry packets by now.
+ */
+function finish(addition: Addition, veth: LinkView, pod: LinkView | undefined): readonly Interface[] {
+  const { config, host, request } = addition;
+  const [port = veth, bridge] = readLinks(host.socket, { index: veth.index }, { name: config.bridge });
+  if (!config.disableContainerInterface) awaitCarrier(host.socket, port);
+  const { ifname, netns: sandbox } = request.env;
+  return [
+    { name: config.bridge, ...macOf(bridge) },
+    { name: veth.name, ...macOf(port) },
+    { name: ifname, ...macOf(pod ?? readPod(addition, veth)), sandbox },
+  ];
+}
+
+function readPod({ netns }: Addition, { peer }: LinkView): LinkView | undefined {
+  if (peer === undefined) return undefined;
+  using pod = Rtnetlink.open({ netns });
+  return readLink(pod.socket, { index: peer });
+}
+
+function macOf(link: LinkView | undefined): { readonly mac?: string } {
+  return link?.mac === undefined ? {} : { mac: formatMac(link.mac) };
+}

@@ -1,0 +1,115 @@
+import { cidrEquals, formatCidr } from '../../../shared/ip/cidr.ts';
+import { ipEquals } from '../../../shared/ip/ip.ts';
+import { formatMac } from '../../../shared/ip/mac.ts';
+import { IFF } from '../../../shared/netlink/codec/link.ts';
+import { RT_TABLE } from '../../../shared/netlink/codec/route.ts';
+import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import { invalidConfig } from '../../protocol/error.ts';
+import type { CheckRequest } from '../../protocol/plugin.ts';
+import type { Interface, Result, Route } from '../../protocol/result.ts';
+import { checkFailed } from '../common/check-failed.ts';
+import { ipamOf } from '../common/ipam.ts';
+import type { LinkView } from '../common/link-view.ts';
+import { readLink } from '../common/links.ts';
+import { openPodNetns } from '../common/pod-netns.ts';
+import type { BridgeConfig } from './config.ts';
+import { readBridgeConfig } from './config.ts';
+
+/** CHECK: IPAM agrees, and bridge, both ends, addresses and routes are as prevResult says. */
+export async function checkBridge(request: CheckRequest): Promise<void> {
+  const { conf, env } = request;
+  const config = readBridgeConfig(conf, env.args);
+  const { prevResult } = conf;
+  if (!prevResult) throw invalidConfig('CHECK needs "prevResult": pass the result of ADD');
+  if (config.ipamType !== '') await (await ipamOf(config.ipamType)).check(request);
+  const recorded = findRecorded(prevResult, config, request);
+  using netns = openPodNetns(env.netns);
+  using host = Rtnetlink.open();
+  using pod = Rtnetlink.open({ netns });
+  const bridge = checkBridgeLink(host, recorded.bridge, config);
+  const inside = checkContainerLink(pod, recorded.container, config);
+  checkHostLink(host, recorded.host, inside, bridge);
+  checkAddresses(pod, prevResult, inside);
+  for (const route of prevResult.routes) checkRoute(pod, route, env.ifname);
+}
+
+interface Recorded {
+  readonly bridge: Interface;
+  readonly container: Interface;
+  /** Interfaces of the host besides the bridge; those of other plugins of the chain are among them. */
+  readonly host: readonly Interface[];
+}
+
+function findRecorded(result: Result, { bridge }: BridgeConfig, { env }: CheckRequest): Recorded {
+  const onHost = result.interfaces.filter(({ sandbox }) => !sandbox);
+  const ofBridge = onHost.find(({ name }) => name === bridge);
+  const container = result.interfaces.find(
+    ({ name, sandbox }) => name === env.ifname && sandbox === env.netns,
+  );
+  if (!ofBridge) throw checkFailed(`prevResult does not name the bridge ${bridge}`);
+  if (!container) throw checkFailed(`prevResult does not name ${env.ifname} in ${env.netns}`);
+  return { bridge: ofBridge, container, host: onHost.filter((one) => one !== ofBridge) };
+}
+
+function checkBridgeLink(host: Rtnetlink, recorded: Interface, config: BridgeConfig): LinkView {
+  const link = readLink(host.socket, { name: recorded.name });
+  if (!link) throw checkFailed(`the bridge ${recorded.name} is missing`);
+  if (link.kind !== 'bridge') throw checkFailed(`${recorded.name} is no bridge`);
+  checkMac(link, recorded, 'the bridge');
+  if (config.promiscMode && (link.flags & IFF.PROMISC) === 0) {
+    throw checkFailed(`the bridge ${recorded.name} is not in promiscuous mode`);
+  }
+  return link;
+}
+
+function checkContainerLink(pod: Rtnetlink, recorded: Interface, config: BridgeConfig): LinkView {
+  const link = readLink(pod.socket, { name: recorded.name });
+  if (!link) throw checkFailed(`the container has no interface ${recorded.name}`);
+  if (link.kind !== 'veth') throw checkFailed(`the container's ${recorded.name} is no veth`);
+  checkMac(link, recorded, "the container's interface");
+  if (!config.disableContainerInterface && (link.flags & IFF.UP) === 0) {
+    throw checkFailed(`the container's ${recorded.name} is down`);
+  }
+  return link;
+}
+
+/** The other end of the container's veth is one that prevResult names, and a port of the bridge. */
+function checkHostLink(
+  host: Rtnetlink,
+  recorded: readonly Interface[],
+  inside: LinkView,
+  bridge: LinkView,
+): void {
+  const other = inside.peer === undefined ? undefined : readLink(host.socket, { index: inside.peer });
+  const entry = recorded.find(({ name }) => name === other?.name);
+  if (!other || !entry || other.kind !== 'veth' || other.peer !== inside.index) {
+    throw checkFailed(`the host end of ${inside.name} is missing or not the one that prevResult names`);
+  }
+  if (other.master !== bridge.index)
+    throw checkFailed(`${other.name} is no port of the bridge ${bridge.name}`);
+  checkMac(other, entry, 'the host interface');
+}
+
+function checkMac(link: LinkView, recorded: Interface, what: string): void {
+  const mac = link.mac === undefined ? '' : formatMac(link.mac);
+  if (!recorded.mac || recorded.mac.toLowerCase() === mac) return;
+  throw checkFailed(`${what} ${link.name} has the MAC address ${mac}, not ${recorded.mac}`);
+}
+
+function checkAddresses(pod: Rtnetlink, result: Result, inside: LinkView): void {
+  const present = pod.addresses({ index: inside.index });
+  for (const { address, interface: index } of result.ips) {
+    if (index !== undefined && result.interfaces[index]?.name !== inside.name) continue;
+    if (present.some((one) => cidrEquals(one.address, address))) continue;
+    throw checkFailed(`${inside.name} does not have the address ${formatCidr(address)}`);
+  }
+}
+
+function checkRoute(pod: Rtnetlink, { dst, gw, table }: Route, ifname: string): void {
+  const routes = pod.routes({ family: dst.ip.family, table: table ?? RT_TABLE.MAIN });
+  const found = routes.some(
+    ({ destination, gateway }) =>
+      cidrEquals(destination, dst) && (gw === undefined || (gateway !== undefined && ipEquals(gateway, gw))),
+  );
+  if (!found) throw checkFailed(`the container of ${ifname} has no route to ${formatCidr(dst)}`);
+}

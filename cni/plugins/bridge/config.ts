@@ -1,0 +1,142 @@
+/** bridge's keys. Pure. */
+
+import { parseMac } from '../../../shared/ip/mac.ts';
+import type { CniArgs } from '../../protocol/args.ts';
+import { argValue, requireKnownArgs } from '../../protocol/args.ts';
+import { invalidConfig, unsupportedField } from '../../protocol/error.ts';
+import { readArray, readBoolean, readInteger, readObject, readString } from '../../protocol/json.ts';
+import { ifnameProblem } from '../../protocol/names.ts';
+import type { NetConf } from '../../protocol/net-conf.ts';
+import type { Dns } from '../../protocol/result.ts';
+import { isEmptyDns } from '../../protocol/result.ts';
+import { decodeResult } from '../../protocol/result-decode.ts';
+import { currentVersion } from '../../protocol/version.ts';
+
+/** What the bridge plugin is to do. Keys are described at the plugin (plugin.ts). */
+export interface BridgeConfig {
+  readonly bridge: string;
+  readonly isGateway: boolean;
+  readonly isDefaultGateway: boolean;
+  readonly forceAddress: boolean;
+  readonly ipMasq: boolean;
+  /** Bytes; 0 leaves it to the kernel. */
+  readonly mtu: number;
+  readonly hairpinMode: boolean;
+  readonly promiscMode: boolean;
+  readonly portIsolation: boolean;
+  readonly disableContainerInterface: boolean;
+  readonly enableDad: boolean;
+  /** The container interface's MAC; undefined: the kernel chooses one. */
+  readonly mac: Uint8Array | undefined;
+  /** Takes the place of what IPAM says, where it says anything. */
+  readonly dns: Dns | undefined;
+  /** The IPAM plugin's type; '' for an interface without addresses. */
+  readonly ipamType: string;
+}
+
+export const defaultBridge = 'cni0';
+
+/** Keys of CNI_ARGS that are known here; IP is the IPAM plugin's, and the runtime gives both the same text. */
+const knownArgs = ['MAC', 'IP'];
+
+/** Reads and checks all keys. Throws code 6 for wrong types, 7 for what makes no sense, 2 for what is not built. */
+export function readBridgeConfig(conf: NetConf, args: CniArgs): BridgeConfig {
+  refuseUnsupported(conf);
+  requireKnownArgs(args, knownArgs);
+  const flag = (key: string): boolean => readBoolean(conf.raw[key], key) ?? false;
+  const isDefaultGateway = flag('isDefaultGateway');
+  const config: BridgeConfig = {
+    bridge: readBridgeName(conf),
+    isGateway: flag('isGateway') || isDefaultGateway,
+    isDefaultGateway,
+    forceAddress: flag('forceAddress'),
+    ipMasq: flag('ipMasq'),
+    mtu: readMtu(conf),
+    hairpinMode: flag('hairpinMode'),
+    promiscMode: flag('promiscMode'),
+    portIsolation: flag('portIsolation'),
+    disableContainerInterface: flag('disableContainerInterface'),
+    enableDad: flag('enabledad'),
+    mac: readMac(conf, args),
+    dns: readDns(conf),
+    ipamType: conf.ipam?.type ?? '',
+  };
+  if (config.hairpinMode && config.promiscMode) {
+    throw invalidConfig('hairpinMode and promiscMode exclude each other: set one of them to false');
+  }
+  if (config.disableContainerInterface && config.ipamType !== '') {
+    throw invalidConfig(
+      'an interface that disableContainerInterface leaves down takes no addresses: remove "ipam"',
+    );
+  }
+  return config;
+}
+
+/** The bridge's name. */
+export function readBridgeName(conf: NetConf): string {
+  const name = readString(conf.raw['bridge'], 'bridge') ?? defaultBridge;
+  const problem = ifnameProblem(name);
+  if (problem) throw invalidConfig(`bridge ${JSON.stringify(name)} ${problem}`);
+  return name;
+}
+
+/** What DEL and GC need besides the bridge's name; the rest of the configuration may be wrong by then. */
+export function readIpMasq(conf: NetConf): boolean {
+  return readBoolean(conf.raw['ipMasq'], 'ipMasq') ?? false;
+}
+
+/** Upstream's keys that are not built yet, unless they are at their default: a pod must not run without what it needs. */
+function refuseUnsupported(conf: NetConf): void {
+  const { raw } = conf;
+  const vlan = readInteger(raw['vlan'], 'vlan') ?? 0;
+  if (vlan < 0 || vlan > 4094) throw invalidConfig(`vlan ${vlan} must lie between 0 and 4094`);
+  const upstream = 'remove the key, or use the bridge plugin of containernetworking/plugins for this network';
+  if (vlan !== 0) throw unsupportedField('vlan', vlan, upstream);
+  const trunk = readArray(raw['vlanTrunk'], 'vlanTrunk') ?? [];
+  if (trunk.length > 0) throw unsupportedField('vlanTrunk', trunk, upstream);
+  for (const key of ['preserveDefaultVlan', 'macspoofchk']) {
+    if (readBoolean(raw[key], key)) throw unsupportedField(key, true, upstream);
+  }
+  const backend = readString(raw['ipMasqBackend'], 'ipMasqBackend') ?? 'nftables';
+  if (backend === 'iptables') {
+    throw unsupportedField('ipMasqBackend', backend, 'masquerading is done by nftables: remove the key');
+  }
+  if (backend !== 'nftables') {
+    throw invalidConfig(
+      `ipMasqBackend ${JSON.stringify(backend)} is unknown: write "nftables" or remove the key`,
+    );
+  }
+}
+
+function readMtu(conf: NetConf): number {
+  const mtu = readInteger(conf.raw['mtu'], 'mtu') ?? 0;
+  // ETH_MIN_MTU and ETH_MAX_MTU of linux/if_ether.h: what the kernel accepts for a veth.
+  if (mtu === 0 || (mtu >= 68 && mtu <= 65_535)) return mtu;
+  throw invalidConfig(`mtu ${mtu} must be 0 (the default) or between 68 and 65535`);
+}
+
+/** The last of these that is set: CNI_ARGS MAC, args.cni.mac, runtimeConfig.mac. */
+function readMac(conf: NetConf, args: CniArgs): Uint8Array | undefined {
+  const cni = readObject(conf.args['cni'], 'args.cni') ?? {};
+  const text =
+    readString(conf.runtimeConfig['mac'], 'runtimeConfig.mac') ||
+    readString(cni['mac'], 'args.cni.mac') ||
+    argValue(args, 'MAC');
+  if (!text) return undefined;
+  const mac = parseMac(text);
+  if (!mac)
+    throw invalidConfig(
+      `MAC address ${JSON.stringify(text)} must be six bytes in hex, such as 0a:58:0a:00:00:02`,
+    );
+  // The lowest bit of the first byte marks groups; the kernel refuses such an address for an interface.
+  if (((mac[0] ?? 0) & 1) === 1) throw invalidConfig(`MAC address ${text} is a multicast address`);
+  return mac;
+}
+
+function readDns(conf: NetConf): Dns | undefined {
+  const { dns } = decodeResult(
+    { cniVersion: currentVersion, dns: conf.raw['dns'] },
+    { path: 'configuration' },
+  );
+  return isEmptyDns(dns) ? undefined : dns;
+}

@@ -1,0 +1,67 @@
+import { formatMac } from '../../../shared/ip/mac.ts';
+import { NETLINK } from '../../../shared/netlink/codec/message.ts';
+import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
+import type { NetConf } from '../../protocol/net-conf.ts';
+import type { DelRequest } from '../../protocol/plugin.ts';
+import type { Interface } from '../../protocol/result.ts';
+import { isAttachmentAlias } from '../common/attachment.ts';
+import { collectErrors } from '../common/collect-errors.ts';
+import { findHostVeth } from '../common/host-veth.ts';
+import { ipamOf } from '../common/ipam.ts';
+import type { LinkView } from '../common/link-view.ts';
+import { deleteLink, readLink } from '../common/links.ts';
+import { openPodNetnsIfExists } from '../common/pod-netns.ts';
+import { readBridgeName, readIpMasq } from './config.ts';
+
+/**
+ * DEL: first the interface, so that no address is given to another pod while this one still has it; the addresses
+ * last. Whatever is missing is fine.
+ */
+export async function delBridge(request: DelRequest): Promise<void> {
+  const { conf, env } = request;
+  deleteInterface(request);
+  const errors = collectErrors('DEL');
+  if (readIpMasq(conf)) {
+    const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
+    await errors.tryAsync(async () => (await import('../common/masquerade.ts')).removeMasquerade(key));
+  }
+  const type = conf.ipam?.type ?? '';
+  if (type !== '') await errors.tryAsync(async () => (await ipamOf(type)).del(request));
+  errors.throwIfAny();
+}
+
+function deleteInterface({ conf, env }: DelRequest): void {
+  using host = NetlinkSocket.open(NETLINK.ROUTE);
+  const own = findHostVeth(host, { network: conf.name, containerId: env.containerId, ifname: env.ifname });
+  if (own) {
+    deleteLink(host, own);
+    return;
+  }
+  // None of ours: upstream's plugin may have made it, with a host end of any name.
+  using netns = openPodNetnsIfExists(env.netns);
+  if (netns) {
+    using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
+    const link = readLink(pod, { name: env.ifname });
+    if (link) deleteLink(pod, link);
+    return;
+  }
+  const left = findByPrevResult(host, conf);
+  if (left) deleteLink(host, left);
+}
+
+/** Upstream's host end of a pod whose namespace cannot be reached: as prevResult names it, and surely not another's. */
+function findByPrevResult(host: NetlinkSocket, conf: NetConf): LinkView | undefined {
+  const bridgeName = readBridgeName(conf);
+  const bridge = readLink(host, { name: bridgeName });
+  for (const candidate of conf.prevResult?.interfaces ?? []) {
+    if (candidate.sandbox || candidate.name === bridgeName || candidate.name === '') continue;
+    const link = readLink(host, { name: candidate.name });
+    if (link && bridge && isUpstreamsVeth(link, candidate, bridge)) return link;
+  }
+  return undefined;
+}
+
+function isUpstreamsVeth(link: LinkView, recorded: Interface, bridge: LinkView): boolean {
+  if (link.kind !== 'veth' || link.master !== bridge.index || isAttachmentAlias(link.alias)) return false;
+  return link.mac !== undefined && recorded.mac === formatMac(link.mac);
+}

@@ -1,0 +1,111 @@
+import type { Cidr } from '../../../shared/ip/cidr.ts';
+import { formatCidr } from '../../../shared/ip/cidr.ts';
+import { IFA_F } from '../../../shared/netlink/codec/address.ts';
+import { IFF } from '../../../shared/netlink/codec/link.ts';
+import type { NetlinkError } from '../../../shared/netlink/error.ts';
+import { isNetlinkError } from '../../../shared/netlink/error.ts';
+import type { NetlinkRequest } from '../../../shared/netlink/request.ts';
+import { delAddress, newAddress } from '../../../shared/netlink/requests/address.ts';
+import { newLink, setLink } from '../../../shared/netlink/requests/link.ts';
+import type { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import type { NetlinkSocket } from '../../../shared/netlink/socket.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
+import { ensureSysctl } from '../../../shared/sys/sysctl.ts';
+import { internalError, invalidConfig } from '../../protocol/error.ts';
+import type { LinkView } from '../common/link-view.ts';
+import { readLink } from '../common/links.ts';
+import type { BridgeConfig } from './config.ts';
+import { AddressConflict, planBridgeAddresses } from './gateways.ts';
+
+/**
+ * The bridge, made if it is missing, up, and promiscuous if so configured. An existing one keeps its MTU.
+ *
+ * @param present the link that has its name, if any
+ */
+export function ensureBridge(
+  host: NetlinkSocket,
+  config: BridgeConfig,
+  present: LinkView | undefined,
+): LinkView {
+  const link = present ?? createBridge(host, config);
+  if (link.kind !== 'bridge') {
+    throw invalidConfig(`${config.bridge} exists but is no bridge: set "bridge" to another name`);
+  }
+  const wanted = IFF.UP | (config.promiscMode ? IFF.PROMISC : 0);
+  if ((link.flags & wanted) !== wanted) {
+    host.request(setLink({ index: link.index, flags: wanted }));
+  }
+  return link;
+}
+
+function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
+  const { bridge: name, mtu } = config;
+  const [outcome] = host.transact([
+    newLink({ name, ...(mtu === 0 ? {} : { mtu }), kind: { kind: 'bridge' } }),
+  ]);
+  // Another pod's ADD may have been faster.
+  if (outcome?.error && !isNetlinkError(outcome.error, 'EEXIST')) throw outcome.error;
+  // Router advertisements must not give the bridge routes: those of this interface are ours.
+  trySysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+  const link = readLink(host, { name });
+  if (link) return link;
+  throw internalError(`bridge ${name} vanished while it was being set up`);
+}
+
+/** Gives the bridge the gateways' addresses. With `forceAddress` those that conflict are removed. */
+export function ensureBridgeAddresses(
+  host: Rtnetlink,
+  bridge: LinkView,
+  gateways: readonly Cidr[],
+  config: BridgeConfig,
+): void {
+  const { index } = bridge;
+  const present = host.addresses({ index }).map(({ address }) => address);
+  const plan = planOrExplain(present, gateways, config);
+  if (plan.add.length === 0) return;
+  const requests: NetlinkRequest[] = [
+    ...plan.remove.map((address) => delAddress({ index, address })),
+    ...plan.add.map((address) => newAddress({ index, address, flags: gatewayFlags(address, config) })),
+    // A MAC that was set stays. Otherwise the bridge takes the lowest of its ports', and pods lose their neighbour.
+    ...(bridge.mac === undefined ? [] : [setLink({ index, mac: bridge.mac })]),
+  ];
+  for (const { error } of host.socket.transact(requests)) if (error && !isHarmless(error)) throw error;
+}
+
+/** Another pod's ADD, on the same way, may have been faster. */
+function isHarmless(error: NetlinkError): boolean {
+  return isNetlinkError(error, 'EEXIST', 'EADDRNOTAVAIL');
+}
+
+/**
+ * Without enabledad the gateway answers at once. Duplicate address detection would keep it silent for the first
+ * second or two of the node's first pod.
+ */
+function gatewayFlags(address: Cidr, config: BridgeConfig): number {
+  return address.ip.family === 6 && !config.enableDad ? IFA_F.NODAD : 0;
+}
+
+function planOrExplain(
+  present: readonly Cidr[],
+  gateways: readonly Cidr[],
+  config: BridgeConfig,
+): ReturnType<typeof planBridgeAddresses> {
+  try {
+    return planBridgeAddresses(present, gateways, config.forceAddress);
+  } catch (cause) {
+    if (!(cause instanceof AddressConflict)) throw cause;
+    throw invalidConfig(
+      `${config.bridge} has the address ${formatCidr(cause.present)}, which ${formatCidr(cause.wanted)} conflicts with`,
+      { details: 'remove it, set "forceAddress": true to have it replaced, or use another bridge', cause },
+    );
+  }
+}
+
+/** A kernel without IPv6 has no such parameter. */
+function trySysctl(key: string, value: string): void {
+  try {
+    ensureSysctl(key, value);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'EROFS', 'EACCES')) throw error;
+  }
+}

@@ -1,0 +1,61 @@
+import { NETLINK } from '../../../shared/netlink/codec/message.ts';
+import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
+import type { GcRequest } from '../../protocol/plugin.ts';
+import { attachmentHash, readAlias } from '../common/attachment.ts';
+import type { ErrorCollector } from '../common/collect-errors.ts';
+import { collectErrors } from '../common/collect-errors.ts';
+import { ipamOf } from '../common/ipam.ts';
+import type { Keep } from '../common/keep.ts';
+import type { LinkView } from '../common/link-view.ts';
+import { deleteLink, listVeths } from '../common/links.ts';
+import { readIpMasq } from './config.ts';
+
+/**
+ * GC, first half: lists the network's host interfaces, masquerade rules and (by IPAM) addresses. The function it
+ * returns removes what is not to be kept, in DEL's order.
+ */
+export async function prepareGcBridge(request: GcRequest): Promise<(keep: Keep) => Promise<void>> {
+  const { conf } = request;
+  const errors = collectErrors('GC');
+  const type = conf.ipam?.type ?? '';
+  const removeAddresses = await errors.tryAsync(async () =>
+    type === '' ? undefined : (await ipamOf(type)).prepareGc(request),
+  );
+  const removeRules = await errors.tryAsync(async () =>
+    readIpMasq(conf) ? (await import('../common/masquerade.ts')).prepareGcMasquerade(conf.name) : undefined,
+  );
+  const veths = errors.try(() => ownVeths(conf.name)) ?? [];
+  return async (keep) => {
+    removeVeths(conf.name, veths, keep, errors);
+    errors.try(() => removeRules?.(keep));
+    // Whoever has an interface now has been added since, or could not be removed: its addresses are in use.
+    errors.try(() => keepAttached(conf.name, keep));
+    await errors.tryAsync(() => removeAddresses?.(keep));
+    errors.throwIfAny();
+  };
+}
+
+function ownVeths(network: string): LinkView[] {
+  using host = NetlinkSocket.open(NETLINK.ROUTE);
+  return listVeths(host).filter(({ alias }) => readAlias(network, alias) !== undefined);
+}
+
+function removeVeths(network: string, veths: readonly LinkView[], keep: Keep, errors: ErrorCollector): void {
+  using host = NetlinkSocket.open(NETLINK.ROUTE);
+  for (const veth of veths) {
+    const owner = readAlias(network, veth.alias);
+    if (owner === undefined) continue;
+    const hash = owner.kind === 'hashed' ? owner.hash : attachmentHash({ network, ...owner });
+    if (keep.hasHash(hash)) continue;
+    using claim = keep.claimHash(hash);
+    if (claim) errors.try(() => deleteLink(host, veth));
+  }
+}
+
+function keepAttached(network: string, keep: Keep): void {
+  for (const { alias } of ownVeths(network)) {
+    const owner = readAlias(network, alias);
+    if (owner?.kind === 'plain') keep.add(owner);
+    else if (owner) keep.addHash(owner.hash);
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * One lock for each attachment. The outermost plugin of a call takes it for ADD and DEL, so that both never run at
+ * once for the same attachment, and so that GC knows what is being worked on. It lies in /run: a reboot takes it away
+ * together with the interfaces.
+ *
+ * The file names its attachment. A call that was killed leaves the file without a holder; the attachment's next call
+ * or any GC removes it.
+ */
+
+import { readDir } from '../../../shared/sys/directory.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
+import { readTextIfExists, writeFile } from '../../../shared/sys/file.ts';
+import type { FileLock } from '../../../shared/sys/lock.ts';
+import { isLocked, lock, tryLock } from '../../../shared/sys/lock.ts';
+import { tryAgainLater } from '../../protocol/error.ts';
+import type { AttachmentKey } from './attachment.ts';
+import { attachmentHash } from './attachment.ts';
+
+export const lockDirectory = '/run/underpod/cni';
+
+/**
+ * Set for plugins that we execute, with the hash of the attachment whose lock we hold: a plugin of another project
+ * may in turn execute one of ours, which must not wait for its own grandparent.
+ */
+export const heldLockVariable = 'UNDERPOD_CNI_LOCK';
+
+/**
+ * How long a call waits for another one of the same attachment. A kubelet gives a call up after two minutes and then
+ * sends DEL while the ADD may still run; ADDs that wait for duplicate address detection take a few seconds.
+ */
+const timeoutMs = 60_000;
+
+/** Digits of the hash in the file name: as unique as a name needs to be. */
+const nameDigits = 32;
+
+/** The lock file of an attachment. */
+export function lockPath(key: AttachmentKey): string {
+  return lockPathOfHash(attachmentHash(key));
+}
+
+function lockPathOfHash(hash: string): string {
+  return `${lockDirectory}/${hash.slice(0, nameDigits)}.lock`;
+}
+
+/** A held lock; disposing of it removes the file. */
+export class AttachmentLock implements Disposable {
+  readonly #lock: FileLock;
+
+  constructor(held: FileLock) {
+    this.#lock = held;
+  }
+
+  [Symbol.dispose](): void {
+    this.#lock.removeAndRelease();
+  }
+}
+
+/** Takes the lock, waiting for another call of the same attachment. Throws code 11 when that takes too long. */
+export function lockAttachment(key: AttachmentKey): AttachmentLock {
+  const path = lockPath(key);
+  let held: FileLock;
+  try {
+    held = lock(path, timeoutMs);
+  } catch (cause) {
+    if (!(cause instanceof Error && cause.name === 'LockTimeout')) throw cause;
+    throw tryAgainLater(
+      `another call for ${key.ifname} of container ${key.containerId} has been running for ${timeoutMs / 1000} s`,
+      { details: `find it with "fuser ${path}"`, cause },
+    );
+  }
+  const attachmentLock = new AttachmentLock(held);
+  try {
+    // Written before anything of the attachment is made, so whoever sees the attachment can also read this.
+    writeFile(path, JSON.stringify([key.network, key.containerId, key.ifname]), 0o600);
+    return attachmentLock;
+  } catch (error) {
+    attachmentLock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Takes the lock of an attachment, named by its hash, if nobody holds it: what GC does before it removes something. */
+export function tryLockAttachment(hash: string): AttachmentLock | undefined {
+  const held = tryLock(lockPathOfHash(hash));
+  return held && new AttachmentLock(held);
+}
+
+/** The attachments of a network whose ADD or DEL runs now. */
+export function runningAttachments(network: string): AttachmentKey[] {
+  return lockFiles()
+    .filter(isLocked)
+    .map((path) => readOwner(readTextIfExists(path) ?? ''))
+    .filter((key) => key !== undefined)
+    .filter((key) => key.network === network);
+}
+
+/** Removes the files of calls that were killed. Nobody holds them, so they say nothing any more, of any network. */
+export function removeStaleLocks(): void {
+  for (const path of lockFiles()) if (!isLocked(path)) tryLock(path)?.removeAndRelease();
+}
+
+function lockFiles(): string[] {
+  try {
+    return readDir(lockDirectory)
+      .filter(({ name }) => name.endsWith('.lock'))
+      .map(({ name }) => `${lockDirectory}/${name}`);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** Undefined while the holder has not written it yet: then it has made nothing yet either. */
+function readOwner(text: string): AttachmentKey | undefined {
+  try {
+    const [network, containerId, ifname] = JSON.parse(text) as unknown[];
+    if (typeof network !== 'string' || typeof containerId !== 'string' || typeof ifname !== 'string')
+      return undefined;
+    return { network, containerId, ifname };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,29 @@
+import type {
+  AddRequest,
+  Awaitable,
+  CheckRequest,
+  DelRequest,
+  GcRequest,
+  StatusRequest,
+} from '../../protocol/plugin.ts';
+import type { Result } from '../../protocol/result.ts';
+import type { Keep } from './keep.ts';
+
+/** What the calling plugin knows of the attachment. */
+export interface AddOptions {
+  /** The kernel has no interface of this attachment, so it cannot hold addresses either. */
+  readonly isNew?: boolean;
+}
+
+/** A plugin that another one calls: in the same process where it is ours, else executed. */
+export interface Delegate {
+  add(request: AddRequest, options?: AddOptions): Awaitable<Result>;
+  del(request: DelRequest): Awaitable<void>;
+  check(request: CheckRequest): Awaitable<void>;
+  status(request: StatusRequest): Awaitable<void>;
+  /**
+   * GC in two halves: lists what there is at once; the function it returns removes what is not to be kept by then.
+   * Between the halves the caller removes what depends on it.
+   */
+  prepareGc(request: GcRequest): Awaitable<(keep: Keep) => Awaitable<void>>;
+}

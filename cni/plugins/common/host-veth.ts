@@ -1,0 +1,94 @@
+/** The host end of a pod's veth pair: made and found by its derived name and alias. */
+
+import type { BridgePort } from '../../../shared/netlink/codec/bridge-port.ts';
+import { IFF } from '../../../shared/netlink/codec/link.ts';
+import { isNetlinkError } from '../../../shared/netlink/error.ts';
+import { getLink, newLink, setLink } from '../../../shared/netlink/requests/link.ts';
+import type { NetlinkSocket } from '../../../shared/netlink/socket.ts';
+import type { OwnedFd } from '../../../shared/sys/fd.ts';
+import { internalError, invalidConfig } from '../../protocol/error.ts';
+import type { AttachmentKey } from './attachment.ts';
+import { attachmentAlias, hostVethName, vethNameAttempts } from './attachment.ts';
+import type { LinkView } from './link-view.ts';
+import { deleteLink, linkOf, readLink, readLinks } from './links.ts';
+
+/** A pair that is to be made. */
+export interface VethPairSpec {
+  readonly key: AttachmentKey;
+  /** The host end's name, of `chooseHostVethName`. */
+  readonly name: string;
+  readonly netns: OwnedFd;
+  /** Bytes, of both ends; 0 for the kernel's default. */
+  readonly mtu: number;
+  /** Of the container's end; undefined: the kernel chooses one. */
+  readonly mac: Uint8Array | undefined;
+  /** Index of the bridge that the host end becomes a port of. */
+  readonly bridge: number;
+  readonly port: BridgePort;
+}
+
+/** The attachment's host end, whichever of its names it has; undefined when there is none. */
+export function findHostVeth(host: NetlinkSocket, key: AttachmentKey): LinkView | undefined {
+  const alias = attachmentAlias(key);
+  const first = readLink(host, { name: hostVethName(key) });
+  if (first?.alias === alias) return first;
+  const others = Array.from({ length: vethNameAttempts - 1 }, (_, index) => hostVethName(key, index + 1));
+  return readLinks(host, ...others.map((name) => ({ name }))).find((link) => link?.alias === alias);
+}
+
+/**
+ * The name that the attachment's host end will have: the first that no foreign link has.
+ *
+ * @param first the link that has the usual name, if any
+ * @throws CniError code 7 when the attachment has its host end already
+ */
+export function chooseHostVethName(
+  host: NetlinkSocket,
+  key: AttachmentKey,
+  first: LinkView | undefined,
+): string {
+  let taken = first;
+  for (let attempt = 0; attempt < vethNameAttempts; attempt++) {
+    const name = hostVethName(key, attempt);
+    if (attempt > 0) taken = readLink(host, { name });
+    if (!taken) return name;
+    if (taken.alias === attachmentAlias(key)) throw existsAlready(key, `host interface ${name}`);
+  }
+  throw internalError(`all ${vethNameAttempts} names for the host interface are taken by foreign links`);
+}
+
+/**
+ * Makes the pair in one send: the container's end at once under its name in its namespace (moving it there later
+ * takes 15 ms), the host end with its alias, up, as a port of the bridge. A kill leaves all of it or nothing.
+ *
+ * @returns the host end
+ * @throws CniError code 7 when the container has an interface of that name already
+ */
+export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkView {
+  const { key, name, mtu, mac } = spec;
+  const size = mtu === 0 ? {} : { mtu };
+  const peer = { name: key.ifname, netnsFd: spec.netns.fd, ...size, ...(mac === undefined ? {} : { mac }) };
+  const [made, changed, read] = host.transact([
+    newLink({ name, ...size, flags: IFF.UP, master: spec.bridge, kind: { kind: 'veth', peer } }),
+    // The kernel takes an alias and a port's options only for a link that is there.
+    setLink({ name, alias: attachmentAlias(key), port: spec.port }),
+    getLink({ name }),
+  ]);
+  if (made?.error) {
+    // The host's name was free a moment ago, so a name that exists is the container's.
+    throw isNetlinkError(made.error, 'EEXIST')
+      ? existsAlready(key, 'in its namespace', made.error)
+      : made.error;
+  }
+  const link = read && linkOf(read);
+  if (link && !changed?.error) return link;
+  if (link) deleteLink(host, link);
+  throw changed?.error ?? internalError(`link ${name} vanished while it was being set up`);
+}
+
+function existsAlready(key: AttachmentKey, where: string, cause?: unknown): Error {
+  return invalidConfig(`${key.ifname} of container ${key.containerId} exists already (${where})`, {
+    details: 'an attachment is added once: call DEL before the next ADD, or give another CNI_IFNAME',
+    cause,
+  });
+}

@@ -1,0 +1,9 @@
+import { hostLocal } from '../host-local/delegate.ts';
+import type { Delegate } from './delegate.ts';
+
+/** The IPAM plugin of a type. */
+export async function ipamOf(type: string): Promise<Delegate> {
+  if (type === 'host-local') return hostLocal;
+  const { execPlugin } = await import('./exec-plugin.ts');
+  return execPlugin(type);
+}

@@ -1,0 +1,77 @@
+/**
+ * What a GC must keep: the attachments that the runtime calls valid, and those whose ADD or DEL runs now.
+ *
+ * The runtime made its list before it called us, so an ADD that began since is on none. It holds its lock, though.
+ * GC therefore looks at the locks, lists what there is, looks at the locks again, and takes each attachment's lock
+ * before it removes anything of it. Whatever is made after the listing is not on GC's list and stays.
+ */
+
+import type { Attachment } from '../../protocol/net-conf.ts';
+import { attachmentHash } from './attachment.ts';
+import type { AttachmentLock } from './attachment-lock.ts';
+import { runningAttachments, tryLockAttachment } from './attachment-lock.ts';
+
+export class Keep {
+  readonly #network: string;
+  readonly #attachments = new Map<string, Attachment>();
+  readonly #hashes = new Set<string>();
+
+  constructor(network: string, valid: readonly Attachment[]) {
+    this.#network = network;
+    for (const attachment of valid) this.add(attachment);
+    this.addRunning();
+  }
+
+  /** Keeps one more. */
+  add({ containerId, ifname }: Attachment): void {
+    this.#attachments.set(this.#hash(containerId, ifname), { containerId, ifname });
+  }
+
+  /** Keeps one whose parts nobody tells, only its hash (attachment.ts). */
+  addHash(hash: string): void {
+    this.#hashes.add(hash);
+  }
+
+  /** Keeps what is being worked on at this moment. Call it once more after listing. */
+  addRunning(): void {
+    for (const attachment of runningAttachments(this.#network)) this.add(attachment);
+  }
+
+  has(containerId: string, ifname: string): boolean {
+    return this.hasHash(this.#hash(containerId, ifname));
+  }
+
+  /** As `has`, by the attachment's hash (attachment.ts). */
+  hasHash(hash: string): boolean {
+    return this.#attachments.has(hash) || this.#hashes.has(hash);
+  }
+
+  /** True if any attachment of the container is kept: for state that does not say which one it is of. */
+  hasContainer(containerId: string): boolean {
+    return this.attachments.some((attachment) => attachment.containerId === containerId);
+  }
+
+  /** All that is kept: what a delegate is told is valid. */
+  get attachments(): readonly Attachment[] {
+    return [...this.#attachments.values()];
+  }
+
+  /**
+   * Takes the lock of an attachment that is to go; undefined when an ADD has begun meanwhile: then it is kept.
+   * Dispose of the lock once it is gone.
+   */
+  claim(containerId: string, ifname: string): AttachmentLock | undefined {
+    return this.claimHash(this.#hash(containerId, ifname));
+  }
+
+  /** As `claim`, by the attachment's hash (attachment.ts). */
+  claimHash(hash: string): AttachmentLock | undefined {
+    const held = tryLockAttachment(hash);
+    if (!held) this.addHash(hash);
+    return held;
+  }
+
+  #hash(containerId: string, ifname: string): string {
+    return attachmentHash({ network: this.#network, containerId, ifname });
+  }
+}

@@ -1,0 +1,78 @@
+/** Masquerade rules of pods in the kernel. */
+
+import type { Cidr } from '../../../shared/ip/cidr.ts';
+import { isNotFound } from '../../../shared/nftables/error.ts';
+import { KernelNftables } from '../../../shared/nftables/kernel.ts';
+import type { Rule } from '../../../shared/nftables/model/rule.ts';
+import type { Nftables } from '../../../shared/nftables/nftables.ts';
+import type { AttachmentKey } from './attachment.ts';
+import type { Keep } from './keep.ts';
+import {
+  addPodRules,
+  attachmentCommentPrefix,
+  deletePodRules,
+  networkCommentPrefix,
+  podChain,
+  readComment,
+} from './masquerade-rules.ts';
+
+/** A rule can go between listing and deleting only where another DEL or GC works on it too. */
+const deleteAttempts = 3;
+
+/** Masquerades what the attachment sends out of its subnets. */
+export function addMasquerade(key: AttachmentKey, addresses: readonly Cidr[]): void {
+  using nft = KernelNftables.open();
+  nft.run(addPodRules(key, addresses));
+}
+
+/** Removes the attachment's rules, ours or upstream's; none is fine. */
+export function removeMasquerade(key: AttachmentKey): void {
+  using nft = KernelNftables.open();
+  deleteWhere(nft, (comment) => comment.startsWith(attachmentCommentPrefix(key)));
+}
+
+/** GC, first half: lists the network's rules. The function it returns removes those not to be kept by then. */
+export function prepareGcMasquerade(network: string): (keep: Keep) => void {
+  const found = new Set<string>();
+  {
+    using nft = KernelNftables.open();
+    const prefix = networkCommentPrefix(network);
+    for (const { comment } of podRules(nft)) if (comment?.startsWith(prefix)) found.add(comment);
+  }
+  return (keep) => {
+    if (found.size === 0) return;
+    const prefixes = keep.attachments.map((attachment) =>
+      attachmentCommentPrefix({ network, ...attachment }),
+    );
+    const kept = new Set(prefixes);
+    using claims = new DisposableStack();
+    const stale = new Set(
+      [...found].filter((comment) => {
+        if (kept.has(comment.split(',', 1)[0] ?? '')) return false;
+        const key = readComment(network, comment);
+        // A comment that was cut does not say whose it is; then the list of what runs has to be enough.
+        const claim = key && keep.claim(key.containerId, key.ifname);
+        if (claim) claims.use(claim);
+        return key === undefined || claim !== undefined;
+      }),
+    );
+    using nft = KernelNftables.open();
+    deleteWhere(nft, (comment) => stale.has(comment));
+  };
+}
+
+function deleteWhere(nft: Nftables, matches: (comment: string) => boolean): void {
+  for (let attempt = 1; ; attempt++) {
+    const rules = podRules(nft).filter(({ comment }) => comment !== undefined && matches(comment));
+    try {
+      nft.run(deletePodRules(rules));
+      return;
+    } catch (error) {
+      if (attempt === deleteAttempts || !isNotFound(error)) throw error;
+    }
+  }
+}
+
+function podRules(nft: Nftables): Rule[] {
+  return nft.listRules({ family: podChain.family, name: podChain.table }, podChain.name);
+}

@@ -1,0 +1,129 @@
+/** The container's end: addresses, routes and up, in one send from a socket that was opened in its namespace. */
+
+import type { Ip } from '../../../shared/ip/ip.ts';
+import { formatIp } from '../../../shared/ip/ip.ts';
+import { IFA_F, SCOPE } from '../../../shared/netlink/codec/address.ts';
+import { IFF } from '../../../shared/netlink/codec/link.ts';
+import { NLM_F } from '../../../shared/netlink/codec/message.ts';
+import type { NetlinkRequest } from '../../../shared/netlink/request.ts';
+import { newAddress } from '../../../shared/netlink/requests/address.ts';
+import { getLink, setLink } from '../../../shared/netlink/requests/link.ts';
+import { newRoute } from '../../../shared/netlink/requests/route.ts';
+import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
+import type { OwnedFd } from '../../../shared/sys/fd.ts';
+import { inNetns } from '../../../shared/sys/netns.ts';
+import { ensureSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
+import { internalError, invalidConfig } from '../../protocol/error.ts';
+import type { IpConfig, Route } from '../../protocol/result.ts';
+import { awaitUsableAddresses, KernelEvents } from './kernel-events.ts';
+import type { LinkView } from './link-view.ts';
+import { linkOf } from './links.ts';
+
+/** What becomes of the container's interface. */
+export interface PodInterfaceSpec {
+  readonly ifname: string;
+  readonly index: number;
+  readonly ips: readonly IpConfig[];
+  readonly routes: readonly Route[];
+  /** Look for duplicates of IPv6 addresses before using them: takes a second or two. */
+  readonly enableDad: boolean;
+}
+
+/** Gives the container's interface its addresses and routes and sets it up. Returns it as it is then. */
+export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): LinkView {
+  const hasIpv6 = spec.ips.some(({ address }) => address.ip.family === 6);
+  const detect = hasIpv6 && spec.enableDad;
+  using open = new DisposableStack();
+  const { pod, events } = inNetns(netns, () => {
+    setParameters(spec, hasIpv6);
+    return {
+      pod: open.use(Rtnetlink.open()),
+      // Opened before the addresses are added, so that no event is missed.
+      events: detect ? open.use(KernelEvents.open()) : undefined,
+    };
+  });
+  const link = configure(pod, spec);
+  if (events) awaitUsableAddresses(pod, events, link);
+  return link;
+}
+
+/** Sets the interface of a container without addresses up. Returns it as it is then. */
+export function setPodInterfaceUp(netns: OwnedFd, index: number): LinkView {
+  using pod = Rtnetlink.open({ netns });
+  return runAll(pod, [setLink({ index, flags: IFF.UP })], index);
+}
+
+function configure(pod: Rtnetlink, spec: PodInterfaceSpec): LinkView {
+  const { index } = spec;
+  const addresses = spec.ips.map(({ address }) => {
+    // What nobody looks for duplicates of is usable at once, without waiting for the kernel to find that out.
+    const flags = address.ip.family === 6 && !spec.enableDad ? IFA_F.NODAD : 0;
+    return newAddress({ index, address, flags });
+  });
+  const routes = spec.routes.map((route) => routeRequest(route, spec));
+  return runAll(pod, [...addresses, setLink({ index, flags: IFF.UP }), ...routes], index);
+}
+
+function runAll(pod: Rtnetlink, requests: readonly NetlinkRequest[], index: number): LinkView {
+  const outcomes = pod.socket.transact([...requests, getLink({ index })]);
+  for (const { error } of outcomes) if (error) throw error;
+  const last = outcomes.at(-1);
+  const link = last && linkOf(last);
+  if (link) return link;
+  throw internalError(`link ${index} of the container vanished while it was being set up`);
+}
+
+/** A route without a gateway goes by the first gateway of its family, if there is one, as upstream has it. */
+function routeRequest(route: Route, spec: PodInterfaceSpec): NetlinkRequest {
+  const { dst, mtu, advmss, priority, table } = route;
+  const gateway = route.gw ?? firstGateway(spec.ips, dst.ip.family);
+  const metrics = { ...(mtu === undefined ? {} : { mtu }), ...(advmss === undefined ? {} : { advmss }) };
+  const request = newRoute({
+    destination: dst,
+    oif: spec.index,
+    scope: route.scope ?? SCOPE.UNIVERSE,
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(table === undefined ? {} : { table }),
+    ...(mtu === undefined && advmss === undefined ? {} : { metrics }),
+  });
+  // Without NLM_F_EXCL: a second way to the same destination is no error, only the very same route is.
+  return { ...request, flags: NLM_F.CREATE };
+}
+
+function firstGateway(ips: readonly IpConfig[], family: 4 | 6): Ip | undefined {
+  return ips.find(({ gateway }) => gateway?.family === family)?.gateway;
+}
+
+/** Runs in the container's namespace. */
+function setParameters({ ifname, enableDad, ips }: PodInterfaceSpec, hasIpv6: boolean): void {
+  tryWrite(`net/ipv4/conf/${ifname}/arp_notify`, '1');
+  if (enableDad) tryWrite(`net/ipv6/conf/${ifname}/enhanced_dad`, '1');
+  tryWrite(`net/ipv6/conf/${ifname}/accept_dad`, enableDad ? '1' : '0');
+  if (!hasIpv6) return;
+  try {
+    // Container runtimes switch IPv6 off in new namespaces; a pod with such an address wants it, on lo as well.
+    for (const name of ['lo', ifname]) ensureSysctl(`net/ipv6/conf/${name}/disable_ipv6`, '0');
+    writeSysctl(`net/ipv6/conf/${ifname}/keep_addr_on_down`, '1');
+  } catch (cause) {
+    if (!isErrno(cause, 'ENOENT')) throw cause;
+    const first = ips.find(({ address }) => address.ip.family === 6)?.address.ip;
+    throw invalidConfig(
+      `the kernel has no IPv6, but the pod is to get ${first ? formatIp(first) : 'such an address'}`,
+      {
+        details: 'boot without ipv6.disable=1, or remove the IPv6 ranges from the network configuration',
+        cause,
+      },
+    );
+  }
+}
+
+/** Parameters that make things better where the kernel has them. */
+function tryWrite(key: string, value: string): void {
+  try {
+    writeSysctl(key, value);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'EROFS', 'EACCES')) throw error;
+  }
+}

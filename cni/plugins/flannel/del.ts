@@ -1,0 +1,48 @@
+import type { JsonObject } from '../../protocol/json.ts';
+import { readObject } from '../../protocol/json.ts';
+import type { NetConf } from '../../protocol/net-conf.ts';
+import { netConfFromObject } from '../../protocol/net-conf.ts';
+import type { DelRequest } from '../../protocol/plugin.ts';
+import { delegateType, readPlaces } from './config.ts';
+import { delegateOf, readRendered } from './delegation.ts';
+import { RenderedConfigs } from './rendered.ts';
+
+/**
+ * DEL: by the configuration that ADD kept, which goes last. Without one there is most likely nothing left; our own
+ * delegate is asked nevertheless, because what it made can be found without a configuration.
+ */
+export async function delFlannel(request: DelRequest): Promise<void> {
+  const { conf } = request;
+  const delegate = readObject(conf.raw['delegate'], 'delegate') ?? {};
+  await delByRendered(request, readPlaces(conf).dataDir, bareConfig(conf, delegate));
+}
+
+/** As delFlannel; `bare` serves where nothing was kept. */
+export async function delByRendered(request: DelRequest, dataDir: string, bare: JsonObject): Promise<void> {
+  const { containerId } = request.env;
+  const files = new RenderedConfigs(dataDir);
+  const kept = files.load(containerId);
+  const rendered = readRendered(kept, request.conf);
+  if (rendered) {
+    await (await delegateOf(rendered.type)).del({ ...request, conf: rendered.conf });
+  } else if (delegateType(bare) === 'bridge') {
+    const conf = netConfFromObject(bare, { lenientPrevResult: true });
+    await (await delegateOf('bridge')).del({ ...request, conf });
+  }
+  if (kept !== undefined) files.remove(containerId);
+}
+
+/** What DEL needs to find the delegate's work: no ranges, and rules are looked for in any case. */
+export function bareConfig(conf: NetConf, delegate: JsonObject): JsonObject {
+  const { cniVersion, prevResult, runtimeConfig } = conf.raw;
+  const ipam = { ...conf.ipam?.raw, type: conf.ipam?.type || 'host-local' };
+  return {
+    ipMasq: true,
+    ...delegate,
+    name: conf.name,
+    ipam,
+    ...(cniVersion === undefined ? {} : { cniVersion }),
+    ...(prevResult === undefined ? {} : { prevResult }),
+    ...(runtimeConfig === undefined ? {} : { runtimeConfig }),
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * The delegates' rendered configurations, one file for each container, as upstream keeps them: DEL must undo what ADD
+ * did, whatever subnet.env and the conflist say by then.
+ */
+
+import { readDir } from '../../../shared/sys/directory.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
+import {
+  createExclusive,
+  fsyncFile,
+  mkdirp,
+  readFile,
+  unlinkIfExists,
+  writeFile,
+} from '../../../shared/sys/file.ts';
+import { stat } from '../../../shared/sys/stat.ts';
+import { isCniError } from '../../protocol/error.ts';
+import type { JsonObject } from '../../protocol/json.ts';
+import { parseJsonObject } from '../../protocol/json.ts';
+import { containerIdProblem } from '../../protocol/names.ts';
+
+/** A file that is there: its configuration, or 'corrupt' where a power cut or a kill took the content. */
+export type Rendered = JsonObject | 'corrupt';
+
+/**
+ * Age in ms from which on nobody is still writing a file. Upstream's plugin writes in place, so a file that cannot be
+ * read may be complete a moment later.
+ */
+const settledMs = 60_000;
+
+/** The directory of rendered configurations; it is shared by all networks. */
+export class RenderedConfigs {
+  readonly #directory: string;
+
+  constructor(dataDir: string) {
+    this.#directory = dataDir;
+  }
+
+  /** Keeps a container's configuration, on the disk when this returns: 0600 in a directory of 0700. */
+  save(containerId: string, conf: JsonObject): void {
+    const path = this.#path(containerId);
+    const text = JSON.stringify(conf);
+    mkdirp(this.#directory, 0o700);
+    try {
+      createExclusive(path, text, 0o600);
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+      // Another interface of the same container. As upstream, the file is of whichever was added last.
+      writeFile(path, text, 0o600);
+    }
+    fsyncFile(path);
+  }
+
+  /** A container's configuration; undefined where there is none. */
+  load(containerId: string): Rendered | undefined {
+    try {
+      return parseJsonObject(readFile(this.#path(containerId)), 'the rendered configuration');
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+      if (isCniError(error)) return 'corrupt';
+      throw error;
+    }
+  }
+
+  /** Forgets a container; one that is not there is fine. */
+  remove(containerId: string): void {
+    unlinkIfExists(this.#path(containerId));
+  }
+
+  /** Containers with a file of this network, and those whose file is corrupt and no longer being written. */
+  containersOf(network: string): string[] {
+    return this.#containers().filter((containerId) => {
+      const rendered = this.load(containerId);
+      if (rendered === 'corrupt') return this.#isSettled(containerId);
+      return rendered?.['name'] === network;
+    });
+  }
+
+  #containers(): string[] {
+    try {
+      return readDir(this.#directory)
+        .filter(({ name, type }) => type === 'file' && containerIdProblem(name) === undefined)
+        .map(({ name }) => name);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    }
+  }
+
+  #isSettled(containerId: string): boolean {
+    try {
+      return Date.now() - stat(this.#path(containerId)).mtimeMs > settledMs;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
+  #path(containerId: string): string {
+    return `${this.#directory}/${containerId}`;
+  }
+}

@@ -1,0 +1,136 @@
+import type { Ip } from '../../../shared/ip/ip.ts';
+import { formatIp, ipEquals } from '../../../shared/ip/ip.ts';
+import { readText } from '../../../shared/sys/file.ts';
+import { invalidConfig, ioFailure, tryAgainLater } from '../../protocol/error.ts';
+import type { Attachment } from '../../protocol/net-conf.ts';
+import type { AddRequest } from '../../protocol/plugin.ts';
+import type { Dns, IpConfig, Result } from '../../protocol/result.ts';
+import type { Candidate } from './allocator.ts';
+import { candidates, firstFree } from './allocator.ts';
+import type { HostLocalConfig } from './config.ts';
+import { readHostLocalConfig } from './config.ts';
+import type { RangeSet } from './ranges.ts';
+import { describeRanges, rangeFor } from './ranges.ts';
+import { matchOwner } from './record.ts';
+import { parseResolvConf } from './resolv-conf.ts';
+import { AddressStore } from './store.ts';
+
+/** What the caller knows. */
+export interface AllocateOptions {
+  /**
+   * The caller has seen that this attachment does not exist (the kernel has no interface of it), so it cannot hold an
+   * address: saves reading the file of every address that is given out.
+   */
+  readonly isNew?: boolean;
+}
+
+/** ADD: one address out of every range set, all or none. */
+export function addHostLocal(request: AddRequest, options: AllocateOptions = {}): Result {
+  const { conf, env } = request;
+  const config = readHostLocalConfig(conf, env.args);
+  const dns = config.resolvConf === undefined ? {} : readDns(config.resolvConf);
+  const store = new AddressStore(config.directory);
+  store.create();
+  const ips = store.locked(() => {
+    if (!options.isNew) refuseDuplicate(store, config, env);
+    return reserveAll(store, config, env);
+  });
+  return { interfaces: [], ips, routes: config.routes, dns };
+}
+
+function reserveAll(store: AddressStore, config: HostLocalConfig, attachment: Attachment): IpConfig[] {
+  const open = uniqueIps(config.requested);
+  using taken = new DisposableStack();
+  const ips = config.rangeSets.map((set, index): IpConfig => {
+    const wanted = open.findIndex((ip) => rangeFor(set, ip) !== undefined);
+    const [requested] = wanted < 0 ? [] : open.splice(wanted, 1);
+    const { ip, range } =
+      requested === undefined
+        ? reserveNext(store, set, index, attachment)
+        : reserveRequested(store, set, index, attachment, requested);
+    taken.defer(() => void store.release(ip));
+    return { address: { ip, prefix: range.subnet.prefix }, gateway: range.gateway };
+  });
+  if (open.length > 0) {
+    const ranges = config.rangeSets.map(describeRanges).join('; ');
+    throw invalidConfig(`the requested ${open.map(formatIp).join(', ')} cannot be given out`, {
+      details: `each range set gives one address and must contain it; configured: ${ranges}`,
+    });
+  }
+  taken.move();
+  return ips;
+}
+
+function reserveNext(store: AddressStore, set: RangeSet, index: number, attachment: Attachment): Candidate {
+  const last = store.lastReserved(index);
+  // Nearly always the first one is free; only when not, the directory is read, once.
+  const [first] = candidates(set, last);
+  if (first && store.reserve(first.ip, attachment, index)) return first;
+  const names = store.names();
+  for (;;) {
+    const candidate = firstFree(set, last, (ip) => names.has(formatIp(ip)));
+    if (!candidate) break;
+    if (store.reserve(candidate.ip, attachment, index)) return candidate;
+    names.add(formatIp(candidate.ip));
+  }
+  for (const candidate of candidates(set, last)) {
+    if (store.reservationOf(candidate.ip)?.owner !== undefined) continue;
+    // Empty: a power cut took the content. Nobody is writing it now, for the lock is ours.
+    store.release(candidate.ip);
+    if (store.reserve(candidate.ip, attachment, index)) return candidate;
+  }
+  throw tryAgainLater(`no address is free in ${describeRanges(set)}`, {
+    details:
+      `every one has a file in ${store.directory}: delete pods, widen the range, ` +
+      'or let the runtime call GC to release those of pods that are gone',
+  });
+}
+
+function reserveRequested(
+  store: AddressStore,
+  set: RangeSet,
+  index: number,
+  attachment: Attachment,
+  ip: Ip,
+): Candidate {
+  const range = rangeFor(set, ip);
+  if (!range) throw new Error('unreachable: the set was chosen because it contains the address');
+  if (ipEquals(ip, range.gateway)) {
+    throw invalidConfig(`the requested ${formatIp(ip)} is the gateway: request another address`);
+  }
+  if (store.reserve(ip, attachment, index)) return { ip, range };
+  const owner = store.reservationOf(ip)?.owner;
+  if (owner === undefined) {
+    store.release(ip);
+    if (store.reserve(ip, attachment, index)) return { ip, range };
+  }
+  throw tryAgainLater(
+    `the requested ${formatIp(ip)} is taken by container ${owner?.containerId ?? '(unknown)'}`,
+    {
+      details: `its file is in ${store.directory}: delete that pod or request another address`,
+    },
+  );
+}
+
+/** An attachment gets its addresses once; a second ADD without a DEL would leak the first ones. */
+function refuseDuplicate(store: AddressStore, config: HostLocalConfig, attachment: Attachment): void {
+  for (const { ip, owner } of store.reservations()) {
+    if (!matchOwner(owner, attachment) || !config.rangeSets.some((set) => rangeFor(set, ip))) continue;
+    const { containerId, ifname } = attachment;
+    throw invalidConfig(`${formatIp(ip)} has already been given to ${ifname} of container ${containerId}`, {
+      details: 'an attachment is added once: call DEL before the next ADD',
+    });
+  }
+}
+
+function readDns(path: string): Dns {
+  try {
+    return parseResolvConf(readText(path));
+  } catch (cause) {
+    throw ioFailure(`ipam.resolvConf: cannot read ${path}: correct the path or remove the key`, { cause });
+  }
+}
+
+function uniqueIps(ips: readonly Ip[]): Ip[] {
+  return ips.filter((ip, index) => ips.findIndex((other) => ipEquals(other, ip)) === index);
+}

@@ -1,0 +1,102 @@
+/** Ranges of addresses as host-local's configuration means them. Pure. */
+
+import type { Cidr } from '../../../shared/ip/cidr.ts';
+import {
+  contains,
+  firstIp,
+  formatCidr,
+  lastIp,
+  networkOf,
+  nthIp,
+  parseCidr,
+} from '../../../shared/ip/cidr.ts';
+import type { Ip } from '../../../shared/ip/ip.ts';
+import { addIp, compareIp, familyBits, formatIp, ipEquals, parseIp } from '../../../shared/ip/ip.ts';
+import { invalidConfig } from '../../protocol/error.ts';
+import type { JsonObject } from '../../protocol/json.ts';
+import { readString, requireString } from '../../protocol/json.ts';
+
+/** Consecutive addresses of one subnet, both ends included. The gateway may lie within; it is never given out. */
+export interface Range {
+  readonly subnet: Cidr;
+  readonly start: Ip;
+  readonly end: Ip;
+  readonly gateway: Ip;
+}
+
+/** Ranges of one family; an attachment gets one address out of each set. Never empty. */
+export type RangeSet = readonly [Range, ...Range[]];
+
+/**
+ * Reads `{subnet, rangeStart, rangeEnd, gateway}` and fills in what is left out: start .1, end the last address (in
+ * IPv4 the one before the broadcast address), gateway .1. Throws code 6 for wrong types, 7 for what makes no sense.
+ */
+export function readRange(raw: JsonObject, path: string): Range {
+  const text = requireString(raw['subnet'], `${path}.subnet`);
+  const subnet = parseCidr(text);
+  if (!subnet)
+    throw invalidConfig(`${path}.subnet ${JSON.stringify(text)} must be a subnet such as 10.1.0.0/24`);
+  const shown = formatCidr(subnet);
+  if (subnet.prefix > familyBits(subnet.ip.family) - 2) {
+    throw invalidConfig(`${path}.subnet ${shown} is too small: at least four addresses are needed`);
+  }
+  if (!ipEquals(subnet.ip, firstIp(subnet))) {
+    throw invalidConfig(`${path}.subnet ${shown} has host bits set: write ${formatCidr(networkOf(subnet))}`);
+  }
+  const start = readIp(raw, 'rangeStart', path) ?? nthIp(subnet, 1n);
+  const end = readIp(raw, 'rangeEnd', path) ?? lastUsable(subnet);
+  const gateway = readIp(raw, 'gateway', path) ?? nthIp(subnet, 1n);
+  if (gateway.family !== subnet.ip.family) {
+    throw invalidConfig(`${path}.gateway ${formatIp(gateway)} is not of the family of ${shown}`);
+  }
+  for (const [name, ip] of [
+    ['rangeStart', start],
+    ['rangeEnd', end],
+  ] as const) {
+    if (!contains(subnet, ip)) throw invalidConfig(`${path}.${name} ${formatIp(ip)} is not in ${shown}`);
+  }
+  if (compareIp(start, end) > 0) {
+    throw invalidConfig(`${path}: rangeStart ${formatIp(start)} is behind rangeEnd ${formatIp(end)}`);
+  }
+  return { subnet, start, end, gateway };
+}
+
+/** The range of the set that holds `ip`, or undefined. */
+export function rangeFor(set: RangeSet, ip: Ip): Range | undefined {
+  return set.find((range) => inRange(range, ip));
+}
+
+/** True if `ip` lies between the range's ends. */
+export function inRange(range: Range, ip: Ip): boolean {
+  return ip.family === range.start.family && compareIp(ip, range.start) >= 0 && compareIp(ip, range.end) <= 0;
+}
+
+/** True if two ranges have an address in common. */
+export function rangesOverlap(a: Range, b: Range): boolean {
+  return (
+    a.start.family === b.start.family && compareIp(a.start, b.end) <= 0 && compareIp(b.start, a.end) <= 0
+  );
+}
+
+/** `10.1.0.1-10.1.0.254`, of a set several with commas. */
+export function describeRanges(set: RangeSet): string {
+  return set.map((range) => `${formatIp(range.start)}-${formatIp(range.end)}`).join(',');
+}
+
+/** The family of a set's addresses. */
+export function familyOf(set: RangeSet): 4 | 6 {
+  return set[0].start.family;
+}
+
+function lastUsable(subnet: Cidr): Ip {
+  return subnet.ip.family === 4 ? addIp(lastIp(subnet), -1n) : lastIp(subnet);
+}
+
+/** '' counts as absent, as in Go's net.IP. */
+function readIp(raw: JsonObject, key: string, path: string): Ip | undefined {
+  const text = readString(raw[key], `${path}.${key}`) ?? '';
+  if (text === '') return undefined;
+  const ip = parseIp(text);
+  if (ip) return ip;
+  throw invalidConfig(`${path}.${key} ${JSON.stringify(text)} is no IP address`);
+}

@@ -1,0 +1,122 @@
+/**
+ * host-local's directory of one network. Upstream's plugin may work on the same one at the same time, so what is
+ * read and changed is exactly what it reads and changes, under its lock.
+ */
+
+import type { Ip } from '../../../shared/ip/ip.ts';
+import { formatIp, parseIp } from '../../../shared/ip/ip.ts';
+import { readDir } from '../../../shared/sys/directory.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
+import {
+  createExclusive,
+  mkdirp,
+  readTextIfExists,
+  unlinkIfExists,
+  writeFile,
+} from '../../../shared/sys/file.ts';
+import { lock } from '../../../shared/sys/lock.ts';
+import { exists } from '../../../shared/sys/stat.ts';
+import { tryAgainLater } from '../../protocol/error.ts';
+import type { Attachment } from '../../protocol/net-conf.ts';
+import type { Owner } from './record.ts';
+import { addressOfFile, formatRecord, isTemporary, lastReservedFile, parseRecord } from './record.ts';
+
+/** The directory that all have to lock takes the lock for less than a millisecond; this long means that one hangs. */
+const lockTimeoutMs = 20_000;
+
+/** An address that is given out. */
+export interface Reservation {
+  readonly ip: Ip;
+  /** Undefined where the file is empty. */
+  readonly owner: Owner | undefined;
+}
+
+/** The files of one network. Methods that say so need the lock. */
+export class AddressStore {
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** True once an address was given out, and for ever after. */
+  get exists(): boolean {
+    return exists(this.directory);
+  }
+
+  /** Makes directory and parents, 0755 as upstream. */
+  create(): void {
+    mkdirp(this.directory, 0o755);
+  }
+
+  /** Runs `fn` with upstream's lock held. Keep it short: every pod of the node waits here. */
+  locked<T>(fn: () => T): T {
+    using _held = this.#lock();
+    return fn();
+  }
+
+  /** Where the round robin stands; undefined at the start, and where the file says nothing sensible. Needs the lock. */
+  lastReserved(rangeSet: number): Ip | undefined {
+    const text = readTextIfExists(this.#path(lastReservedFile(rangeSet)));
+    return text === undefined ? undefined : parseIp(text.trim());
+  }
+
+  /** Gives `ip` to the attachment; false when it is taken. Needs the lock. */
+  reserve(ip: Ip, attachment: Attachment, rangeSet: number): boolean {
+    const name = formatIp(ip);
+    try {
+      createExclusive(this.#path(name), formatRecord(attachment), 0o600);
+    } catch (error) {
+      if (isErrno(error, 'EEXIST')) return false;
+      throw error;
+    }
+    writeFile(this.#path(lastReservedFile(rangeSet)), name, 0o600);
+    return true;
+  }
+
+  /** Takes `ip` back, whoever had it; false when nobody had. Needs the lock. */
+  release(ip: Ip): boolean {
+    return unlinkIfExists(this.#path(formatIp(ip)));
+  }
+
+  /** Who holds `ip`; undefined when nobody does. */
+  reservationOf(ip: Ip): Reservation | undefined {
+    const text = readTextIfExists(this.#path(formatIp(ip)));
+    return text === undefined ? undefined : { ip, owner: parseRecord(text) };
+  }
+
+  /** Names of all files: taken addresses among them. One reading of the directory, no file is opened. */
+  names(): Set<string> {
+    return new Set(readDir(this.directory).map((entry) => entry.name));
+  }
+
+  /** Every address given out with its owner: reads every file. */
+  *reservations(): Generator<Reservation> {
+    for (const { name, type } of readDir(this.directory)) {
+      const ip = type === 'dir' ? undefined : addressOfFile(name);
+      const reservation = ip && this.reservationOf(ip);
+      if (reservation) yield reservation;
+    }
+  }
+
+  /** Removes what a killed ADD left half-written. Needs the lock: an ADD's own file lives only while it holds it. */
+  removeTemporaries(): void {
+    for (const { name } of readDir(this.directory)) if (isTemporary(name)) unlinkIfExists(this.#path(name));
+  }
+
+  #lock(): Disposable {
+    try {
+      return lock(this.#path('lock'), lockTimeoutMs);
+    } catch (cause) {
+      if (!(cause instanceof Error && cause.name === 'LockTimeout')) throw cause;
+      throw tryAgainLater(`another process has held ${this.#path('lock')} for ${lockTimeoutMs / 1000} s`, {
+        details: `find it with "fuser ${this.#path('lock')}"`,
+        cause,
+      });
+    }
+  }
+
+  #path(name: string): string {
+    return `${this.directory}/${name}`;
+  }
+}

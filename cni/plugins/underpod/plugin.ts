@@ -1,0 +1,23 @@
+/**
+ * Type `underpod`: a node's whole chain in one call. It leaves on the disk and in the kernel what the chain
+ * flannel → bridge → host-local leaves, so a node can change over either way with pods running.
+ *
+ * Keys:
+ * - all of bridge's (../bridge/plugin.ts), at top level. Without `ipam` three have other defaults: `isGateway` true,
+ *   `mtu` FLANNEL_MTU, `ipMasq` true where FLANNEL_IPMASQ is false.
+ * - `subnetFile`, `dataDir`: as flannel's (../flannel/plugin.ts).
+ * - `ipam`: any IPAM section; then subnet.env is not read, and it is the bridge plugin with this configuration.
+ *
+ * Host ports and bandwidth limits (capabilities `portMappings` and `bandwidth`) are not built yet: a pod that asks for
+ * them is refused.
+ */
+
+import type { Plugin } from '../../protocol/plugin.ts';
+import { asPlugin } from '../common/as-plugin.ts';
+import { underpod } from './delegate.ts';
+
+export const plugin: Plugin = asPlugin(
+  'underpod',
+  'CNI plugin underpod: everything a pod needs in one call',
+  underpod,
+);
