@@ -128,6 +128,12 @@ export function fsyncDirectory(path: string): void {
   syscall('fsync', path, directory.fd);
 }
 
+/** Flushes a file's content, so that it survives a power cut. */
+export function fsyncFile(path: string): void {
+  using file = openFile(path, O.RDONLY);
+  syscall('fsync', path, file.fd);
+}
+
 /** Removes a file's name. @throws SyscallError */
 export function unlink(path: string): void {
   syscall('unlinkat', path, AT.FDCWD, cstring(path), 0);
