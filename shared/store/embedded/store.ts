@@ -125,6 +125,11 @@ export class EmbeddedStore implements ObjectSource, Disposable {
     return result;
   }
 
+  /** Writes a consistent copy of the file to `path`, which must not exist: see backup.ts. */
+  copyTo(path: string): void {
+    this.#file.readOne((tables) => tables.copyTo(path));
+  }
+
   async listObjects(kind: string, namespace?: string): Promise<ObjectList> {
     return this.list(kind, namespace);
   }

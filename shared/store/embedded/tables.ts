@@ -169,6 +169,11 @@ export class Tables implements Disposable {
     this.#run('DELETE FROM tombstones WHERE seq <= ?', seq);
   }
 
+  /** Writes the whole database to a new file, from one snapshot and without its free pages. */
+  copyTo(path: string): void {
+    this.#run('VACUUM INTO ?', path);
+  }
+
   deleteEverything(): void {
     this.#run('DELETE FROM objects');
     this.#run('DELETE FROM tombstones');
