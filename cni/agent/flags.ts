@@ -128,7 +128,7 @@ const OWN_FLAGS: readonly FlagSpec[] = [
     name: 'state-dir',
     kind: 'string',
     value: 'DIR',
-    default: '/var/lib/underpod/agent',
+    default: '/var/lib/underpod',
     help: "this node's own state",
   },
   { name: 'lease-ttl', kind: 'duration', default: '24h', help: 'how long a lease lasts without renewal' },

@@ -6,6 +6,8 @@
  * netfilter/nfnetlink.h and netfilter/nf_tables.h.
  */
 
+import type { Cidr } from '../../../shared/ip/cidr.ts';
+import { type Ip, ipFromBytes } from '../../../shared/ip/ip.ts';
 import { AF, RTM, RTNLGRP } from '../../../shared/netlink/codec/constants.ts';
 import type { NlMessage } from '../../../shared/netlink/codec/message.ts';
 import { i32, text, u8, u16, u32 } from '../../../shared/netlink/codec/read.ts';
@@ -31,6 +33,7 @@ export const ROUTE_GROUPS: readonly number[] = [
 ];
 
 const IFLA_IFNAME = 3;
+const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_TABLE = 15;
 
@@ -56,7 +59,8 @@ export function decodeRouteEvent({ type, payload }: NlMessage): KernelEvent | un
       const wide = attribute(payload, 12, RTA_TABLE);
       const table = wide ? u32(wide) : u8(payload, 4);
       if (table === RT_TABLE.LOCAL) return undefined;
-      return { kind: 'route', device: device ? i32(device) : 0, protocol: u8(payload, 5), table };
+      const destination: Cidr = { ip: destinationOf(payload), prefix: u8(payload, 1) };
+      return { kind: 'route', destination, device: device ? i32(device) : 0, protocol: u8(payload, 5) };
     }
     case RTM_NEWNETCONF:
       if (!attribute(payload, 4, NETCONFA_FORWARDING)) return undefined;
@@ -66,6 +70,13 @@ export function decodeRouteEvent({ type, payload }: NlMessage): KernelEvent | un
   }
 }
 
+/** A default route carries no address. */
+function destinationOf(payload: Uint8Array): Ip {
+  const family = u8(payload) === AF.INET ? 4 : 6;
+  const bytes = attribute(payload, 12, RTA_DST);
+  return bytes?.length === (family === 4 ? 4 : 16) ? ipFromBytes(bytes) : { family, value: 0n };
+}
+
 /** NFNLGRP_NFTABLES of netfilter/nfnetlink.h. */
 export const NFTABLES_GROUP = 7;
 const NFNL_SUBSYS_NFTABLES = 10;
@@ -73,6 +84,7 @@ const NFT_MSG = { NEWTABLE: 0, DELTABLE: 2, NEWCHAIN: 3, DELCHAIN: 5, NEWRULE: 6
 /** NFTA_TABLE_NAME, NFTA_CHAIN_TABLE and NFTA_RULE_TABLE are all 1. */
 const NFTA_TABLE = 1;
 const NFTA_CHAIN_NAME = 3;
+const NFTA_CHAIN_HOOK = 4;
 const NFTA_RULE_CHAIN = 2;
 
 /** An event of the nf_tables group; sets and their elements never matter here. */
@@ -87,7 +99,14 @@ export function decodeNftablesEvent({ type, payload }: NlMessage): KernelEvent |
   const isRule = message === NFT_MSG.NEWRULE || message === NFT_MSG.DELRULE;
   const chain =
     isChain || isRule ? attribute(payload, 4, isChain ? NFTA_CHAIN_NAME : NFTA_RULE_CHAIN) : undefined;
-  return { kind: 'nftables', family, table: text(table), ...(chain && { chain: text(chain) }) };
+  const isBaseChain = isChain && attribute(payload, 4, NFTA_CHAIN_HOOK) !== undefined;
+  return {
+    kind: 'nftables',
+    family,
+    table: text(table),
+    ...(chain && { chain: text(chain) }),
+    ...(isBaseChain && { isBaseChain }),
+  };
 }
 
 /** The payload of the first attribute of a type; what follows a broken one is not looked at. */

@@ -1,5 +1,6 @@
 /** What the kernel's multicast groups report, cut down to what decides whether the agent has to look. Pure. */
 
+import type { Cidr } from '../../../shared/ip/cidr.ts';
 import type { Family } from '../../../shared/nftables/model/family.ts';
 
 export type KernelEvent =
@@ -8,10 +9,17 @@ export type KernelEvent =
   | { readonly kind: 'address'; readonly index: number; readonly family: 4 | 6 }
   /** Neighbour or forwarding entry. */
   | { readonly kind: 'neighbour'; readonly index: number }
-  /** `device` is 0 for routes without one and for those with several. */
-  | { readonly kind: 'route'; readonly device: number; readonly protocol: number; readonly table: number }
-  /** A table, chain, rule or set element; `chain` is known for chains and rules only. */
-  | { readonly kind: 'nftables'; readonly family: Family; readonly table: string; readonly chain?: string }
+  /** Of any table but `local`. `device` is 0 for routes without one and for those with several. */
+  | { readonly kind: 'route'; readonly destination: Cidr; readonly device: number; readonly protocol: number }
+  /** A table, or a chain or rule in one. */
+  | {
+      readonly kind: 'nftables';
+      readonly family: Family;
+      readonly table: string;
+      readonly chain?: string;
+      /** A chain with a hook was made or changed. */
+      readonly isBaseChain?: true;
+    }
   /** The forwarding switch of a family, or that of one interface. */
   | { readonly kind: 'forwarding'; readonly family: 4 | 6 }
   /** Events were lost: look at everything. */

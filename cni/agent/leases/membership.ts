@@ -19,8 +19,11 @@ export interface MembershipOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly node: string;
-  /** What the node publishes; asked for whenever it registers or renews. `undefined`: not known yet. */
-  readonly info: () => NodeInfo | undefined;
+  /**
+   * What the node publishes; asked for whenever it registers or renews, with what it published before.
+   * `undefined`: not known yet.
+   */
+  readonly info: (before: NodeLease | undefined) => NodeInfo | undefined;
   /** The subnets it had before. */
   readonly wanted: () => WantedSubnets;
   /** How long before its end the lease is renewed at the latest (ms). */
@@ -47,6 +50,8 @@ export class Membership {
   #own: NodeLease | undefined;
   #registered = false;
   #following = false;
+  /** The registry has answered, or has failed to, at least once. */
+  readonly #asked = { lease: false, peers: false };
   #errors = new Map<string, string>();
   #lastContact: number | undefined;
   #wakeRequested = false;
@@ -58,9 +63,17 @@ export class Membership {
     this.peers = new PeerSet(options.node, options.known?.peers);
   }
 
-  /** The node's lease: from the registry, or, until that answers, from the state file. */
+  /** The node's lease: the registry's, or, where that cannot be reached, the one in the state file. */
   get own(): NodeLease | undefined {
-    return this.#own;
+    return this.#asked.lease ? this.#own : undefined;
+  }
+
+  /**
+   * True once it is known who the peers are. Until then nothing must be removed: after a restart the kernel knows
+   * more than the agent.
+   */
+  get peersKnown(): boolean {
+    return this.#asked.peers;
   }
 
   /** True once the registry itself has confirmed the lease. */
@@ -93,7 +106,7 @@ export class Membership {
     let told: string | undefined;
     while (!signal.aborted) {
       this.#wakeRequested = false;
-      const info = this.#options.info();
+      const info = this.#options.info(this.#own);
       let wait = LONGEST_RETRY;
       if (info) {
         try {
@@ -111,6 +124,7 @@ export class Membership {
           failures += 1;
           wait = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 10));
           told = this.#tell('lease', 'the node cannot be registered', error, told);
+          this.#makeDo('lease');
         }
       }
       await this.#sleepUntilWoken(wait, signal);
@@ -118,7 +132,7 @@ export class Membership {
   }
 
   async #acquire(info: NodeInfo): Promise<NodeLease> {
-    const lease = await this.#options.registry.acquire(info, this.#options.wanted());
+    const lease = await this.#options.registry.acquire(await this.#asBefore(info), this.#options.wanted());
     this.#registered = true;
     this.#options.log.info('registered', {
       node: lease.node,
@@ -129,13 +143,22 @@ export class Membership {
     return this.#setOwn(lease);
   }
 
+  /** A node that lost its own state finds in the registry what it published, so that its peers need not change. */
+  async #asBefore(info: NodeInfo): Promise<NodeInfo> {
+    if (this.#own) return info;
+    const { leases } = await this.#options.registry.list();
+    const before = leases.find((lease) => lease.node === info.name);
+    return (before && this.#options.info(before)) ?? info;
+  }
+
   async #renew(info: NodeInfo): Promise<NodeLease> {
     return this.#setOwn(await this.#options.registry.renew(info));
   }
 
   #setOwn(lease: NodeLease): NodeLease {
-    const changed = !this.#own || !sameButExpiry(this.#own, lease);
+    const changed = !this.own || !sameButExpiry(this.own, lease);
     this.#own = lease;
+    this.#asked.lease = true;
     this.#options.onChange(changed ? 'change' : 'renewal');
     return lease;
   }
@@ -162,6 +185,7 @@ export class Membership {
         this.#following = false;
         if (isTooOld(error)) continue;
         failures += 1;
+        this.#makeDo('peers');
         told = this.#tell('watch', 'the list of nodes cannot be followed', error, told);
       }
       const wait = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures, 10));
@@ -171,13 +195,15 @@ export class Membership {
 
   #heard({ changed, ownLost }: PeerChange): void {
     this.#following = true;
+    const isFirst = !this.#asked.peers;
+    this.#asked.peers = true;
     this.#contact('watch');
     if (ownLost && this.#registered) {
       this.#options.log.warn('the lease is gone from the registry; registering again');
       this.#registered = false;
       this.publish();
     }
-    this.#options.onChange(changed ? 'change' : 'renewal');
+    this.#options.onChange(changed || isFirst ? 'change' : 'renewal');
   }
 
   async #letCarriedGo(signal: AbortSignal): Promise<void> {
@@ -192,6 +218,14 @@ export class Membership {
         signal,
       );
     }
+  }
+
+  /** The registry does not answer: what the state file has will have to do, if it has anything. */
+  #makeDo(what: 'lease' | 'peers'): void {
+    if (this.#asked[what] || !this.#options.known?.own) return;
+    this.#asked[what] = true;
+    this.#options.log.warn('going by what the state file remembers', { what });
+    this.#options.onChange('change');
   }
 
   #contact(part: string): void {

@@ -1,0 +1,81 @@
+/** The kernel's switches for forwarding, and what has to be set beside them. */
+
+import { IFF, type Link } from '../../shared/netlink/codec/link.ts';
+import { RTPROT } from '../../shared/netlink/codec/route.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import type { ObservedNetwork } from './network/observed.ts';
+
+/** One parameter and the value that it should have. */
+export interface Sysctl {
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface ForwardingInput {
+  readonly v4: boolean;
+  readonly v6: boolean;
+  readonly observed: ObservedNetwork;
+  /** The backend's devices. */
+  readonly devices: readonly string[];
+  /** Names of the interfaces that reach the other nodes. */
+  readonly underlays: readonly string[];
+}
+
+/**
+ * Parameters that have another value than they should, in the order in which they have to be set.
+ *
+ * @param read the current value; `undefined` where the kernel has no such parameter
+ */
+export function planForwarding(input: ForwardingInput, read: (key: string) => string | undefined): Sysctl[] {
+  const wanted: Sysctl[] = [];
+  if (input.v4) wanted.push({ key: 'net/ipv4/ip_forward', value: '1' });
+  if (input.v6 && read('net/ipv6/conf/all/forwarding') !== '1') {
+    // A forwarding host ignores router advertisements unless told otherwise (accept_ra=2), and switching forwarding on
+    // drops the default routes learned from them: Documentation/networking/ip-sysctl.rst.
+    for (const link of input.observed.links) {
+      const key = `net/ipv6/conf/${link.name}/accept_ra`;
+      if (livesOnAdvertisements(link, input) && read(key) === '1') wanted.push({ key, value: '2' });
+    }
+    wanted.push({ key: 'net/ipv6/conf/all/forwarding', value: '1' });
+  }
+  for (const device of input.devices) {
+    wanted.push({ key: `net/ipv6/conf/${device}/accept_ra`, value: '0' });
+    // A strict check of sources would drop what comes back by another way; the kernel takes the larger of this and
+    // conf/all, so loose (2) has to be set here. With 0 or 2 nothing is lost.
+    const strict =
+      read('net/ipv4/conf/all/rp_filter') === '1' || read(`net/ipv4/conf/${device}/rp_filter`) === '1';
+    if (strict) wanted.push({ key: `net/ipv4/conf/${device}/rp_filter`, value: '2' });
+  }
+  return wanted.filter(({ key, value }) => {
+    const current = read(key);
+    return current !== undefined && current !== value;
+  });
+}
+
+/** Sets them. @throws SyscallError */
+export function applySysctls(kernel: Kernel, sysctls: readonly Sysctl[]): void {
+  for (const { key, value } of sysctls) kernel.writeSysctl(key, value);
+}
+
+/**
+ * True for an interface whose addresses or routes come from a router's advertisements, and for those towards the
+ * other nodes, where the first advertisement may be still to come.
+ */
+function livesOnAdvertisements(link: Link, { observed, underlays, devices }: ForwardingInput): boolean {
+  if ((link.flags & IFF.LOOPBACK) !== 0 || devices.includes(link.name)) return false;
+  if (underlays.includes(link.name)) return true;
+  const hasRoute = observed.routes.some(
+    (route) =>
+      route.protocol === RTPROT.RA &&
+      (route.oif === link.index || route.nextHops?.some((hop) => hop.oif === link.index)),
+  );
+  // An address with an end that the kernel, not a program, gave out.
+  const hasAddress = observed.addresses.some(
+    (address) =>
+      address.index === link.index && address.address.ip.family === 6 && address.protocol === KERNEL_RA,
+  );
+  return hasRoute || hasAddress;
+}
+
+/** IFAPROT_KERNEL_RA, include/uapi/linux/if_addr.h (since Linux 5.18). */
+const KERNEL_RA = 2;

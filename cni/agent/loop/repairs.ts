@@ -1,0 +1,56 @@
+/** Bookkeeping of repairs: counts them, logs them, and slows down where somebody keeps undoing them. */
+
+import type { Logger } from '../../../shared/log/logger.ts';
+import type { Clock } from '../clock.ts';
+import { RepairLimiter } from './repair-limiter.ts';
+
+/** What is repaired; the label of the metric. */
+export type RepairKind =
+  | 'device'
+  | 'address'
+  | 'neighbour'
+  | 'fdb'
+  | 'route'
+  | 'nftables'
+  | 'forward-accept'
+  | 'sysctl'
+  | 'subnet-file';
+
+export interface RepairsOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly count: (kind: RepairKind) => void;
+  /** A repair was put off: look again in that many milliseconds. */
+  readonly onPutOff: (waitMs: number) => void;
+}
+
+export class Repairs {
+  readonly #options: RepairsOptions;
+  readonly #limiter = new RepairLimiter();
+  #total = 0;
+
+  constructor(options: RepairsOptions) {
+    this.#options = options;
+  }
+
+  /** How many repairs were allowed so far. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Asks to put an object right that was right before; false when it has been undone too often lately. */
+  allow(kind: RepairKind, object: string): boolean {
+    const { clock, log, count, onPutOff } = this.#options;
+    const { allowed, fightBegins, waitMs } = this.#limiter.ask(`${kind} ${object}`, clock.monotonic());
+    if (allowed) {
+      this.#total += 1;
+      count(kind);
+      log.debug('repairing', { kind, object });
+      return true;
+    }
+    if (fightBegins)
+      log.warn('somebody keeps undoing this; it is repaired less often from now on', { kind, object });
+    onPutOff(waitMs);
+    return false;
+  }
+}

@@ -1,0 +1,125 @@
+/** `underpod agent`: puts the agent together and runs it until it is told to stop. */
+
+import { writeSync } from 'node:fs';
+import { version } from '../../package.json' with { type: 'json' };
+import { readConfigSection } from '../../shared/config/file.ts';
+import { formatFlags, parseArguments } from '../../shared/config/flags.ts';
+import { type NetConf, NetConfError, parseNetConf } from '../../shared/config/net-conf.ts';
+import { Settings } from '../../shared/config/settings.ts';
+import { UsageError } from '../../shared/config/usage-error.ts';
+import { errorText } from '../../shared/log/format.ts';
+import { createLogger, type Logger } from '../../shared/log/logger.ts';
+import { isStoreRefused } from '../../shared/store/errors.ts';
+import { readText } from '../../shared/sys/file.ts';
+import { hostname } from '../../shared/sys/process.ts';
+import { Agent } from './agent.ts';
+import { systemClock } from './clock.ts';
+import { AGENT_FLAGS, FLAG_GROUPS } from './flags.ts';
+import { instanceId } from './instance.ts';
+import { LinuxKernel } from './kernel/linux-kernel.ts';
+import { openRegistry } from './open-registry.ts';
+import { type AgentOptions, agentOptions, nodeName } from './options.ts';
+import { serveSocket, serveTcp } from './serve/http.ts';
+import { sdNotify } from './serve/sd-notify.ts';
+
+/** Exit codes: 0 told to stop, 1 cannot work, 2 asked for something that cannot be. */
+export async function main(args: string[]): Promise<number> {
+  try {
+    const parsed = parseArguments(args, AGENT_FLAGS);
+    if (parsed.help) {
+      writeSync(1, usage());
+      return 0;
+    }
+    const [surplus] = parsed.rest;
+    if (surplus !== undefined)
+      throw new UsageError(`unexpected argument "${surplus}"; --help lists all flags`);
+    const config = parsed.values.get('config')?.at(-1);
+    const settings = new Settings(AGENT_FLAGS, {
+      flags: parsed.values,
+      environment: process.env,
+      environmentPrefix: 'FLANNELD_',
+      file: readConfigSection('agent', config),
+      fileName: `${config ?? '/etc/underpod/config.yaml'}, section agent`,
+    });
+    const options = agentOptions(settings, nodeName(process.env, hostname()));
+    return await run(options, readNetConf(options.netConfigPath));
+  } catch (error) {
+    writeSync(2, `underpod agent: ${errorText(error)}\n`);
+    return error instanceof UsageError || error instanceof NetConfError || isStoreRefused(error) ? 2 : 1;
+  }
+}
+
+async function run(options: AgentOptions, netConf: NetConf): Promise<number> {
+  const log = createLogger('agent', options.log);
+  log.info('starting', { version, node: options.node, backend: netConf.backend.type, store: options.store });
+  if (netConf.unknownKeys.length > 0)
+    log.warn('net-conf.json has keys that nobody reads', { keys: netConf.unknownKeys });
+  const stop = new AbortController();
+  using stack = new DisposableStack();
+  const { registry } = stack.use(openRegistry(options, netConf, log.child('store')));
+  const agent = new Agent({
+    kernel: LinuxKernel.open(),
+    clock: systemClock,
+    registry,
+    log,
+    options,
+    netConf,
+    instance: instanceId(options.stateDir),
+    version,
+    onReady: () => notify(log, 'READY=1'),
+  });
+  stack.use(serveSocket(agent, options.runDir));
+  if (options.metrics.port !== 0) stack.use(serveTcp(agent, options.metrics, false));
+  if (options.healthz.port !== 0) stack.use(serveTcp(agent, options.healthz, true));
+  const onSignal = (name: NodeJS.Signals): void => {
+    log.info('stopping; devices, routes and rules stay', { signal: name });
+    notify(log, 'STOPPING=1');
+    stop.abort();
+  };
+  process.once('SIGTERM', onSignal);
+  process.once('SIGINT', onSignal);
+  await agent.run(stop.signal);
+  await registry[Symbol.asyncDispose]();
+  return 0;
+}
+
+function notify(log: Logger, state: string): void {
+  try {
+    sdNotify(state);
+  } catch (error) {
+    log.warn('systemd cannot be told', { state, error });
+  }
+}
+
+function readNetConf(path: string): NetConf {
+  let text: string;
+  try {
+    text = readText(path);
+  } catch (error) {
+    throw new UsageError(
+      `cannot read the network configuration ${path}; write one such as {"Network": "10.244.0.0/16"} ` +
+        'or name another file with --net-config-path',
+      { cause: error },
+    );
+  }
+  try {
+    return parseNetConf(text);
+  } catch (error) {
+    throw new UsageError(path, { cause: error });
+  }
+}
+
+function usage(): string {
+  const groups = FLAG_GROUPS.map(({ title, flags }) => `${title}:\n${formatFlags(flags)}`).join('\n\n');
+  return `underpod agent: the node's part of the pod network (in place of flanneld)
+
+Usage: underpod agent [FLAGS]
+
+Registers the node, gets its subnet, writes subnet.env, builds the tunnel to the
+other nodes and keeps all of it in order. The node's name is NODE_NAME or the host
+name. Every flag may also stand in the environment (--ip-masq: FLANNELD_IP_MASQ) or
+in /etc/underpod/config.yaml, section "agent:"; flags win.
+
+${groups}
+`;
+}

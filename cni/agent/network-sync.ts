@@ -1,0 +1,147 @@
+/** Brings devices and peers in the kernel to what the leases say. */
+
+import { networkOf } from '../../shared/ip/cidr.ts';
+import type { Logger } from '../../shared/log/logger.ts';
+import type { NodeLease } from '../../shared/store/registry.ts';
+import type { Backend, Desired, SkippedPeer, Underlays } from './backends/backend.ts';
+import type { Clock } from './clock.ts';
+import { directRoutes } from './direct-routes.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import type { Repairs } from './loop/repairs.ts';
+import { type Change, describeObject, objectOf } from './network/change.ts';
+import type { DesiredDevice, DesiredRoute } from './network/desired.ts';
+import { linkNamed, type ObservedNetwork } from './network/observed.ts';
+import { planNetwork } from './network/plan.ts';
+import type { AgentOptions } from './options.ts';
+
+/**
+ * Metric of the black hole for addresses of the node's own subnet that no pod has: worse than the route of the bridge
+ * that the pods are on, which has the kernel's default.
+ */
+const BLACKHOLE_METRIC = 4096;
+
+export interface NetworkSyncOptions {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly backend: Backend;
+  readonly repairs: Repairs;
+  readonly options: AgentOptions;
+}
+
+export interface NetworkInput {
+  readonly lease: NodeLease;
+  readonly peers: readonly NodeLease[];
+  readonly underlays: Underlays;
+}
+
+export interface SyncResult {
+  readonly durationMs: number;
+  /** How many changes were sent. */
+  readonly changes: number;
+  /** A device was made or changed. */
+  readonly deviceTouched: boolean;
+}
+
+export class NetworkSync {
+  readonly #options: NetworkSyncOptions;
+  #deviceIndexes: ReadonlySet<number> = new Set();
+  #skipped: readonly SkippedPeer[] = [];
+  /** What was wanted when everything was last in order: the same again means that a difference is a repair. */
+  #settled: NetworkInput | undefined;
+  #desired: { readonly input: NetworkInput; readonly desired: Desired } | undefined;
+  #last: { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined;
+
+  constructor(options: NetworkSyncOptions) {
+    this.#options = options;
+  }
+
+  /** Indexes of the backend's devices, as last seen. */
+  get deviceIndexes(): ReadonlySet<number> {
+    return this.#deviceIndexes;
+  }
+
+  /** The devices as they should be. */
+  get devices(): readonly DesiredDevice[] {
+    return this.#desired?.desired.network.devices ?? [];
+  }
+
+  /** Peers that cannot be reached, and why. */
+  get skipped(): readonly SkippedPeer[] {
+    return this.#skipped;
+  }
+
+  /** The last run; `at` in ms since the epoch. */
+  get last(): { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined {
+    return this.#last;
+  }
+
+  /** One run. @throws Error when the kernel refused some of the changes; the others are made */
+  sync(input: NetworkInput): SyncResult {
+    const { kernel, clock, log, backend } = this.#options;
+    const start = clock.monotonic();
+    const observed = kernel.readNetwork(backend.devices);
+    const desired = this.#desiredFor(input, observed);
+    const planned = planNetwork(desired.network, observed);
+    const changes = this.#settled && same(this.#settled, input) ? this.#allowed(planned) : planned;
+    for (const change of changes) {
+      if (change.kind === 'delete-device')
+        log.warn('device is replaced', { device: change.name, why: change.why });
+    }
+    const failures = changes.length === 0 ? [] : kernel.apply(changes);
+    const deviceTouched = changes.some((change) => objectOf(change) === 'device');
+    this.#rememberDevices(deviceTouched ? kernel.readNetwork([]) : observed);
+    const durationMs = clock.monotonic() - start;
+    this.#last = { at: clock.now(), durationMs, changes: changes.length };
+    if (changes.length > 0)
+      log.debug('network programmed', { changes: changes.length, ms: Math.round(durationMs) });
+    const [failure] = failures;
+    if (failure) {
+      const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
+      throw new Error(`the kernel refused ${describeObject(failure.change)}${more}`, {
+        cause: failure.error,
+      });
+    }
+    this.#settled = input;
+    return { durationMs, changes: changes.length, deviceTouched };
+  }
+
+  #desiredFor(input: NetworkInput, observed: ObservedNetwork): Desired {
+    const { kernel, backend, log, options } = this.#options;
+    // Who is on the same link may change without any lease changing.
+    if (this.#desired && same(this.#desired.input, input) && !backend.directRouting)
+      return this.#desired.desired;
+    const direct = backend.directRouting
+      ? directRoutes(kernel, input.peers, observed, backend.devices)
+      : new Map<string, string>();
+    const { network, skipped } = backend.desired({ ...input, direct });
+    const routes = options.rules.blackhole ? [...network.routes, ...blackholes(input.lease)] : network.routes;
+    const desired = { network: { ...network, routes }, skipped };
+    for (const { node, why } of skipped) {
+      const isNew = !this.#skipped.some((known) => known.node === node && known.why === why);
+      if (isNew) log.warn('a node cannot be reached', { node, why });
+    }
+    this.#skipped = skipped;
+    this.#desired = { input, desired };
+    return desired;
+  }
+
+  #allowed(changes: readonly Change[]): Change[] {
+    return changes.filter((change) => this.#options.repairs.allow(objectOf(change), describeObject(change)));
+  }
+
+  #rememberDevices(observed: Pick<ObservedNetwork, 'links'>): void {
+    const links = this.#options.backend.devices.map((name) => linkNamed(observed, name));
+    this.#deviceIndexes = new Set(links.flatMap((link) => link?.index ?? []));
+  }
+}
+
+function blackholes({ subnet, subnetV6 }: NodeLease): DesiredRoute[] {
+  return [subnet, subnetV6]
+    .filter((cidr) => cidr !== undefined)
+    .map((cidr) => ({ destination: networkOf(cidr), onlink: false, metric: BLACKHOLE_METRIC }));
+}
+
+function same(a: NetworkInput, b: NetworkInput): boolean {
+  return a.lease === b.lease && a.peers === b.peers && a.underlays === b.underlays;
+}

@@ -1,0 +1,187 @@
+/**
+ * Keeps pods' packets from being dropped by the forward chains of others: iptables over nf_tables, legacy iptables,
+ * and native nftables chains (firewalld's among them). Looks, and puts an accept where one drops; looks again when
+ * such a chain changes.
+ */
+
+import type { Cidr } from '../../../../shared/ip/cidr.ts';
+import type { Logger } from '../../../../shared/log/logger.ts';
+import { NftError } from '../../../../shared/nftables/error.ts';
+import type { Chain } from '../../../../shared/nftables/model/chain.ts';
+import type { Table } from '../../../../shared/nftables/model/table.ts';
+import type { KernelEvent } from '../../kernel/event.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import { OWN_TABLE } from '../own-table.ts';
+import { trustInFirewalld } from './firewalld.ts';
+import { placeAccept } from './forward-chain.ts';
+import {
+  findIptables,
+  type IptablesPrograms,
+  type IptablesVariant,
+  readFilterTable,
+  restore,
+} from './iptables.ts';
+import { planIptables } from './iptables-text.ts';
+import { asFilterChain, isForwardChain, planNftChain } from './nft-chain.ts';
+
+export interface GuardOptions {
+  readonly kernel: Kernel;
+  readonly log: Logger;
+  /** Asked before an accept that stood there before is put there again. */
+  readonly allowRepair: (object: string) => boolean;
+}
+
+export class ForwardGuard {
+  readonly #options: GuardOptions;
+  readonly #programs = new Map<string, IptablesPrograms | undefined>();
+  /** Places that got an accept: one more there is a repair. */
+  readonly #placed = new Set<string>();
+  /** `family table chain` of all chains whose change may matter. */
+  #watched = new Set<string>();
+  #legacy: readonly (string | undefined)[] = [];
+  readonly #told = new Set<string>();
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** Where accepts stand. */
+  get places(): readonly string[] {
+    return [...this.#placed];
+  }
+
+  /** Looks at every forward chain and puts accepts where they are needed. @throws Error where that fails */
+  async check(networks: readonly Cidr[]): Promise<void> {
+    const watched = new Set<string>();
+    const { nftables } = this.#options.kernel;
+    for (const family of ['ip', 'ip6', 'inet'] as const) {
+      for (const table of nftables.listTables(family)) {
+        if (table.family === OWN_TABLE.family && table.name === OWN_TABLE.name) continue;
+        const chains = nftables.listChains(table);
+        for (const chain of chains.filter((candidate) => isForwardChain(candidate, [family]))) {
+          await this.#checkNft(table, chain, chains, networks, watched);
+        }
+      }
+    }
+    for (const family of [4, 6] as const) await this.#checkLegacy(family, networks);
+    this.#legacy = this.#fingerprints();
+    this.#watched = watched;
+  }
+
+  /** True if an event may mean that an accept is missing now. */
+  concerns(event: KernelEvent): boolean {
+    if (event.kind !== 'nftables' || (event.family === OWN_TABLE.family && event.table === OWN_TABLE.name))
+      return false;
+    if (event.family !== 'ip' && event.family !== 'ip6' && event.family !== 'inet') return false;
+    // Tables come and go, base chains appear or change their policy; rules matter in chains that were looked at.
+    return (
+      event.chain === undefined ||
+      event.isBaseChain === true ||
+      this.#watched.has(key(event.family, event.table, event.chain))
+    );
+  }
+
+  /** True if legacy iptables' rules have changed since the last check. */
+  legacyChanged(): boolean {
+    return this.#fingerprints().some((fingerprint, index) => fingerprint !== this.#legacy[index]);
+  }
+
+  #fingerprints(): (string | undefined)[] {
+    return ([4, 6] as const).map((family) => this.#options.kernel.legacyFingerprint(family));
+  }
+
+  async #checkNft(
+    table: Table,
+    chain: Chain,
+    chains: readonly Chain[],
+    networks: readonly Cidr[],
+    watched: Set<string>,
+  ): Promise<void> {
+    const ipFamily = table.family === 'ip' ? 4 : table.family === 'ip6' ? 6 : undefined;
+    if (ipFamily !== undefined && table.name === 'filter' && chain.name === 'FORWARD') {
+      const lookedAt = await this.#checkIptables('nft', ipFamily, networks);
+      for (const name of lookedAt ?? []) watched.add(key(table.family, table.name, name));
+      if (lookedAt) return;
+    }
+    const { nftables } = this.#options.kernel;
+    const read = (name: string): ReturnType<typeof asFilterChain> | undefined => {
+      const found = chains.find((candidate) => candidate.name === name);
+      return found && asFilterChain(found, nftables.listRules(table, name));
+    };
+    const filter = asFilterChain(chain, nftables.listRules(table, chain.name));
+    const placement = placeAccept(filter, read);
+    for (const name of placement.lookedAt) watched.add(key(table.family, table.name, name));
+    const transaction = planNftChain(chain, filter, placement, networks);
+    const place = `chain ${chain.name} of table ${table.family} ${table.name}`;
+    if (!transaction || !this.#mayPlace(place)) return;
+    try {
+      nftables.run(transaction);
+    } catch (error) {
+      // firewalld 2.1 and later own their table: nobody else may write to it.
+      if (!(error instanceof NftError && error.code === 'EPERM' && table.name === 'firewalld')) throw error;
+      await trustInFirewalld(this.#options.kernel, networks);
+    }
+    this.#placedAt(place);
+  }
+
+  async #checkLegacy(family: 4 | 6, networks: readonly Cidr[]): Promise<void> {
+    if (this.#options.kernel.legacyFingerprint(family) === undefined) return;
+    const lookedAt = await this.#checkIptables('legacy', family, networks);
+    if (lookedAt) return;
+    this.#tellOnce(
+      `legacy iptables has an IPv${family} filter table, but its programs are missing: install them (iptables-legacy), ` +
+        'else its rules may drop what pods send',
+    );
+  }
+
+  /** The chains that were looked at; `undefined` when the table cannot be handled by iptables. */
+  async #checkIptables(
+    variant: IptablesVariant,
+    family: 4 | 6,
+    networks: readonly Cidr[],
+  ): Promise<readonly string[] | undefined> {
+    const { kernel } = this.#options;
+    const programs = await this.#find(variant, family);
+    const table = programs && (await readFilterTable(kernel, programs));
+    if (!programs || !table) return undefined;
+    const own = networks.filter((network) => network.ip.family === family);
+    if (own.length === 0) return [];
+    const { input, lookedAt } = planIptables(table, own);
+    const place = `FORWARD of ${family === 4 ? 'iptables' : 'ip6tables'} (${variant})`;
+    if (input === undefined || !this.#mayPlace(place)) return lookedAt;
+    await restore(kernel, programs, input);
+    this.#placedAt(place);
+    return lookedAt;
+  }
+
+  async #find(variant: IptablesVariant, family: 4 | 6): Promise<IptablesPrograms | undefined> {
+    const name = `${variant} ${family}`;
+    // Programs that are missing may be installed while the agent runs.
+    const known = this.#programs.get(name) ?? (await findIptables(this.#options.kernel, variant, family));
+    this.#programs.set(name, known);
+    return known;
+  }
+
+  #mayPlace(place: string): boolean {
+    return !this.#placed.has(place) || this.#options.allowRepair(place);
+  }
+
+  #placedAt(place: string): void {
+    if (!this.#placed.has(place)) {
+      this.#options.log.info('forwarded packets would be dropped; pods are accepted there now', {
+        where: place,
+      });
+    }
+    this.#placed.add(place);
+  }
+
+  #tellOnce(message: string): void {
+    if (this.#told.has(message)) return;
+    this.#told.add(message);
+    this.#options.log.warn(message);
+  }
+}
+
+function key(family: string, table: string, chain: string): string {
+  return `${family} ${table} ${chain}`;
+}

@@ -1,0 +1,142 @@
+/** What `iptables-save` prints of the filter table, and what `iptables-restore --noflush` is told. Pure. */
+
+import { type Cidr, formatCidr, networkOf } from '../../../../shared/ip/cidr.ts';
+import {
+  type FilterChain,
+  type FilterRule,
+  type Placement,
+  placeAccept,
+  scopeOfInterfaces,
+  standsRight,
+} from './forward-chain.ts';
+
+/** The agent's chain in iptables' filter table; flanneld's is FLANNEL-FWD. */
+export const OWN_CHAIN = 'UNDERPOD-FORWARD';
+const COMMENT = 'underpod agent: forward pods';
+
+/** Chains that an administrator's or Docker's drops stand in, which get the accept. */
+const GUARDED = ['FORWARD', 'DOCKER-USER'] as const;
+
+/** The filter table's chains by name. */
+export type IptablesTable = ReadonlyMap<string, FilterChain<IptablesRule>>;
+
+export interface IptablesRule extends FilterRule {
+  /** As printed, after the chain's name. */
+  readonly text: string;
+}
+
+/** Reads the filter table out of `iptables-save`'s text; other tables are passed over. */
+export function parseIptablesSave(text: string): IptablesTable {
+  const chains = new Map<string, { name: string; policy?: 'accept' | 'drop'; rules: IptablesRule[] }>();
+  let inFilter = false;
+  for (const line of text.split('\n')) {
+    if (line.startsWith('*')) inFilter = line.trim() === '*filter';
+    if (!inFilter) continue;
+    const chain = /^:(\S+) (\S+)/.exec(line);
+    if (chain) {
+      const [, name = '', policy] = chain;
+      chains.set(name, {
+        name,
+        ...(policy !== '-' && { policy: policy === 'DROP' ? 'drop' : 'accept' }),
+        rules: [],
+      });
+      continue;
+    }
+    const rule = /^-A (\S+) ?(.*)$/.exec(line);
+    if (rule) chains.get(rule[1] ?? '')?.rules.push(parseRule(rule[2] ?? ''));
+  }
+  return chains;
+}
+
+/** What a table lacks for pods to be forwarded. */
+export interface IptablesPlan {
+  /** For `iptables-restore --noflush`; `undefined`: nothing to do. */
+  readonly input: string | undefined;
+  /** Chains whose rules decided. */
+  readonly lookedAt: readonly string[];
+  /** Some chain drops unless the accept is there. */
+  readonly needed: boolean;
+}
+
+/** Plans the accept of a family's cluster networks in that table. */
+export function planIptables(table: IptablesTable, networks: readonly Cidr[]): IptablesPlan {
+  const wanted = networks.flatMap((network) => {
+    const text = formatCidr(networkOf(network));
+    return [`-s ${text} -j ACCEPT`, `-d ${text} -j ACCEPT`];
+  });
+  const lines: string[] = [];
+  const lookedAt = new Set<string>([OWN_CHAIN]);
+  let needed = false;
+  for (const name of GUARDED) {
+    const chain = table.get(name);
+    if (!chain) continue;
+    const placement = placeAccept(chain, (other) => table.get(other), GUARDED);
+    for (const other of placement.lookedAt) lookedAt.add(other);
+    if (!placement.needed) continue;
+    needed = true;
+    if (!standsRight(chain, placement, 1)) lines.push(...moveJump(chain, placement));
+  }
+  const own = table.get(OWN_CHAIN)?.rules.map((rule) => rule.text);
+  const ownIsRight =
+    own !== undefined && own.length === wanted.length && own.every((rule, at) => rule === wanted[at]);
+  if (!needed || (lines.length === 0 && ownIsRight))
+    return { input: undefined, lookedAt: [...lookedAt], needed };
+  // Declaring the chain empties it; both happen in one transaction.
+  const rules = wanted.map((rule) => `-A ${OWN_CHAIN} ${rule}`);
+  const input = ['*filter', `:${OWN_CHAIN} - [0:0]`, ...rules, ...lines, 'COMMIT', ''].join('\n');
+  return { input, lookedAt: [...lookedAt], needed };
+}
+
+/** Deletes the jumps that are there, the last first, and puts one before the rule that drops, or at the end. */
+function moveJump(chain: FilterChain, { before }: Placement): string[] {
+  const ours = chain.rules.flatMap((rule, index) => (rule.ours ? [index] : []));
+  const deletions = ours.reverse().map((index) => `-D ${chain.name} ${index + 1}`);
+  const end = before ?? chain.rules.length;
+  const at = end - ours.filter((index) => index < end).length + 1;
+  return [...deletions, `-I ${chain.name} ${at} -m comment --comment "${COMMENT}" -j ${OWN_CHAIN}`];
+}
+
+function parseRule(text: string): IptablesRule {
+  const words = text.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? [];
+  let effect: FilterRule['effect'] = 'other';
+  let specific = false;
+  let asked = 0;
+  const wanted: string[] = [];
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at];
+    if (word === '-i' || word === '-o') {
+      asked += 1;
+      at += 1;
+      if (words[at - 2] !== '!') wanted.push(words[at] ?? '');
+    } else if (word === '-m' && words[at + 1] === 'comment') {
+      at += 3;
+    } else if (word === '-j' || word === '-g') {
+      effect = effectOf(words[at + 1] ?? '');
+      // What follows are the target's own options.
+      break;
+    } else if (word !== '!') {
+      specific = true;
+    }
+  }
+  const ours = typeof effect === 'object' && effect.jump === OWN_CHAIN;
+  return { text, effect, ours, scope: specific ? 'some' : scopeOfInterfaces(asked, wanted) };
+}
+
+/** Targets of iptables-extensions that neither decide nor call a chain. */
+const PASSING =
+  /^(LOG|NFLOG|ULOG|MARK|CONNMARK|TCPMSS|TRACE|CT|NFQUEUE|SET|AUDIT|CLASSIFY|DSCP|TOS|TTL|HL|TEE|SECMARK|CONNSECMARK|CHECKSUM)$/;
+
+function effectOf(target: string): FilterRule['effect'] {
+  switch (target) {
+    case 'ACCEPT':
+      return 'accept';
+    case 'DROP':
+    case 'REJECT':
+    case 'TARPIT':
+      return 'drop';
+    case 'RETURN':
+      return 'return';
+    default:
+      return PASSING.test(target) ? 'other' : { jump: target };
+  }
+}

@@ -1,0 +1,59 @@
+/** What `/v1/status` on the agent's socket tells. Read one release back and forth: fields are added, never changed. */
+
+export interface AgentStatus {
+  readonly apiVersion: 1;
+  readonly program: 'agent';
+  readonly version: string;
+  readonly pid: number;
+  readonly node: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly ready: boolean;
+  /** Why not, or what is failing now. */
+  readonly problems: readonly string[];
+  readonly networks: readonly string[];
+  readonly subnets: readonly string[];
+  readonly backend: string;
+  readonly devices: readonly DeviceStatus[];
+  readonly podMtu?: number;
+  readonly underlays: readonly UnderlayStatus[];
+  readonly peers: PeerStatus;
+  readonly lastSync?: { readonly at: string; readonly durationMs: number; readonly changes: number };
+  /** Repairs since the start, by kind. */
+  readonly repairs: Readonly<Record<string, number>>;
+  readonly repair: boolean;
+  readonly ipMasq: boolean;
+  /** Foreign chains that got an accept for pods. */
+  readonly forwardAccepts: readonly string[];
+  readonly datastore: DatastoreStatus;
+}
+
+export interface DeviceStatus {
+  readonly name: string;
+  readonly mac: string;
+  readonly mtu: number;
+}
+
+export interface UnderlayStatus {
+  readonly interface: string;
+  readonly address: string;
+  readonly publicIp: string;
+  readonly mtu: number;
+}
+
+export interface PeerStatus {
+  readonly total: number;
+  readonly carried: number;
+  readonly skipped: readonly { readonly node: string; readonly why: string }[];
+}
+
+export interface DatastoreStatus {
+  readonly type: string;
+  /** Why this one was chosen. */
+  readonly why: string;
+  readonly location: string;
+  readonly connected: boolean;
+  readonly error?: string;
+  readonly lastContact?: string;
+  readonly leaseUntil?: string;
+}

@@ -1,0 +1,81 @@
+/** `underpod status`: what this node's programs are doing, from their sockets in /run/underpod. */
+
+import { readdirSync, writeSync } from 'node:fs';
+import { type FlagSpec, formatFlags, parseArguments } from '../shared/config/flags.ts';
+import { errorText } from '../shared/log/format.ts';
+import { formatStatus, type ProgramStatus } from './status/format.ts';
+
+const FLAGS: readonly FlagSpec[] = [
+  { name: 'run-dir', kind: 'string', value: 'DIR', default: '/run/underpod', help: 'where the sockets are' },
+  { name: 'json', kind: 'boolean', help: 'print what the programs say as JSON' },
+];
+
+/** A program that runs answers at once. */
+const TIMEOUT = 2000;
+
+/** Exit code 0 when every program answered and is ready, 1 otherwise, 2 for wrong arguments. */
+export async function main(args: string[]): Promise<number> {
+  let directory = '/run/underpod';
+  let json = false;
+  try {
+    const { values, help, rest } = parseArguments(args, FLAGS);
+    if (help) {
+      writeSync(
+        1,
+        `usage: underpod status [FLAGS]\nPrints what this node's programs are doing.\n\n${formatFlags(FLAGS)}\n`,
+      );
+      return 0;
+    }
+    if (rest[0] !== undefined) throw new Error(`unexpected argument "${rest[0]}": it takes none`);
+    directory = values.get('run-dir')?.at(-1) ?? directory;
+    json = /^(1|t|true)$/i.test(values.get('json')?.at(-1) ?? '');
+  } catch (error) {
+    writeSync(2, `underpod status: ${errorText(error)}\n`);
+    return 2;
+  }
+  const statuses: ProgramStatus[] = [];
+  let failed = false;
+  for (const program of programs(directory)) {
+    try {
+      statuses.push(await ask(`${directory}/${program}.sock`));
+    } catch (error) {
+      failed = true;
+      writeSync(
+        2,
+        `underpod status: the ${program} does not answer (${errorText(error)}); it may have been killed: start it again\n`,
+      );
+    }
+  }
+  if (statuses.length === 0) {
+    if (!failed) {
+      writeSync(
+        2,
+        `underpod status: no program of underpod runs on this node (no sockets in ${directory}); start "underpod agent"\n`,
+      );
+    }
+    return 1;
+  }
+  writeSync(1, json ? `${JSON.stringify(statuses, undefined, 2)}\n` : formatStatus(statuses, Date.now()));
+  return failed || statuses.some((status) => !status.ready) ? 1 : 0;
+}
+
+/** The programs that have a status; `cri.sock` is not HTTP. */
+function programs(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith('.sock') && name !== 'cri.sock')
+      .map((name) => name.slice(0, -'.sock'.length))
+      .sort();
+  } catch {
+    return [];
+  }
+}
+
+async function ask(socket: string): Promise<ProgramStatus> {
+  const response = await fetch('http://localhost/v1/status', {
+    unix: socket,
+    signal: AbortSignal.timeout(TIMEOUT),
+  });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  return (await response.json()) as ProgramStatus;
+}

@@ -1,0 +1,97 @@
+/** The table that `underpod status` prints. Pure. */
+
+import type { AgentStatus } from '../../cni/agent/status.ts';
+
+/** What every program tells; further programs add theirs to this union. */
+export type ProgramStatus = AgentStatus;
+
+/** One block a program, lines of label and value. */
+export function formatStatus(statuses: readonly ProgramStatus[], now: number): string {
+  return statuses.map((status) => formatAgent(status, now)).join('\n');
+}
+
+function formatAgent(status: AgentStatus, now: number): string {
+  const rows: [string, string][] = [
+    [
+      'agent',
+      `${status.ready ? 'ready' : 'NOT READY'}, version ${status.version}, pid ${status.pid}, up ${age(status.startedAt, now)}`,
+    ],
+    ['node', status.node],
+    ['subnets', list(status.subnets, 'none yet')],
+    ['cluster', list(status.networks, '-')],
+    [
+      'backend',
+      [status.backend, ...status.devices.map(({ name, mac, mtu }) => `${name} (${mac}, MTU ${mtu})`)].join(
+        ', ',
+      ),
+    ],
+    ...status.underlays.map(({ interface: name, address, publicIp, mtu }): [string, string] => [
+      'underlay',
+      `${name} ${address}${publicIp === address ? '' : ` (public ${publicIp})`}, MTU ${mtu}`,
+    ]),
+    ['peers', peers(status)],
+    ...status.peers.skipped.map(({ node, why }): [string, string] => ['unreachable', `${node}: ${why}`]),
+    [
+      'last sync',
+      status.lastSync
+        ? `${age(status.lastSync.at, now)} ago, ${status.lastSync.changes} changes in ${status.lastSync.durationMs} ms`
+        : 'none yet',
+    ],
+    ['repairs', repairs(status)],
+    ['masquerade', status.ipMasq ? 'on' : 'off'],
+    ...status.forwardAccepts.map((place): [string, string] => ['accepted in', place]),
+    ['datastore', datastore(status, now)],
+    ...status.problems.map((problem): [string, string] => ['problem', problem]),
+  ];
+  return rows.map(([label, value]) => `${label.padEnd(12)} ${value}\n`).join('');
+}
+
+function peers({ peers: { total, carried, skipped } }: AgentStatus): string {
+  const notes = [
+    ...(carried > 0 ? [`${carried} kept although the registry lost them`] : []),
+    ...(skipped.length > 0 ? [`${skipped.length} unreachable`] : []),
+  ];
+  return `${total}${notes.length > 0 ? ` (${notes.join(', ')})` : ''}`;
+}
+
+function repairs({ repairs: counts, repair }: AgentStatus): string {
+  const parts = Object.entries(counts).map(([kind, count]) => `${kind} ${count}`);
+  return `${repair ? '' : 'switched off; '}${list(parts, 'none')}`;
+}
+
+function datastore({ datastore: store }: AgentStatus, now: number): string {
+  const state = store.connected ? 'connected' : 'NOT CONNECTED';
+  const lease =
+    store.leaseUntil === undefined ? '' : `, lease ends in ${duration(Date.parse(store.leaseUntil) - now)}`;
+  return `${store.type} ${store.location} (${store.why}), ${state}${lease}`;
+}
+
+function list(items: readonly string[], none: string): string {
+  return items.length > 0 ? items.join(', ') : none;
+}
+
+function age(since: string, now: number): string {
+  return duration(now - Date.parse(since));
+}
+
+/** The two largest units. */
+function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const units: readonly [string, number][] = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['m', 60],
+    ['s', 1],
+  ];
+  const first = units.findIndex(([, size]) => seconds >= size);
+  if (first < 0) return '0s';
+  let rest = seconds;
+  return units
+    .slice(first, first + 2)
+    .map(([unit, size]) => {
+      const count = Math.floor(rest / size);
+      rest -= count * size;
+      return count > 0 ? `${count}${unit}` : '';
+    })
+    .join('');
+}
