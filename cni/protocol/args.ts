@@ -30,10 +30,10 @@ const commonKeys = [
 
 /** Parses CNI_ARGS; '' has no pairs. Throws code 4 for a pair without `=` or a bad IgnoreUnknown. */
 export function parseArgs(text: string): CniArgs {
-  const pairs = text
-    .split(';')
-    .filter((pair) => pair !== '')
-    .map(parsePair);
+  const pairs: (readonly [string, string])[] = [];
+  for (const pair of text.split(';')) {
+    if (pair !== '') pairs.push(parsePair(pair));
+  }
   const args = { pairs };
   return {
     text,
@@ -50,7 +50,11 @@ export function parseArgs(text: string): CniArgs {
 
 /** The value of `key`, or undefined. Keys are case-sensitive. */
 export function argValue(args: Pick<CniArgs, 'pairs'>, key: string): string | undefined {
-  return args.pairs.findLast(([name]) => name === key)?.[1];
+  for (let index = args.pairs.length - 1; index >= 0; index--) {
+    const pair = args.pairs[index];
+    if (pair?.[0] === key) return pair[1];
+  }
+  return undefined;
 }
 
 /**
