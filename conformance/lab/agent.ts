@@ -14,6 +14,7 @@ export const UNDERPOD: string = '/usr/local/bin/underpod';
 /** The agent's metrics and health port (design.md, "Names and places"). */
 const READY_URL = 'http://127.0.0.1:9320/readyz';
 const READY_TIMEOUT = 15_000;
+const MAX_LINE = 300;
 
 export class Agent {
   readonly #node: LabNode;
@@ -87,7 +88,12 @@ export class Agent {
   /** The last lines of its log. */
   logTail(lines: number): string {
     try {
-      return readFileSync(this.#log, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+      const all = readFileSync(this.#log, 'utf8').trimEnd().split('\n');
+      // A crash quotes the minified source, line by endless line.
+      return all
+        .map((line) => line.slice(0, MAX_LINE))
+        .slice(-lines)
+        .join('\n');
     } catch {
       return '';
     }

@@ -80,7 +80,8 @@ export async function explainForward(node: LabNode, family: Family): Promise<str
   if (node.firewall === 'none') return hints;
   const tool = `${family === 4 ? 'iptables' : 'ip6tables'}-${node.firewall}`;
   const rules = await node.run([tool, '-S']);
-  if (/^-P FORWARD DROP$/m.test(rules) && !rules.includes('-j ACCEPT')) {
+  const accepts = /^-A FORWARD /m.test(rules) && rules.includes('-j ACCEPT');
+  if (/^-P FORWARD DROP$/m.test(rules) && !accepts) {
     hints.push(`FORWARD drops on ${node.name} and accepts nothing of ${CLUSTER[family]}: ${tool} -S FORWARD`);
   }
   return hints;
@@ -106,7 +107,7 @@ export async function explainMasquerade(pod: Pod, family: Family): Promise<strin
   if (!node.isUp) return [`${node.name} is down`];
   const nft = await node.tryRun(['nft', 'list', 'ruleset']);
   const hints = await explainLeaving(pod, family);
-  if (nft.code === 0 && !nft.out.includes('masquerade')) {
+  if (nft.code === 0 && !nft.out.replaceAll(/comment ".*?"/g, '').includes('masquerade')) {
     hints.push(`no rule masquerades on ${node.name}: nft list ruleset`);
   } else {
     hints.push(`look: nft list ruleset (on ${node.name}); is ${CLUSTER[family]} matched as it should be?`);
