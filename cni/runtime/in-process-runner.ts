@@ -1,12 +1,12 @@
 import type { Answer } from '../protocol/dispatch.ts';
 import { dispatch } from '../protocol/dispatch.ts';
-import type { Plugin } from '../protocol/plugin.ts';
+import type { Awaitable, Plugin } from '../protocol/plugin.ts';
 import type { PluginCall, PluginRunner } from './plugin-runner.ts';
 
 /** What an InProcessRunner is made of. */
 export interface InProcessOptions {
   /** The plugin of a type, or undefined when it is not one of ours. May import it lazily. */
-  readonly plugin: (type: string) => Promise<Plugin | undefined>;
+  readonly plugin: (type: string) => Awaitable<Plugin | undefined>;
   /** As in dispatch.ts: the question whether a path is our own network namespace. */
   readonly isOwnNetns: (path: string) => boolean;
   /** Runs all other types. */
