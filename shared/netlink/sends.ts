@@ -28,7 +28,7 @@ const MOST_RECEIVED = 8 << 20;
 
 /** Room for a datagram and its answers, as far as the socket may have it. */
 export function makeRoom(transport: Transport, bytes: number, answers: number): BufferSizes {
-  if (bytes + SEND_MARGIN <= SMALL && answers <= SMALL) return { send: SMALL, receive: SMALL };
+  if (isSmall(bytes, answers)) return { send: SMALL, receive: SMALL };
   return transport.reserve(bytes + SEND_MARGIN, answers);
 }
 
@@ -45,6 +45,8 @@ export function planSends(requests: readonly NetlinkRequest[], transport: Transp
     total += sizeOf(request);
     wanted += spaceOf(request);
   }
+  if (isSmall(total, wanted))
+    return requests.length === 0 ? [] : [{ from: 0, to: requests.length, bytes: total }];
   const room = makeRoom(transport, Math.min(total, MOST_SENT), Math.min(wanted, MOST_RECEIVED));
   const sends: Send[] = [];
   let from = 0;
@@ -65,6 +67,10 @@ export function planSends(requests: readonly NetlinkRequest[], transport: Transp
   });
   if (requests.length > from) sends.push({ from, to: requests.length, bytes });
   return sends;
+}
+
+function isSmall(bytes: number, answers: number): boolean {
+  return bytes + SEND_MARGIN <= SMALL && answers <= SMALL;
 }
 
 function sizeOf(request: NetlinkRequest): number {

@@ -16,6 +16,7 @@ export interface OtherKind {
   readonly data?: Uint8Array;
 }
 
+/** A new kind is a file in link-kinds/, a member here, and a case in `writeKind` and `readKind`. */
 export type LinkKind = VethKind | BridgeKind | VxlanKind | OtherKind;
 
 /** What lies in the nest IFLA_LINKINFO. */
