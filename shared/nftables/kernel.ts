@@ -28,6 +28,9 @@ import type { Transaction } from './transaction.ts';
 /** NETLINK_NETFILTER (linux/netlink.h). */
 const NETLINK_NETFILTER = 12;
 
+/** How often a list is read that comes out inconsistent. A table of 250,000 elements is rebuilt before the second. */
+const LIST_TRIES = 10;
+
 /** The kernel's nf_tables in one network namespace, over a netlink socket of its own. */
 export class KernelNftables implements Nftables, Disposable {
   readonly #socket: NetlinkSocket;
@@ -85,10 +88,21 @@ export class KernelNftables implements Nftables, Disposable {
     return this.#dump(dumpSets(table), readSet);
   }
 
+  /**
+   * The kernel goes through a set's hash table anew for each part of the list, by the number of elements listed so far.
+   * When it rebuilds the table meanwhile, as it does for a while after many elements were added to a set without a
+   * fixed `size`, some come twice and as many not at all; nothing in the answers says so. Such a list is read again.
+   */
   listElements(set: NftSet | NftMap): Element[] {
-    const raw: RawElement[] = [];
-    for (const { payload } of this.#messages(dumpElements(set))) readElements(payload, raw);
-    return fromRaw(set, raw);
+    for (let tries = 0; tries < LIST_TRIES; tries++) {
+      const raw: RawElement[] = [];
+      for (const { payload } of this.#messages(dumpElements(set))) readElements(payload, raw);
+      if (set.interval || !hasTwins(raw)) return fromRaw(set, raw);
+    }
+    throw new NftError(
+      `list elements of ${set.family} ${set.table} ${set.name}: the set kept changing`,
+      'EINTR',
+    );
   }
 
   getGeneration(): number {
@@ -134,4 +148,11 @@ function asNftError<T>(ask: () => T): T {
     if (!(error instanceof NetlinkError)) throw error;
     throw new NftError(error.request, error.code, { kernelMessage: error.kernelMessage, cause: error });
   }
+}
+
+/** Whether two of the elements have the same key. */
+function hasTwins(elements: readonly RawElement[]): boolean {
+  const keys = new Set<string>();
+  for (const { key } of elements) keys.add(key.toHex());
+  return keys.size !== elements.length;
 }

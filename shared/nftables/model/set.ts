@@ -27,7 +27,10 @@ interface SetBase extends SetRef {
   readonly timeout?: number;
   /** Milliseconds between two collections of expired elements. */
   readonly gcInterval?: number;
-  /** Most elements it holds; ENFILE beyond. */
+  /**
+   * Most elements it holds; ENFILE beyond. Worth giving for a large set without ranges or timeouts: the kernel then
+   * takes a hash table of fixed size, which loads twice as fast and is listed in half the time.
+   */
   readonly size?: number;
   /** `memory` trades look-up speed for a smaller set; default performance. */
   readonly policy?: 'performance' | 'memory';
