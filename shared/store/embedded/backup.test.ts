@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -17,7 +18,7 @@ import { LeaseWatcher, sampleNode, show } from '../registry-contract.ts';
 import { backupStore, inspectBackup } from './backup.ts';
 import { removeNode } from './node-records.ts';
 import { EmbeddedRegistry } from './registry.ts';
-import { restoreStore } from './restore.ts';
+import { type RestoreResult, restoreStore, StagedBackup } from './restore.ts';
 import { EmbeddedStore } from './store.ts';
 import { StoreDirectory, sampleKey, sampleObject } from './test-store.ts';
 
@@ -28,6 +29,11 @@ function caught(work: () => unknown): unknown {
     return error;
   }
   throw new Error('nothing was thrown');
+}
+
+function restore(store: EmbeddedStore, source: string): RestoreResult {
+  using staged = new StagedBackup(source, store.info.file);
+  return restoreStore(store, staged);
 }
 
 describe('backup', () => {
@@ -116,7 +122,7 @@ describe('restore', () => {
       new AbortController().signal,
     );
     const next = watch.next().catch((error: unknown) => error);
-    expect(restoreStore(store, target)).toEqual({ objects: 2, kept: [], dropped: [] });
+    expect(restore(store, target)).toEqual({ objects: 2, kept: [], dropped: [] });
     expect(isTooOld(await next)).toBe(true);
     const restored = other.list('Service').items;
     expect(restored.map((item) => [item.metadata.name, item.metadata.uid, item['spec']])).toEqual(
@@ -132,7 +138,7 @@ describe('restore', () => {
     const before = store.put(sampleObject('a', 'old'));
     const target = join(directory.path, 'backup.db');
     backupStore(store, target);
-    restoreStore(store, target);
+    restore(store, target);
     expect(String(caught(() => store.put({ ...before, spec: { value: 'mine' } })))).toContain(
       'resourceVersion',
     );
@@ -158,7 +164,7 @@ describe('restore', () => {
     damage(target);
     store.put(sampleObject('b'));
     const { version } = store.info;
-    const error = caught(() => restoreStore(store, target));
+    const error = caught(() => restore(store, target));
     expect(isStoreDamaged(error) || isStoreRefused(error)).toBe(true);
     expect(store.info.version).toBe(version);
     expect(store.list('Service').items).toHaveLength(2);
@@ -171,7 +177,7 @@ describe('restore', () => {
     const other = join(directory.path, 'other.db');
     using _inUse = EmbeddedStore.open(other);
     for (const path of [directory.file, join(directory.path, 'none'), other]) {
-      expect(isStoreRefused(caught(() => restoreStore(store, path)))).toBe(true);
+      expect(isStoreRefused(caught(() => restore(store, path)))).toBe(true);
     }
     expect(existsSync(`${other}-wal`)).toBe(true);
   });
@@ -185,7 +191,7 @@ describe('restore', () => {
     copyFileSync(directory.file, copy);
     const again = directory.open();
     again.delete(sampleKey('a'));
-    expect(restoreStore(again, copy).objects).toBe(1);
+    expect(restore(again, copy).objects).toBe(1);
     expect(readdirSync(directory.path).filter((name) => /copy|restore/.test(name))).toEqual(['copy.db']);
   });
 
@@ -198,7 +204,7 @@ describe('restore', () => {
     store[Symbol.dispose]();
     writeFileSync(directory.file, 'damaged');
     const again = directory.open();
-    expect(restoreStore(again, target).objects).toBe(1);
+    expect(restore(again, target).objects).toBe(1);
     expect(again.get(sampleKey('a'))).toBeDefined();
     expect(inspectBackup(target).objects).toBe(1);
   });
@@ -234,7 +240,7 @@ describe('restore and node leases', () => {
     await using watcher = new LeaseWatcher(registry, (await registry.list()).version);
     const next = watcher.next().catch((error: unknown) => error);
 
-    const result = restoreStore(store, target);
+    const result = restore(store, target);
     expect(result).toEqual({ objects: 9, kept: ['new', 'silent', 'stays'], dropped: ['replaced'] });
     expect(isTooOld(await next)).toBe(true);
     const { leases, rebuiltAt } = await registry.list();
@@ -258,7 +264,7 @@ describe('restore and node leases', () => {
     const target = join(directory.path, 'backup.db');
     backupStore(store, target);
     clock.advance(7 * LEASE_DURATION_MS);
-    expect(restoreStore(store, target)).toEqual({ objects: 0, kept: [], dropped: ['a'] });
+    expect(restore(store, target)).toEqual({ objects: 0, kept: [], dropped: ['a'] });
     expect((await registry.list()).leases).toEqual([]);
   });
 });

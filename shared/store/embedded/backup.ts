@@ -48,16 +48,17 @@ export function backupStore(store: EmbeddedStore, target: string): BackupContent
 /**
  * Reads a backup from end to end; `path` must be a copy that nobody else uses.
  *
+ * @param name what messages call it
  * @throws StoreDamagedError, StoreRefusedError (not a backup, or a newer release's)
  */
-export function inspectBackup(path: string): BackupContents {
+export function inspectBackup(path: string, name: string = path): BackupContents {
   const db = openBackup(path);
   try {
     // Whatever its size: unlike at an agent's start, nobody waits for pods here.
-    const check = checkDatabase(db, path, 0);
+    const check = checkDatabase(db, name, 0);
     if (check.result === 'empty')
-      throw new StoreRefusedError(`${path} is an empty database, no backup of a store`);
-    if (check.result === 'damaged') throw new StoreDamagedError(`${path} is damaged: ${check.reason}`);
+      throw new StoreRefusedError(`${name} is an empty database, no backup of a store`);
+    if (check.result === 'damaged') throw new StoreDamagedError(`${name} is damaged: ${check.reason}`);
     using tables = new Tables(db);
     let objects = 0;
     for (const _row of tables.everything()) objects += 1;

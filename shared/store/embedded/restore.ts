@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Cidr, overlaps } from '../../ip/cidr.ts';
 import type { Instant } from '../clock.ts';
@@ -7,7 +7,7 @@ import type { KubeObject } from '../kube-object.ts';
 import { cidrsOf, isLeaseOver, isRegistered, NODE_LEASE_NAMESPACE } from '../node-object.ts';
 import { inspectBackup, openBackup } from './backup.ts';
 import { newEpoch } from './open.ts';
-import { fileIdOf } from './paths.ts';
+import { fileIdOf, storePaths } from './paths.ts';
 import type { EmbeddedStore } from './store.ts';
 import { type Row, Tables } from './tables.ts';
 
@@ -19,38 +19,54 @@ export interface RestoreResult {
   readonly dropped: readonly string[];
 }
 
+/** A backup that was read from end to end and found good. Disposing removes our copy of it. */
+export class StagedBackup implements Disposable {
+  /** The file that the operator named. */
+  readonly source: string;
+  /** Our copy: what was checked is what is read, wherever the backup lies. */
+  readonly copy: string;
+
+  /**
+   * @param storeFile the store that is to be restored; the copy is made beside it
+   * @throws StoreDamagedError, StoreRefusedError the file is no good
+   */
+  constructor(source: string, storeFile: string) {
+    this.source = resolve(source);
+    const paths = storePaths(storeFile);
+    this.copy = `${paths.file}.${process.pid}.restore`;
+    if (!existsSync(this.source)) throw new StoreRefusedError(`there is no file ${this.source}`);
+    if (fileIdOf(this.source) === fileIdOf(paths.file)) {
+      throw new StoreRefusedError(`${this.source} is the store itself; name a backup`);
+    }
+    if (existsSync(`${this.source}-wal`)) {
+      const advice = `make a backup of it with 'underpod backup FILE --store ${this.source}'`;
+      throw new StoreRefusedError(`${this.source} is a store with a log beside it, not a backup; ${advice}`);
+    }
+    mkdirSync(paths.directory, { recursive: true, mode: 0o755 });
+    try {
+      copyFileSync(this.source, this.copy);
+      chmodSync(this.copy, 0o600);
+      inspectBackup(this.copy, this.source);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(this.copy + suffix, { force: true });
+  }
+}
+
 /**
  * Replaces what the store holds by a backup, in one transaction, while others go on using the store; their watches
  * then start over.
  *
  * Node leases are the exception: a lease that is alive now describes pods that run, so it stays, and a lease of the
  * past is not brought back. Until every node has registered again, agents go by the rebuilt time: see LeaseList.
- *
- * @throws StoreDamagedError, StoreRefusedError the file is no good; nothing was changed
  */
-export function restoreStore(store: EmbeddedStore, source: string): RestoreResult {
-  const path = resolve(source);
-  if (!existsSync(path)) throw new StoreRefusedError(`there is no file ${path}`);
-  if (fileIdOf(path) === fileIdOf(store.info.file)) {
-    throw new StoreRefusedError(`${path} is the store itself; name a backup`);
-  }
-  if (existsSync(`${path}-wal`)) {
-    const advice = `make a backup of it with 'underpod backup FILE --store ${path}'`;
-    throw new StoreRefusedError(`${path} is a store with a log beside it, not a backup; ${advice}`);
-  }
-  // A copy, so that what was checked is what is read, wherever the backup lies.
-  const copy = `${store.info.file}.${process.pid}.restore`;
-  try {
-    copyFileSync(path, copy);
-    inspectBackup(copy);
-    return replaceContents(store, copy, path);
-  } finally {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(copy + suffix, { force: true });
-  }
-}
-
-function replaceContents(store: EmbeddedStore, copy: string, path: string): RestoreResult {
-  const db = openBackup(copy);
+export function restoreStore(store: EmbeddedStore, staged: StagedBackup): RestoreResult {
+  const db = openBackup(staged.copy);
   try {
     using backup = new Tables(db);
     return store.rewrite((tables) => {
@@ -80,7 +96,7 @@ function replaceContents(store: EmbeddedStore, copy: string, path: string): Rest
         sequence,
         floor: sequence,
         rebuiltMs: now.wallMs,
-        rebuiltReason: `restored from ${path}`,
+        rebuiltReason: `restored from ${staged.source}`,
       });
       return { objects, kept: [...living.names].sort(), dropped: [...dead].sort() };
     });
