@@ -3,17 +3,27 @@ import { writeFileSync } from 'node:fs';
 import { ARCHITECTURES, nativeArchitecture, sha256 } from './bun-runtime.ts';
 import { ensureBuilt } from './compile.ts';
 
-const what = process.argv[2];
-if (what === 'native') {
-  ensureBuilt(nativeArchitecture(), console.log);
-} else if (what === 'all') {
-  const sums = ARCHITECTURES.map((arch) => {
-    const path = ensureBuilt(arch, console.log);
-    return `${sha256(path)}  ${path.replace('dist/', '')}\n`;
-  }).join('');
-  writeFileSync('dist/SHA256SUMS', sums);
-  process.stdout.write(sums);
-} else {
+function main(what: string | undefined): number {
+  if (what === 'native') {
+    ensureBuilt(nativeArchitecture(), console.log);
+    return 0;
+  }
+  if (what === 'all') {
+    const sums = ARCHITECTURES.map((arch) => {
+      const path = ensureBuilt(arch, console.log);
+      return `${sha256(path)}  ${path.replace('dist/', '')}\n`;
+    }).join('');
+    writeFileSync('dist/SHA256SUMS', sums);
+    process.stdout.write(sums);
+    return 0;
+  }
   console.error('usage: scripts/build.ts native|all');
-  process.exit(2);
+  return 2;
+}
+
+try {
+  process.exitCode = main(process.argv[2]);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
 }
