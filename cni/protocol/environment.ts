@@ -76,11 +76,13 @@ export function parseEnvironment(variables: Variables): Environment {
   const command = requireCommand(variables['CNI_COMMAND'] ?? '');
   if (command === 'VERSION') return { command };
 
-  const missing = requiredVariables[command].filter((name) => !variables[name]);
+  const missing: string[] = [];
+  for (const name of requiredVariables[command]) if (!variables[name]) missing.push(name);
   if (missing.length > 0) {
     throw invalidEnvironment(`${missing.join(', ')} must be set for CNI_COMMAND=${command}`);
   }
-  const path = (variables['CNI_PATH'] ?? '').split(':').filter((directory) => directory !== '');
+  const path: string[] = [];
+  for (const directory of (variables['CNI_PATH'] ?? '').split(':')) if (directory !== '') path.push(directory);
   const args = parseArgs(variables['CNI_ARGS'] ?? '');
   if (command === 'GC' || command === 'STATUS') return { command, args, path };
 
@@ -110,8 +112,7 @@ export function environmentVariables(env: Environment): Record<string, string> {
 }
 
 function requireCommand(text: string): Command {
-  const command = commands.find((known) => known === text);
-  if (command) return command;
+  for (const known of commands) if (known === text) return known;
   const found = text === '' ? 'is not set' : `is ${JSON.stringify(text.slice(0, 64))}`;
   throw invalidEnvironment(`CNI_COMMAND ${found}: it must be one of ${commands.join(', ')}`);
 }

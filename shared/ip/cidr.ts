@@ -1,6 +1,6 @@
 /** Addresses with a prefix length, as interfaces carry them, and the networks they are in. Pure. */
 
-import { addIp, familyBits, formatIp, type Ip, ipEquals, parseIp } from './ip.ts';
+import { addIp, familyBits, formatIp, type Ip, ipEquals, parseDecimal, parseIp } from './ip.ts';
 
 /** An address and its network's prefix length; host bits are kept: 10.1.2.3/24 is not 10.1.2.0/24. */
 export interface Cidr {
@@ -14,11 +14,11 @@ export function parseCidr(text: string): Cidr | undefined {
   if (slash < 0) return undefined;
   const address = text.slice(0, slash);
   const ip = parseIp(address);
-  const digits = text.slice(slash + 1);
-  if (!ip || !/^(0|[1-9]\d{0,2})$/.test(digits)) return undefined;
+  const length = parseDecimal(text.slice(slash + 1));
+  if (!ip || length === undefined) return undefined;
   // An IPv4-mapped address became IPv4: its prefix counts from bit 96 (net.ParseCIDR refuses shorter ones alike).
   const mapped = ip.family === 4 && address.includes(':');
-  const prefix = Number(digits) - (mapped ? 96 : 0);
+  const prefix = length - (mapped ? 96 : 0);
   return prefix < 0 || prefix > familyBits(ip.family) ? undefined : { ip, prefix };
 }
 

@@ -8,5 +8,8 @@ export function parseMac(text: string): Uint8Array | undefined {
 
 /** The bytes in lower-case hex, separated by colons. */
 export function formatMac(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  // No Array.from: its first use costs a fresh process 0.1 ms, and every CNI call writes addresses.
+  let text = '';
+  for (const byte of bytes) text += `${text === '' ? '' : ':'}${byte < 16 ? '0' : ''}${byte.toString(16)}`;
+  return text;
 }
