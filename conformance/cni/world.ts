@@ -66,8 +66,10 @@ export class World implements Disposable {
     coverWithTmpfs('/etc/cni');
   }
 
-  /** A new container: a fresh network namespace under /run/netns. */
-  container(id: string = `container-${++this.#count}`): Container {
+  /** A new container, its id starting with `prefix`: a fresh network namespace under /run/netns. */
+  container(prefix: string = 'container'): Container {
+    this.#count += 1;
+    const id = `${prefix}-${this.#count}`;
     const netns = `/run/netns/${id}`;
     createNetns(netns);
     return { id, ifname: 'eth0', netns };

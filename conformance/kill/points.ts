@@ -114,12 +114,12 @@ export function runPoints(plan: PointsPlan): PointsResult {
   };
 
   // Once untraced, so that bridge, tables and directories exist before the first snapshot.
-  const first = world.container(`points-${command}-${cleanUp}-first`);
+  const first = world.container('first');
   note(callSync(call('ADD', first)), 'first ADD');
   note(callSync(call('DEL', first)), 'first DEL');
   world.remove(first);
 
-  const recording = world.container(`points-${command}-${cleanUp}-record`);
+  const recording = world.container('record');
   prepare(recording);
   note(callSync({ ...call(command, recording), wrapper: tracer() }), 'recorded run');
   const points = pointsOf(readFileSync(traceFile, 'utf8'));
@@ -129,8 +129,8 @@ export function runPoints(plan: PointsPlan): PointsResult {
   const chosen = plan.choose?.(points) ?? points;
   const before = snapshot();
   let survived = 0;
-  for (const [index, point] of chosen.entries()) {
-    const container = world.container(`points-${command}-${cleanUp}-${index}`);
+  for (const point of chosen) {
+    const container = world.container('killed');
     prepare(container);
     const inject = tracer('-e', `inject=${point.call}:signal=KILL:when=${point.n}`);
     const answer = callSync({ ...call(command, container), wrapper: inject });

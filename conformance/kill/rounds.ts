@@ -98,7 +98,7 @@ class Rounds {
   async #measureTraced(): Promise<void> {
     const times: number[] = [];
     for (let index = 0; index < 10; index += 1) {
-      const container = this.#plan.world.container(`measure-${index}`);
+      const container = this.#plan.world.container('measure');
       const wrapper = ['strace', '-f', '-qq', '-o', '/run/trace-measure'];
       times.push(callSync({ ...this.#call('ADD', container), wrapper }).ms);
       callSync(this.#call('DEL', container));
@@ -117,9 +117,9 @@ class Rounds {
     return answer.stdout;
   }
 
-  async #round(index: number): Promise<void> {
+  async #round(): Promise<void> {
     const { world, cleanUp, killShare } = this.#plan;
-    const container = world.container(`round-${this.#plan.seed}-${index}`);
+    const container = world.container('round');
     const kill = this.#random.next() < killShare;
     const victim = this.#random.next() < 0.5 && cleanUp === 'DEL' ? 'DEL' : 'ADD';
     const moment = this.#random.next() * this.#traced * 1.05;
@@ -155,9 +155,12 @@ class Rounds {
     // The bridge, its tables and host-local's own files appear with the first call and stay.
     await this.#measureTraced();
     const before = snapshot();
-    let next = 0;
+    let started = 0;
     const worker = async (): Promise<void> => {
-      while (next < this.#plan.rounds) await this.#round(next++);
+      while (started < this.#plan.rounds) {
+        started += 1;
+        await this.#round();
+      }
     };
     await Promise.all(Array.from({ length: this.#plan.parallel }, worker));
     if (this.#plan.cleanUp === 'GC') await this.#collect();
