@@ -82,7 +82,7 @@ export class FakeNftables implements Nftables {
       .flatMap(({ rules }) => rules);
   }
 
-  listRuleLabels(table: TableRef, chain: string): RuleLabel[] {
+  listRuleLabels(table: TableRef, chain?: string): RuleLabel[] {
     return this.listRules(table, chain).map(({ handle = 0n, comment, ...rule }) => ({
       family: rule.family,
       table: rule.table,

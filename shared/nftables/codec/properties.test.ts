@@ -18,7 +18,8 @@ import { readElements, writeElements } from './elements.ts';
 import { readExpressions, writeExpressions } from './expression.ts';
 import { readGeneration } from './generation.ts';
 import { compareKeys, fromRaw, toRaw } from './interval.ts';
-import { readRule, readRuleLabel, writeRule } from './rule.ts';
+import { readRule, writeRule } from './rule.ts';
+import { readRuleLabel } from './rule-label.ts';
 import { readSet, writeSet } from './set.ts';
 import { readTable, writeTable } from './table.ts';
 
@@ -303,9 +304,15 @@ describe('what is written is read again', () => {
   test('rules, by all of them or by the label alone', () => {
     fc.assert(
       fc.property(rule, (it) => {
-        const payload = written((w) => writeRule(w, it, false), FAMILY_NUMBERS[it.family]);
-        expect(readRule(payload)).toEqual(it);
-        expect(readRuleLabel(payload).comment).toBe(it.comment);
+        const fill = (w: ByteWriter): void => {
+          writeRule(w, it, false);
+          w.attrU64be(3, 77n);
+        };
+        const payload = written(fill, FAMILY_NUMBERS[it.family]);
+        const { family: version, table: where, chain: which, comment: why } = it;
+        const label = { family: version, table: where, chain: which, handle: 77n };
+        expect(readRule(payload)).toEqual({ ...it, handle: 77n });
+        expect(readRuleLabel(payload)).toEqual(why === undefined ? label : { ...label, comment: why });
       }),
       { numRuns: 500 },
     );

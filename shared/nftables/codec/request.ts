@@ -4,7 +4,7 @@ import { FAMILY_NUMBERS, type Family } from '../model/family.ts';
 import type { SetRef } from '../model/set.ts';
 import type { TableRef } from '../model/table.ts';
 import { NFGENMSG_SIZE, NFT_MSG, SUBSYSTEM } from './message.ts';
-import { RULE } from './rule.ts';
+import { RULE } from './rule-attributes.ts';
 
 /** NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE and _SET of linux/netfilter/nf_tables.h. */
 const TABLE = 1;

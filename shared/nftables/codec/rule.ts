@@ -1,22 +1,12 @@
 import type { ByteWriter } from '../../netlink/codec/wire.ts';
-import type { Rule, RuleLabel } from '../model/rule.ts';
+import type { Rule } from '../model/rule.ts';
 import { readExpressions, writeExpressions } from './expression.ts';
 import { messageFamily } from './family.ts';
 import { Fields } from './fields.ts';
 import { NFGENMSG_SIZE } from './message.ts';
+import { RULE } from './rule-attributes.ts';
 import { keeps, unknownOf } from './unknown.ts';
 import { commentRecord, encodeUserdata, readComment } from './userdata.ts';
-
-/** enum nft_rule_attributes of linux/netfilter/nf_tables.h. */
-export const RULE = {
-  TABLE: 1,
-  CHAIN: 2,
-  HANDLE: 3,
-  EXPRESSIONS: 4,
-  POSITION: 6,
-  USERDATA: 7,
-  PAD: 8,
-} as const;
 
 /** The attributes of NFT_MSG_NEWRULE; the handle only if this is to replace the rule that has it. */
 export function writeRule(writer: ByteWriter, rule: Rule, replace: boolean): void {
@@ -49,18 +39,5 @@ export function readRule(payload: Uint8Array): Rule {
     ...(comment === undefined ? {} : { comment }),
     ...(handle === undefined ? {} : { handle }),
     ...unknownOf(fields.rest),
-  };
-}
-
-/** Of a rule only what names it and what it says of itself. @throws DecodeError */
-export function readRuleLabel(payload: Uint8Array): RuleLabel {
-  const fields = new Fields(payload, NFGENMSG_SIZE);
-  const comment = fields.viewed(RULE.USERDATA, readComment);
-  return {
-    family: messageFamily(payload),
-    table: fields.text(RULE.TABLE),
-    chain: fields.text(RULE.CHAIN),
-    handle: fields.optionalU64(RULE.HANDLE) ?? 0n,
-    ...(comment === undefined ? {} : { comment }),
   };
 }

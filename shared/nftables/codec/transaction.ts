@@ -6,7 +6,8 @@ import { writeChain } from './chain.ts';
 import { writeElements } from './elements.ts';
 import { toRaw } from './interval.ts';
 import { BATCH, beginMessage, endMessage, NFT_MSG, writeFrame } from './message.ts';
-import { RULE, writeRule } from './rule.ts';
+import { writeRule } from './rule.ts';
+import { RULE } from './rule-attributes.ts';
 import { writeSet } from './set.ts';
 import { writeTable } from './table.ts';
 

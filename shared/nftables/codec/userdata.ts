@@ -44,11 +44,19 @@ export function commentRecord(comment: string, type: number = UDATA_COMMENT): Us
   return { type, value };
 }
 
+/** Strict, so that what it decodes encodes to the same bytes. */
+const decoder = (): TextDecoder => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** The text of a comment record; undefined when it is none that `commentRecord` would write. */
 export function commentText(value: Uint8Array): string | undefined {
-  const text = new TextDecoder().decode(value.subarray(0, -1));
-  const again = new TextEncoder().encode(`${text}\0`);
-  return again.length === value.length && again.every((byte, i) => byte === value[i]) ? text : undefined;
+  const last = value.length - 1;
+  if (value[last] !== 0) return undefined;
+  try {
+    return decoder().decode(value.subarray(0, last));
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -56,6 +64,11 @@ export function commentText(value: Uint8Array): string | undefined {
  * else besides, or is not made of records at all, as other programs' may be: the attribute must then be kept.
  */
 export function readComment(bytes: Uint8Array): { comment?: string; whole: boolean } {
+  // Nearly all there are: one record, the comment.
+  if (bytes[0] === UDATA_COMMENT && bytes[1] === bytes.length - 2) {
+    const comment = commentText(bytes.subarray(2));
+    return comment === undefined ? { whole: false } : { comment, whole: true };
+  }
   let records: UserdataRecord[];
   try {
     records = decodeUserdata(bytes);
@@ -65,5 +78,5 @@ export function readComment(bytes: Uint8Array): { comment?: string; whole: boole
   }
   const record = records.find(({ type }) => type === UDATA_COMMENT);
   const comment = record === undefined ? undefined : commentText(record.value);
-  return comment === undefined ? { whole: false } : { comment, whole: records.length === 1 };
+  return comment === undefined ? { whole: false } : { comment, whole: false };
 }
