@@ -82,7 +82,8 @@ export function parseEnvironment(variables: Variables): Environment {
     throw invalidEnvironment(`${missing.join(', ')} must be set for CNI_COMMAND=${command}`);
   }
   const path: string[] = [];
-  for (const directory of (variables['CNI_PATH'] ?? '').split(':')) if (directory !== '') path.push(directory);
+  for (const directory of (variables['CNI_PATH'] ?? '').split(':'))
+    if (directory !== '') path.push(directory);
   const args = parseArgs(variables['CNI_ARGS'] ?? '');
   if (command === 'GC' || command === 'STATUS') return { command, args, path };
 

@@ -48,7 +48,8 @@ function parseIpv4(text: string): bigint | undefined {
  * @returns `undefined` where `text` is none
  */
 export function parseDecimal(text: string): number | undefined {
-  if (text.length === 0 || text.length > 3 || (text.length > 1 && text.charCodeAt(0) === 48)) return undefined;
+  if (text.length === 0 || text.length > 3 || (text.length > 1 && text.charCodeAt(0) === 48))
+    return undefined;
   let value = 0;
   for (let index = 0; index < text.length; index += 1) {
     const digit = text.charCodeAt(index) - 48;
