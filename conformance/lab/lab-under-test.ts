@@ -34,7 +34,6 @@ export function labsAvailable(): boolean {
 
 /** The compiled executable, built if it is not up to date. */
 export function executable(): string {
-  if (process.env['LABTMP']) return process.env['LABTMP'];
   return `${checkout}/${ensureBuilt(nativeArchitecture())}`;
 }
 
