@@ -49,6 +49,11 @@ export class KernelNftables implements Nftables, Disposable {
     return new KernelNftables(NetlinkSocket.open(NETLINK_NETFILTER, options));
   }
 
+  /** The socket's port: the kernel's announcements of a new generation carry it, so a monitor knows its own. */
+  get portId(): number {
+    return this.#socket.portId;
+  }
+
   run(transaction: Transaction): void {
     const first = this.#socket.takeSequence(messageBound(transaction));
     const { bytes, operations } = encodeTransaction(transaction, first);
