@@ -10,10 +10,12 @@ import { fileIdOf, type StorePaths } from './paths.ts';
 export const SAFETY_CHECK_MS: number = 10_000;
 
 /**
- * How soon after an event to look a second time, in ms: fs.watch of Bun 1.4.5 drops every event that follows the last
- * one it delivered within 2 ms (measured: the second of two writes is lost up to 1.5 ms apart, none from 2 ms on).
+ * How soon after an event to look a second and a third time, in ms: fs.watch of Bun 1.4.5 drops every event that follows
+ * the last one it delivered within 2 ms (measured: the second of two writes is lost up to 1.5 ms apart, none from 2 ms
+ * on), so one look must come later than that.
  */
-const SETTLE_MS = 3;
+const SECOND_LOOK_MS = 1;
+const THIRD_LOOK_MS = 2;
 
 /** While a writer is at its fsync the pauses between looks grow to this, in ms. */
 const LAST_LOOK_MS = 50;
@@ -122,7 +124,7 @@ export class ChangeSignal implements Disposable {
 
   #onEvent(): void {
     this.notify();
-    this.#lookIn(SETTLE_MS);
+    this.#lookIn(SECOND_LOOK_MS);
   }
 
   /** Real time, not the clock's: this waits for another process and its disk. */
@@ -132,7 +134,7 @@ export class ChangeSignal implements Disposable {
       // Asked before anybody reads: a writer that is done by now has made its commit visible.
       const writing = isLocked(this.#paths.lock);
       this.notify();
-      if (writing) this.#lookIn(Math.min(delayMs * 2, LAST_LOOK_MS));
+      if (writing || delayMs < THIRD_LOOK_MS) this.#lookIn(Math.min(delayMs * 2, LAST_LOOK_MS));
     }, delayMs);
   }
 

@@ -12,7 +12,7 @@ const SQLITE_NOTADB = 26;
 
 /**
  * Above this size, in bytes, only the bookkeeping and the nodes are checked at start; other damage is then found when
- * it is read. quick_check and the sums together take about 1.6 s for this much (measured with a warm page cache).
+ * it is read. quick_check and the sums together take 0.7 s for this much (measured, page cache warm, 2 vCPU).
  */
 export const FULL_CHECK_BYTES: number = 256 * 1024 * 1024;
 

@@ -6,7 +6,7 @@ import { overlaps } from '../../ip/cidr.ts';
 import { isTooOld } from '../errors.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { cidrsOf } from '../node-object.ts';
-import { StoreDirectory, sampleKey } from './test-store.ts';
+import { StoreDirectory, sampleKey, sampleObject } from './test-store.ts';
 
 const script = fileURLToPath(new URL('./test-child.ts', import.meta.url));
 
@@ -15,12 +15,21 @@ class Child implements AsyncDisposable {
   readonly #process: Subprocess<'pipe', 'pipe', 'inherit'>;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(directory: StoreDirectory, job: string, name: string, count: number = 0) {
-    this.#process = Bun.spawn([process.execPath, script, job, directory.file, name, String(count)], {
-      stdin: 'pipe',
-      stdout: 'pipe',
-      stderr: 'inherit',
-    });
+  constructor(
+    directory: StoreDirectory,
+    job: string,
+    name: string,
+    count: number = 0,
+    prefix: string[] = [],
+  ) {
+    this.#process = Bun.spawn(
+      [...prefix, process.execPath, script, job, directory.file, name, String(count)],
+      {
+        stdin: 'pipe',
+        stdout: 'pipe',
+        stderr: 'inherit',
+      },
+    );
     this.#lines = lines(this.#process.stdout)[Symbol.asyncIterator]();
   }
 
@@ -140,6 +149,27 @@ describe('several processes', () => {
     await race(directory, 'put', ['a', 'b', 'c'], 5);
     expect(directory.open().list('Service').items).toHaveLength(15);
   });
+});
+
+test('a full disk is an error like any other: nothing is set aside, nothing acknowledged is lost', async () => {
+  using directory = new StoreDirectory();
+  directory.open()[Symbol.dispose]();
+  // No file of the child can grow beyond 600 blocks of 512 bytes.
+  const limited = ['sh', '-c', `trap '' XFSZ; ulimit -f 600; exec "$@"`, 'sh'];
+  await using child = new Child(directory, 'fill', 'x', 0, limited);
+  expect(await child.line()).toBe('ready');
+  child.go();
+  const [result, ...rest] = await child.rest();
+  expect(rest).toEqual(['done']);
+  const [acknowledged, held, name] = result?.split(' ') ?? [];
+  expect(name).toBe('SQLiteError');
+  expect(Number(acknowledged)).toBeGreaterThan(3);
+  expect(held).toBe(acknowledged);
+  const reports: unknown[] = [];
+  const store = directory.open({ report: (report) => reports.push(report) });
+  expect(reports).toEqual([]);
+  expect(store.list('Service').items).toHaveLength(Number(acknowledged));
+  store.put(sampleObject('more'));
 });
 
 describe('kill -9', () => {

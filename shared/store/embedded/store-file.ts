@@ -48,10 +48,12 @@ export class StoreFile implements Disposable {
     if (!options.create && !existsSync(this.paths.file) && !existsSync(this.paths.host)) {
       throw new StoreMissingError(`there is no store at ${file}; start the agent, or name one with --store`);
     }
-    if (statSync(this.paths.file, { throwIfNoEntry: false })?.isFile() === false) {
+    const stat = statSync(this.paths.file, { throwIfNoEntry: false });
+    if (stat?.isFile() === false)
       throw new StoreRefusedError(`${file} is no regular file; name one with --store`);
-    }
     requireLocalFilesystem(this.paths.directory, environment.filesystemType);
+    // The file may be mounted over its directory's entry by itself, as containers do.
+    if (stat !== undefined) requireLocalFilesystem(this.paths.file, environment.filesystemType);
     using _held = this.#lock();
     this.#open();
     this.#beatMs = environment.clock.now().wallMs;

@@ -50,10 +50,24 @@ async function acquire(store: EmbeddedStore): Promise<void> {
   }
 }
 
+/** Writes until the disk is full, says so, and shows that reading still works. */
+function fill(store: EmbeddedStore): void {
+  for (let n = 1; ; n += 1) {
+    try {
+      store.put(sampleObject(`${name}-${n}`, 'x'.repeat(20_000)));
+    } catch (error) {
+      const held = store.list('Service').items.length;
+      process.stdout.write(`${n - 1} ${held} ${error instanceof Error ? error.name : 'error'}\n`);
+      return;
+    }
+  }
+}
+
 const jobs: Readonly<Record<string, (store: EmbeddedStore) => void | Promise<void>>> = {
   increment,
   writePairs,
   acquire,
+  fill,
   put: (store) => {
     for (let n = 0; n < Number(count); n += 1) store.put(sampleObject(`${name}-${n}`));
   },
