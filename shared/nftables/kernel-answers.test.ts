@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { HEADER_SIZE, type NlMessage } from '../netlink/codec/message.ts';
 import { ByteWriter } from '../netlink/codec/wire.ts';
-import type { NetlinkSocket } from '../netlink/socket.ts';
+import type { Answer, NetlinkSocket } from '../netlink/socket.ts';
+import { SyscallError } from '../sys/errno.ts';
 import { writeElements } from './codec/elements.ts';
 import { KernelNftables } from './kernel.ts';
 import { ipv4Addr } from './model/data-type.ts';
 import type { NftSet } from './model/set.ts';
+import { Transaction } from './transaction.ts';
 
 const set: NftSet = { kind: 'set', family: 'ip', table: 't', name: 's', key: [ipv4Addr] };
 
@@ -43,5 +45,43 @@ describe('a list of elements', () => {
   test('of ranges has both ends of neighbours at the same key', () => {
     const ranges: NftSet = { ...set, interval: true };
     expect(scripted([listed(1, 1)]).listElements(ranges)).toHaveLength(2);
+  });
+});
+
+describe('a transaction', () => {
+  const tables = new Transaction()
+    .add({ kind: 'table', family: 'ip', name: 'a' })
+    .add({ kind: 'table', family: 'ip', name: 'b' });
+  const silence: Answer = { acknowledgement: undefined, replies: [], interrupted: false, cutOff: false };
+  const answer = (errno: number, message?: string): Answer => ({
+    ...silence,
+    acknowledgement: { errno, unknown: [], ...(message === undefined ? {} : { message }) },
+  });
+  const answered = (exchange: () => Answer[]): KernelNftables =>
+    new KernelNftables({ takeSequence: () => 1, exchange } as unknown as NetlinkSocket);
+
+  test('is done when its last step is acknowledged', () => {
+    answered(() => [silence, silence, answer(0), silence]).run(tables);
+  });
+
+  test('names the step that was refused, and what the kernel said', () => {
+    const nft = answered(() => [silence, silence, answer(17, 'no way'), silence]);
+    expect(() => nft.run(tables)).toThrow('add table ip b: EEXIST (no way)');
+  });
+
+  test('that is refused as a whole names none', () => {
+    const nft = answered(() => [answer(1), silence, silence, silence]);
+    expect(() => nft.run(tables)).toThrow('commit a transaction: EPERM');
+  });
+
+  test('without any answer is not taken for done', () => {
+    expect(() => answered(() => [silence, silence, silence, silence]).run(tables)).toThrow('EIO');
+  });
+
+  test('too long for the socket says what to raise', () => {
+    const nft = answered(() => {
+      throw new SyscallError('sendto', 90);
+    });
+    expect(() => nft.run(tables)).toThrow('net.core.wmem_max');
   });
 });
