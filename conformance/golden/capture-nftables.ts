@@ -1,7 +1,7 @@
 /**
  * Writes shared/nftables/testing/golden.ts anew: the bytes that the installed nft program sends for each command below. To add a case, add
  * its command here, run `bun conformance/golden/capture-nftables.ts` as root with strace and nft (1.0.6, Debian 12)
- * installed, and look at the difference.
+ * installed, format the file with Biome, and look at the difference.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

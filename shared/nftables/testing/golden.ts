@@ -1,6 +1,6 @@
 /**
  * What the nft program sends, by command: whole netlink messages with the sequence number and the port id at zero, the
- * frame of the batch left out. Captured by strace from nft 1.0.6 on amd64. Made by capture-golden.ts.
+ * frame of the batch left out. Captured by strace from nft 1.0.6 on amd64. Made by conformance/golden/capture-nftables.ts.
  */
 export const golden: Readonly<Record<string, readonly string[]>> = {
   'add table inet x': ['24000000000a010000000000000000000100000006000100780000000800020000000000'],
