@@ -1,17 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { parseNetConf } from '../config/net-conf.ts';
-import { type Cidr, formatCidr, overlaps, parseCidr } from '../ip/cidr.ts';
-import { type Ip, parseIp } from '../ip/ip.ts';
+import { overlaps } from '../ip/cidr.ts';
 import { isLeaseLost, isNameInUse, isOutOfSubnets, isTooOld } from './errors.ts';
 import { ManualClock } from './manual-clock.ts';
-import {
-  LEASE_DURATION_MS,
-  type LeaseBatch,
-  type LeaseEvent,
-  type NodeInfo,
-  type NodeLease,
-  type NodeRegistry,
-} from './registry.ts';
+import { LEASE_DURATION_MS, type NodeRegistry } from './registry.ts';
+import { cidr, ip, LeaseWatcher, sampleNode, show } from './registry-samples.ts';
 import type { PodNetworks, Random } from './subnet-allocator.ts';
 
 /** A registry under test, and a way to see it as another node does. */
@@ -27,75 +20,8 @@ export interface HarnessOptions {
   readonly random: Random;
 }
 
-export function cidr(text: string): Cidr {
-  const parsed = parseCidr(text);
-  if (parsed === undefined) throw new Error(`not a CIDR: ${text}`);
-  return parsed;
-}
-
-export function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (parsed === undefined) throw new Error(`not an address: ${text}`);
-  return parsed;
-}
-
-/** A node with vxlan data whose public address ends in `n`. */
-export function sampleNode(name: string, n: number, more: Partial<NodeInfo> = {}): NodeInfo {
-  return {
-    name,
-    publicIp: ip(`192.0.2.${n}`),
-    publicIpV6: ip(`2001:db8::${n}`),
-    backend: {
-      type: 'vxlan',
-      data: { VNI: 1, VtepMAC: `02:00:00:00:00:0${n}` },
-      v6Data: { VNI: 1, VtepMAC: 'x' },
-    },
-    ...more,
-  };
-}
-
 const v4 = '{"Network":"10.244.0.0/16"}';
 const dual = '{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:244::/48"}';
-
-/** What `acquire` and the events hand out, as text. */
-export function show({ node, subnet, subnetV6 }: NodeLease): string {
-  return [node, subnet && formatCidr(subnet), subnetV6 && formatCidr(subnetV6)].filter(Boolean).join(' ');
-}
-
-/** A running watch whose batches are pulled one by one. */
-export class LeaseWatcher implements AsyncDisposable {
-  readonly #abort = new AbortController();
-  readonly #batches: AsyncIterator<LeaseBatch>;
-  version: string;
-
-  constructor(registry: NodeRegistry, version: string) {
-    this.version = version;
-    this.#batches = registry.watch(version, this.#abort.signal)[Symbol.asyncIterator]();
-  }
-
-  async next(): Promise<readonly LeaseEvent[]> {
-    const { value } = await this.#batches.next();
-    if (value === undefined) return [];
-    this.version = value.version;
-    return value.events;
-  }
-
-  async texts(): Promise<string[]> {
-    const events = await this.next();
-    return events.map((event) =>
-      event.type === 'set' ? `set ${show(event.lease)}` : `removed ${event.node} ${event.reason}`,
-    );
-  }
-
-  abort(): void {
-    this.#abort.abort();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.abort();
-    await this.#batches.return?.();
-  }
-}
 
 /** The contract of NodeRegistry, run against every implementation. */
 export function describeNodeRegistry(

@@ -3,7 +3,8 @@ import { parseNetConf } from '../config/net-conf.ts';
 import { isTooOld } from './errors.ts';
 import { ManualClock } from './manual-clock.ts';
 import { FakeNodeRegistry } from './registry.fake.ts';
-import { describeNodeRegistry, LeaseWatcher, sampleNode } from './registry-contract.ts';
+import { describeNodeRegistry } from './registry-contract.ts';
+import { LeaseWatcher, sampleNode } from './registry-samples.ts';
 
 describeNodeRegistry('fake', async (options) => {
   const registry = new FakeNodeRegistry(options);

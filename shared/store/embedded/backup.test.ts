@@ -14,7 +14,7 @@ import { parseNetConf } from '../../config/net-conf.ts';
 import { isStoreDamaged, isStoreRefused, isTooOld } from '../errors.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { LEASE_DURATION_MS } from '../registry.ts';
-import { LeaseWatcher, sampleNode, show } from '../registry-contract.ts';
+import { LeaseWatcher, sampleNode, show } from '../registry-samples.ts';
 import { backupStore, inspectBackup } from './backup.ts';
 import { removeNode } from './node-records.ts';
 import { EmbeddedRegistry } from './registry.ts';
@@ -101,6 +101,27 @@ describe('backup', () => {
     expect(readFileSync(target).equals(before)).toBe(true);
     chmodSync(folder, 0o700);
   });
+});
+
+test('what killed processes left behind is removed, of the living nothing', () => {
+  using directory = new StoreDirectory();
+  const store = directory.open();
+  store.put(sampleObject('a'));
+  const target = join(directory.path, 'backup.db');
+  // Larger than any process number (/proc/sys/kernel/pid_max is 2^22 at most).
+  const dead = 2 ** 22 + 1;
+  const kept = [
+    `backup.db.${process.ppid}.tmp`,
+    'backup.db.1.txt',
+    `backup.db.${dead}.tmpfile`,
+    'backup.db.x.tmp',
+  ];
+  const gone = [`backup.db.${dead}.tmp`, `backup.db.${dead}.tmp-journal`, `store.db.${dead}.restore`];
+  for (const name of [...kept, ...gone]) writeFileSync(join(directory.path, name), '');
+  backupStore(store, target);
+  restore(store, target);
+  const left = readdirSync(directory.path).filter((name) => /\.(\d+|x)\./.test(name));
+  expect(left.sort()).toEqual(kept.sort());
 });
 
 describe('restore', () => {

@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite';
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fsyncDirectory, rename } from '../../sys/file.ts';
 import { StoreDamagedError, StoreRefusedError } from '../errors.ts';
@@ -8,6 +8,7 @@ import { fileIdOf } from './paths.ts';
 import { APPLICATION_ID } from './schema.ts';
 import type { EmbeddedStore } from './store.ts';
 import { Tables } from './tables.ts';
+import { TemporaryFile } from './temporary.ts';
 
 /** What is in a backup. */
 export interface BackupContents {
@@ -25,24 +26,19 @@ export interface BackupContents {
 export function backupStore(store: EmbeddedStore, target: string): BackupContents {
   const path = resolve(target);
   requireBackupOrNothing(store, path);
-  const temporary = `${path}.${process.pid}.tmp`;
-  rmSync(temporary, { force: true });
+  using temporary = new TemporaryFile(path, 'tmp');
+  store.copyTo(temporary.path);
+  chmodSync(temporary.path, 0o600);
+  const contents = inspectBackup(temporary.path, path);
+  const fd = openSync(temporary.path, 'r+');
   try {
-    store.copyTo(temporary);
-    chmodSync(temporary, 0o600);
-    const contents = inspectBackup(temporary);
-    const fd = openSync(temporary, 'r+');
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    rename(temporary, path);
-    fsyncDirectory(dirname(path));
-    return contents;
+    fsyncSync(fd);
   } finally {
-    rmSync(temporary, { force: true });
+    closeSync(fd);
   }
+  rename(temporary.path, path);
+  fsyncDirectory(dirname(path));
+  return contents;
 }
 
 /**

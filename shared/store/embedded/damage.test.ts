@@ -1,37 +1,12 @@
 import { Database } from 'bun:sqlite';
-import {
-  copyFileSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isStoreDamaged, isStoreRefused, isTooOld } from '../errors.ts';
 import { ManualClock } from '../manual-clock.ts';
-import type { StoreReport } from './open.ts';
-import { EmbeddedStore, type StoreOptions } from './store.ts';
+import { EmbeddedStore } from './store.ts';
+import { openReporting, overwrite } from './test-damage.ts';
 import { StoreDirectory, sampleKey, sampleObject } from './test-store.ts';
-
-/** Small numbers from a seed, the same on every run. */
-function* randomNumbers(seed: number): Generator<number> {
-  for (let state = seed; ; ) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    yield state / 2 ** 32;
-  }
-}
-
-function overwrite(path: string, offset: number, length: number, seed: number = 1): void {
-  const bytes = readFileSync(path);
-  const numbers = randomNumbers(seed);
-  for (let index = 0; index < length; index += 1)
-    bytes[offset + index] = Math.floor((numbers.next().value ?? 0) * 256);
-  writeFileSync(path, bytes);
-}
 
 /** A closed store with objects of 3 kB, so that most of its pages hold objects. */
 function filled(directory: StoreDirectory, objects: number = 200): void {
@@ -41,32 +16,6 @@ function filled(directory: StoreDirectory, objects: number = 200): void {
       transaction.put(sampleObject(`n${index}`, 'x'.repeat(3000)));
   });
   store[Symbol.dispose]();
-}
-
-/** As after kill -9: the files as they are while the store is open, under a name of their own. */
-function crashed(directory: StoreDirectory): string {
-  const store = directory.open();
-  store.put(sampleObject('first'));
-  store.rewrite(() => {});
-  const copy = join(directory.path, 'crashed.db');
-  store.put(sampleObject('second'));
-  for (const suffix of ['', '-wal', '-host', '-lock']) copyFileSync(directory.file + suffix, copy + suffix);
-  store[Symbol.dispose]();
-  return copy;
-}
-
-function openReporting(
-  file: string,
-  options: StoreOptions = {},
-): { store: EmbeddedStore; reports: StoreReport[] } {
-  const reports: StoreReport[] = [];
-  const clock = new ManualClock(Date.UTC(2026, 0, 31, 12));
-  const store = EmbeddedStore.open(file, {
-    report: (report) => reports.push(report),
-    environment: { clock },
-    ...options,
-  });
-  return { store, reports };
 }
 
 const damages: [string, (file: string) => void][] = [
@@ -185,78 +134,6 @@ describe('a damaged store is set aside and replaced', () => {
     expect(kept.sort().map((name) => readFileSync(join(directory.path, name), 'utf8'))).toEqual(
       [2, 3, 4, 5, 6].map((round) => `damaged ${round}`),
     );
-  });
-});
-
-describe('the write-ahead log', () => {
-  test('of a crash is replayed', () => {
-    using directory = new StoreDirectory();
-    const { store, reports } = openReporting(crashed(directory));
-    expect(reports).toEqual([]);
-    expect(store.list('Service').items).toHaveLength(2);
-    store[Symbol.dispose]();
-  });
-
-  test.each<[string, (wal: string) => void]>([
-    ['garbage', (wal) => overwrite(wal, 0, 4096)],
-    ['text', (wal) => writeFileSync(wal, 'x'.repeat(5000))],
-    [
-      'one flipped bit in its header',
-      (wal) => {
-        const bytes = readFileSync(wal);
-        bytes[17] = (bytes[17] ?? 0) ^ 4;
-        writeFileSync(wal, bytes);
-      },
-    ],
-  ])('with %s is set aside; the objects of the last checkpoint stay', (_what, damage) => {
-    using directory = new StoreDirectory();
-    const file = crashed(directory);
-    const checkpointed = new Database(file, { readwrite: true });
-    checkpointed.run('PRAGMA wal_checkpoint(TRUNCATE)');
-    checkpointed.close();
-    const first = openReporting(file);
-    first.store.put(sampleObject('third'));
-    for (const suffix of ['', '-wal', '-host']) copyFileSync(file + suffix, `${file}2${suffix}`);
-    first.store[Symbol.dispose]();
-    damage(`${file}2-wal`);
-    const { store, reports } = openReporting(`${file}2`);
-    expect(reports).toMatchObject([{ type: 'rebuilt', partial: true, reason: /write-ahead log/ }]);
-    expect(store.list('Service').items.map((item) => item.metadata.name)).toEqual(['first', 'second']);
-    expect(store.info.rebuilt).toBeDefined();
-    const aside = `${file}2.damaged-20260131T120000.000Z`;
-    expect([existsSync(aside), existsSync(`${aside}-wal`)]).toEqual([true, true]);
-    store.put(sampleObject('fourth'));
-    store[Symbol.dispose]();
-    const again = openReporting(`${file}2`);
-    expect(again.reports).toEqual([]);
-    expect(again.store.list('Service').items).toHaveLength(3);
-    again.store[Symbol.dispose]();
-  });
-
-  test.each<[string, (wal: string) => void]>([
-    ['cut in the last frame', (wal) => truncateSync(wal, readFileSync(wal).length - 100)],
-    ['with a torn last frame', (wal) => overwrite(wal, readFileSync(wal).length - 2000, 2000)],
-    ['of zeros', (wal) => writeFileSync(wal, Buffer.alloc(8192))],
-    ['of nothing', (wal) => truncateSync(wal, 0)],
-  ])('%s is what a power cut leaves: the store is sound', (_what, damage) => {
-    using directory = new StoreDirectory();
-    const file = crashed(directory);
-    damage(`${file}-wal`);
-    const { store, reports } = openReporting(file);
-    expect(reports).toEqual([]);
-    store.put(sampleObject('a'));
-    expect(store.get(sampleKey('a'))).toBeDefined();
-    store[Symbol.dispose]();
-  });
-
-  test('of another store, left beside a new one, is not replayed into it', () => {
-    using directory = new StoreDirectory();
-    const file = crashed(directory);
-    for (const suffix of ['', '-host', '-lock']) rmSync(file + suffix);
-    const { store, reports } = openReporting(file);
-    expect(reports).toEqual([]);
-    expect(store.list('Service').items.length).toBe(0);
-    store[Symbol.dispose]();
   });
 });
 

@@ -1,8 +1,8 @@
 import { Database } from 'bun:sqlite';
 import { closeSync, copyFileSync, existsSync, openSync, statSync } from 'node:fs';
-import { fsyncDirectory, rename, unlinkIfExists } from '../../sys/file.ts';
+import { fsyncDirectory, rename } from '../../sys/file.ts';
 import { StoreDamagedError, StoreMissingError } from '../errors.ts';
-import { checkDatabase, isLogDamaged } from './check.ts';
+import { checkDatabase, isDamage, isLogDamaged } from './check.ts';
 import type { StoreEnvironment } from './environment.ts';
 import { requireLocalFilesystem } from './filesystem.ts';
 import { checkHost, HEARTBEAT_MS, readHostRecord, writeHostRecord } from './host-record.ts';
@@ -10,6 +10,7 @@ import { fileIdOf, type StorePaths } from './paths.ts';
 import { configure, createSchema } from './schema.ts';
 import { setAside } from './set-aside.ts';
 import { Tables } from './tables.ts';
+import { TemporaryFile } from './temporary.ts';
 
 export interface OpenOptions {
   /** Make the store where there is none. */
@@ -153,21 +154,31 @@ function startOver(
   }
 }
 
-/** Where only the log was damaged: a copy of the main file, as of the last checkpoint, becomes the new store. */
+/**
+ * Where only the log was damaged: a copy of the main file, as of the last checkpoint, becomes the new store. It gets
+ * its place only when it says itself that it was rebuilt, so that a crash in between does not hide the loss.
+ */
 function continueFrom(
   paths: StorePaths,
   aside: string,
   rebuilt: { atMs: number; reason: string },
 ): OpenedStore | undefined {
   if (!existsSync(aside)) return undefined;
-  const copy = `${paths.file}.new`;
-  unlinkIfExists(copy);
-  copyFileSync(aside, copy);
-  rename(copy, paths.file);
+  using copy = new TemporaryFile(paths.file, 'new');
+  copyFileSync(aside, copy.path);
+  if (!markRebuilt(copy.path, rebuilt)) return undefined;
+  rename(copy.path, paths.file);
+  fsyncDirectory(paths.directory);
   const db = connect(paths.file);
+  configure(db);
+  return wrap(db, paths);
+}
+
+/** `false` where the copy is no good either. */
+function markRebuilt(copy: string, rebuilt: { atMs: number; reason: string }): boolean {
+  const db = connect(copy);
   try {
-    if (checkDatabase(db, paths.file, statSync(paths.file).size).result !== 'good')
-      throw new Error('not usable');
+    if (checkDatabase(db, copy, statSync(copy).size).result !== 'good') return false;
     using tables = new Tables(db);
     tables.begin('IMMEDIATE');
     const state = tables.state();
@@ -183,12 +194,13 @@ function continueFrom(
       rebuiltReason: rebuilt.reason,
     });
     tables.commit();
-    return wrap(db, paths);
-  } catch {
-    // The main file is no good either: it stays set aside, and the copy goes.
+    return true;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  } finally {
+    // The last one to close brings its log into the file and removes it.
     db.close();
-    for (const path of [paths.wal, paths.shm, paths.file]) unlinkIfExists(path);
-    return undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Cidr, overlaps } from '../../ip/cidr.ts';
 import type { Instant } from '../clock.ts';
@@ -10,6 +10,7 @@ import { newEpoch } from './open.ts';
 import { fileIdOf, storePaths } from './paths.ts';
 import type { EmbeddedStore } from './store.ts';
 import { type Row, Tables } from './tables.ts';
+import { TemporaryFile } from './temporary.ts';
 
 export interface RestoreResult {
   readonly objects: number;
@@ -23,8 +24,7 @@ export interface RestoreResult {
 export class StagedBackup implements Disposable {
   /** The file that the operator named. */
   readonly source: string;
-  /** Our copy: what was checked is what is read, wherever the backup lies. */
-  readonly copy: string;
+  readonly #copy: TemporaryFile;
 
   /**
    * @param storeFile the store that is to be restored; the copy is made beside it
@@ -33,7 +33,6 @@ export class StagedBackup implements Disposable {
   constructor(source: string, storeFile: string) {
     this.source = resolve(source);
     const paths = storePaths(storeFile);
-    this.copy = `${paths.file}.${process.pid}.restore`;
     if (!existsSync(this.source)) throw new StoreRefusedError(`there is no file ${this.source}`);
     if (fileIdOf(this.source) === fileIdOf(paths.file)) {
       throw new StoreRefusedError(`${this.source} is the store itself; name a backup`);
@@ -43,6 +42,7 @@ export class StagedBackup implements Disposable {
       throw new StoreRefusedError(`${this.source} is a store with a log beside it, not a backup; ${advice}`);
     }
     mkdirSync(paths.directory, { recursive: true, mode: 0o755 });
+    this.#copy = new TemporaryFile(paths.file, 'restore');
     try {
       copyFileSync(this.source, this.copy);
       chmodSync(this.copy, 0o600);
@@ -53,8 +53,13 @@ export class StagedBackup implements Disposable {
     }
   }
 
+  /** Our copy: what was checked is what is read, wherever the backup lies. */
+  get copy(): string {
+    return this.#copy.path;
+  }
+
   [Symbol.dispose](): void {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(this.copy + suffix, { force: true });
+    this.#copy[Symbol.dispose]();
   }
 }
 
