@@ -1,5 +1,6 @@
 import { formatMac } from '../../../shared/ip/mac.ts';
-import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import { NETLINK } from '../../../shared/netlink/codec/message.ts';
+import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { internalError, invalidConfig } from '../../protocol/error.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
@@ -27,7 +28,7 @@ interface Addition {
   readonly config: BridgeConfig;
   readonly key: AttachmentKey;
   readonly netns: OwnedFd;
-  readonly host: Rtnetlink;
+  readonly host: NetlinkSocket;
   readonly rollback: Rollback;
 }
 
@@ -42,7 +43,7 @@ export async function addBridge(request: AddRequest): Promise<Result> {
   const config = readBridgeConfig(conf, env.args);
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   using netns = openPodNetns(env.netns);
-  using host = Rtnetlink.open();
+  using host = NetlinkSocket.open(NETLINK.ROUTE);
   const rollback = new Rollback();
   const addition: Addition = { request, config, key, netns, host, rollback };
   try {
@@ -54,18 +55,17 @@ export async function addBridge(request: AddRequest): Promise<Result> {
 
 async function build(addition: Addition): Promise<Result> {
   const { config, host, key, netns, rollback } = addition;
-  const { socket } = host;
-  const [namesake, present] = readLinks(socket, { name: hostVethName(key) }, { name: config.bridge });
-  const name = chooseHostVethName(socket, key, namesake);
-  const bridge = ensureBridge(socket, config, present);
+  const [namesake, present] = readLinks(host, { name: hostVethName(key) }, { name: config.bridge });
+  const name = chooseHostVethName(host, key, namesake);
+  const bridge = ensureBridge(host, config, present);
   const ipam = await allocate(addition);
   const plan = ipam === undefined ? noAddresses : planAddresses(ipam, config);
   const port = { hairpin: config.hairpinMode, isolated: config.portIsolation };
   const { mtu, mac } = config;
-  const veth = createVethPair(socket, { key, name, netns, mtu, mac, bridge: bridge.index, port });
-  rollback.defer(() => deleteLink(socket, veth));
+  const veth = createVethPair(host, { key, name, netns, mtu, mac, bridge: bridge.index, port });
+  rollback.defer(() => deleteLink(host, veth));
   const pod = configurePod(addition, plan, veth);
-  makeGateway(addition, plan, bridge);
+  await makeGateway(addition, plan, bridge);
   if (config.ipMasq && plan.ips.length > 0) await masquerade(addition, plan);
   return {
     interfaces: finish(addition, veth, pod),
@@ -105,10 +105,14 @@ function configurePod(
   });
 }
 
-function makeGateway({ config, host }: Addition, plan: AddressPlan, bridge: LinkView): void {
+async function makeGateway({ config, host }: Addition, plan: AddressPlan, bridge: LinkView): Promise<void> {
   if (plan.gateways.length === 0) return;
   ensureBridgeAddresses(host, bridge, plan.gateways, config);
-  for (const family of new Set(plan.gateways.map(({ ip }) => ip.family))) enableForwarding(host, family);
+  let done: 4 | 6 | undefined;
+  for (const { ip } of plan.gateways) {
+    if (ip.family !== done) await enableForwarding(ip.family);
+    done = ip.family;
+  }
 }
 
 async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promise<void> {
@@ -126,8 +130,8 @@ async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promi
  */
 function finish(addition: Addition, veth: LinkView, pod: LinkView | undefined): readonly Interface[] {
   const { config, host, request } = addition;
-  const [port = veth, bridge] = readLinks(host.socket, { index: veth.index }, { name: config.bridge });
-  if (!config.disableContainerInterface) awaitCarrier(host.socket, port);
+  const [port = veth, bridge] = readLinks(host, { index: veth.index }, { name: config.bridge });
+  if (!config.disableContainerInterface) awaitCarrier(host, port);
   const { ifname, netns: sandbox } = request.env;
   return [
     { name: config.bridge, ...macOf(bridge) },
@@ -138,8 +142,8 @@ function finish(addition: Addition, veth: LinkView, pod: LinkView | undefined): 
 
 function readPod({ netns }: Addition, { peer }: LinkView): LinkView | undefined {
   if (peer === undefined) return undefined;
-  using pod = Rtnetlink.open({ netns });
-  return readLink(pod.socket, { index: peer });
+  using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
+  return readLink(pod, { index: peer });
 }
 
 function macOf(link: LinkView | undefined): { readonly mac?: string } {

@@ -134,6 +134,7 @@ function readMac(conf: NetConf, args: CniArgs): Uint8Array | undefined {
 }
 
 function readDns(conf: NetConf): Dns | undefined {
+  if (conf.raw['dns'] === undefined) return undefined;
   const { dns } = decodeResult(
     { cniVersion: currentVersion, dns: conf.raw['dns'] },
     { path: 'configuration' },

@@ -7,13 +7,13 @@ import { isNetlinkError } from '../../../shared/netlink/error.ts';
 import type { NetlinkRequest } from '../../../shared/netlink/request.ts';
 import { delAddress, newAddress } from '../../../shared/netlink/requests/address.ts';
 import { newLink, setLink } from '../../../shared/netlink/requests/link.ts';
-import type { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import type { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import { ensureSysctl } from '../../../shared/sys/sysctl.ts';
 import { internalError, invalidConfig } from '../../protocol/error.ts';
+import { broadcastOf } from '../common/broadcast.ts';
 import type { LinkView } from '../common/link-view.ts';
-import { readLink } from '../common/links.ts';
+import { readAddresses, readLink } from '../common/links.ts';
 import type { BridgeConfig } from './config.ts';
 import { AddressConflict, planBridgeAddresses } from './gateways.ts';
 
@@ -54,22 +54,25 @@ function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
 
 /** Gives the bridge the gateways' addresses. With `forceAddress` those that conflict are removed. */
 export function ensureBridgeAddresses(
-  host: Rtnetlink,
+  host: NetlinkSocket,
   bridge: LinkView,
   gateways: readonly Cidr[],
   config: BridgeConfig,
 ): void {
   const { index } = bridge;
-  const present = host.addresses({ index }).map(({ address }) => address);
+  const present: Cidr[] = [];
+  for (const { address } of readAddresses(host, { index })) present.push(address);
   const plan = planOrExplain(present, gateways, config);
   if (plan.add.length === 0) return;
   const requests: NetlinkRequest[] = [
     ...plan.remove.map((address) => delAddress({ index, address })),
-    ...plan.add.map((address) => newAddress({ index, address, flags: gatewayFlags(address, config) })),
+    ...plan.add.map((address) =>
+      newAddress({ index, address, flags: gatewayFlags(address, config), ...broadcastOf(address) }),
+    ),
     // A MAC that was set stays. Otherwise the bridge takes the lowest of its ports', and pods lose their neighbour.
     ...(bridge.mac === undefined ? [] : [setLink({ index, mac: bridge.mac })]),
   ];
-  for (const { error } of host.socket.transact(requests)) if (error && !isHarmless(error)) throw error;
+  for (const { error } of host.transact(requests)) if (error && !isHarmless(error)) throw error;
 }
 
 /** Another pod's ADD, on the same way, may have been faster. */

@@ -36,15 +36,16 @@ export function planAddresses(
     if (gateway === undefined) continue;
     if (config.isGateway) gateways.push({ ip: gateway, prefix: address.prefix });
     const { family } = address.ip;
-    if (config.isDefaultGateway && !routes.some((route) => route.gw && isDefaultRoute(route, family))) {
+    if (config.isDefaultGateway && !hasDefaultRoute(routes, family)) {
       routes.push({ dst: { ip: { family, value: 0n }, prefix: 0 }, gw: gateway });
     }
   }
   return { ips, routes, gateways };
 }
 
-function isDefaultRoute({ dst }: Route, family: 4 | 6): boolean {
-  return dst.ip.family === family && dst.prefix === 0;
+function hasDefaultRoute(routes: readonly Route[], family: 4 | 6): boolean {
+  for (const { dst, gw } of routes) if (gw && dst.ip.family === family && dst.prefix === 0) return true;
+  return false;
 }
 
 /** How the bridge's addresses must change. */
@@ -78,16 +79,23 @@ export function planBridgeAddresses(
   gateways: readonly Cidr[],
   forceAddress: boolean,
 ): BridgeAddressPlan {
-  const missing = gateways.filter((gateway) => !present.some((address) => cidrEquals(address, gateway)));
+  const add: Cidr[] = [];
   const remove: Cidr[] = [];
-  for (const wanted of missing) {
+  for (const wanted of gateways) {
+    if (isAmong(present, wanted)) continue;
+    add.push(wanted);
     for (const address of present) {
-      if (gateways.some((gateway) => cidrEquals(gateway, address)) || !conflicts(address, wanted)) continue;
+      if (isAmong(gateways, address) || !conflicts(address, wanted)) continue;
       if (!forceAddress) throw new AddressConflict(address, wanted);
-      if (!remove.includes(address)) remove.push(address);
+      if (!isAmong(remove, address)) remove.push(address);
     }
   }
-  return { add: missing, remove };
+  return { add, remove };
+}
+
+function isAmong(addresses: readonly Cidr[], wanted: Cidr): boolean {
+  for (const address of addresses) if (cidrEquals(address, wanted)) return true;
+  return false;
 }
 
 function conflicts(present: Cidr, wanted: Cidr): boolean {

@@ -1,8 +1,7 @@
 import type { Plugin } from '../../protocol/plugin.ts';
 import type { Delegate } from './delegate.ts';
-import { Keep } from './keep.ts';
 
-/** A plugin type made of its delegate form: GC's halves one after the other. */
+/** A plugin type made of its delegate form. */
 export function asPlugin(type: string, about: string, delegate: Delegate): Plugin {
   return {
     type,
@@ -11,11 +10,6 @@ export function asPlugin(type: string, about: string, delegate: Delegate): Plugi
     del: (request) => delegate.del(request),
     check: (request) => delegate.check(request),
     status: (request) => delegate.status(request),
-    async gc(request) {
-      const keep = new Keep(request.conf.name, request.valid);
-      const remove = await delegate.prepareGc(request);
-      keep.addRunning();
-      await remove(keep);
-    },
+    gc: async (request) => (await import('./collect-garbage.ts')).collectGarbage(delegate, request),
   };
 }

@@ -80,5 +80,5 @@ export function sha256(text: string): string {
 }
 
 function byteLength(text: string): number {
-  return Buffer.byteLength(text);
+  return new TextEncoder().encode(text).length;
 }

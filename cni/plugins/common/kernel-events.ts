@@ -4,7 +4,6 @@ import { formatIp } from '../../../shared/ip/ip.ts';
 import { IFA_F } from '../../../shared/netlink/codec/address.ts';
 import { RTNLGRP } from '../../../shared/netlink/codec/constants.ts';
 import { NETLINK } from '../../../shared/netlink/codec/message.ts';
-import type { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import type { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import { AF, SOCK } from '../../../shared/sys/constants.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
@@ -13,7 +12,7 @@ import { monotonicMs } from '../../../shared/sys/process.ts';
 import { bindNetlink, openSocket, receive, waitReadable } from '../../../shared/sys/socket.ts';
 import { CniError, tryAgainLater } from '../../protocol/error.ts';
 import type { LinkView } from './link-view.ts';
-import { readLink } from './links.ts';
+import { readAddresses, readLink } from './links.ts';
 
 /** IF_OPER_UP of linux/if.h. */
 const operUp = 6;
@@ -66,10 +65,10 @@ export class KernelEvents implements Disposable {
  *
  * @throws CniError code 101 when somebody else has the address, 11 when the time is over
  */
-export function awaitUsableAddresses(pod: Rtnetlink, events: KernelEvents, link: LinkView): void {
+export function awaitUsableAddresses(pod: NetlinkSocket, events: KernelEvents, link: LinkView): void {
   const deadline = monotonicMs() + detectionTimeoutMs;
   for (;;) {
-    const addresses = pod.addresses({ family: 6, index: link.index });
+    const addresses = readAddresses(pod, { family: 6, index: link.index });
     const duplicate = addresses.find(({ flags }) => (flags & IFA_F.DADFAILED) !== 0);
     if (duplicate) {
       throw new CniError(
@@ -82,7 +81,7 @@ export function awaitUsableAddresses(pod: Rtnetlink, events: KernelEvents, link:
     }
     if (!addresses.some(({ flags }) => (flags & IFA_F.TENTATIVE) !== 0)) return;
     if (events.wait(deadline - monotonicMs())) continue;
-    if (readLink(pod.socket, link)?.operState !== operUp) return;
+    if (readLink(pod, link)?.operState !== operUp) return;
     throw tryAgainLater(`addresses of ${link.name} are still tentative after ${detectionTimeoutMs / 1000} s`);
   }
 }

@@ -4,18 +4,19 @@ import type { Ip } from '../../../shared/ip/ip.ts';
 import { formatIp } from '../../../shared/ip/ip.ts';
 import { IFA_F, SCOPE } from '../../../shared/netlink/codec/address.ts';
 import { IFF } from '../../../shared/netlink/codec/link.ts';
-import { NLM_F } from '../../../shared/netlink/codec/message.ts';
+import { NETLINK, NLM_F } from '../../../shared/netlink/codec/message.ts';
 import type { NetlinkRequest } from '../../../shared/netlink/request.ts';
 import { newAddress } from '../../../shared/netlink/requests/address.ts';
 import { getLink, setLink } from '../../../shared/netlink/requests/link.ts';
 import { newRoute } from '../../../shared/netlink/requests/route.ts';
-import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { inNetns } from '../../../shared/sys/netns.ts';
 import { ensureSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { internalError, invalidConfig } from '../../protocol/error.ts';
 import type { IpConfig, Route } from '../../protocol/result.ts';
+import { broadcastOf } from './broadcast.ts';
 import { awaitUsableAddresses, KernelEvents } from './kernel-events.ts';
 import type { LinkView } from './link-view.ts';
 import { linkOf } from './links.ts';
@@ -32,17 +33,15 @@ export interface PodInterfaceSpec {
 
 /** Gives the container's interface its addresses and routes and sets it up. Returns it as it is then. */
 export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): LinkView {
-  const hasIpv6 = spec.ips.some(({ address }) => address.ip.family === 6);
+  const hasIpv6 = firstOfFamily(spec.ips, 6) !== undefined;
   const detect = hasIpv6 && spec.enableDad;
-  using open = new DisposableStack();
-  const { pod, events } = inNetns(netns, () => {
+  const [socket, listener] = inNetns(netns, () => {
     setParameters(spec, hasIpv6);
-    return {
-      pod: open.use(Rtnetlink.open()),
-      // Opened before the addresses are added, so that no event is missed.
-      events: detect ? open.use(KernelEvents.open()) : undefined,
-    };
+    // The listener is there before the addresses are, so that no event is missed.
+    return [NetlinkSocket.open(NETLINK.ROUTE), detect ? KernelEvents.open() : undefined];
   });
+  using pod = socket;
+  using events = listener;
   const link = configure(pod, spec);
   if (events) awaitUsableAddresses(pod, events, link);
   return link;
@@ -50,26 +49,31 @@ export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): L
 
 /** Sets the interface of a container without addresses up. Returns it as it is then. */
 export function setPodInterfaceUp(netns: OwnedFd, index: number): LinkView {
-  using pod = Rtnetlink.open({ netns });
+  using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
   return runAll(pod, [setLink({ index, flags: IFF.UP })], index);
 }
 
-function configure(pod: Rtnetlink, spec: PodInterfaceSpec): LinkView {
+function configure(pod: NetlinkSocket, spec: PodInterfaceSpec): LinkView {
   const { index } = spec;
-  const addresses = spec.ips.map(({ address }) => {
+  const requests: NetlinkRequest[] = [];
+  for (const { address } of spec.ips) {
     // What nobody looks for duplicates of is usable at once, without waiting for the kernel to find that out.
     const flags = address.ip.family === 6 && !spec.enableDad ? IFA_F.NODAD : 0;
-    return newAddress({ index, address, flags });
-  });
-  const routes = spec.routes.map((route) => routeRequest(route, spec));
-  return runAll(pod, [...addresses, setLink({ index, flags: IFF.UP }), ...routes], index);
+    requests.push(newAddress({ index, address, flags, ...broadcastOf(address) }));
+  }
+  requests.push(setLink({ index, flags: IFF.UP }));
+  for (const route of spec.routes) requests.push(routeRequest(route, spec));
+  return runAll(pod, requests, index);
 }
 
-function runAll(pod: Rtnetlink, requests: readonly NetlinkRequest[], index: number): LinkView {
-  const outcomes = pod.socket.transact([...requests, getLink({ index })]);
-  for (const { error } of outcomes) if (error) throw error;
-  const last = outcomes.at(-1);
-  const link = last && linkOf(last);
+/** Makes all requests and reads the link, in one send. */
+function runAll(pod: NetlinkSocket, requests: NetlinkRequest[], index: number): LinkView {
+  requests.push(getLink({ index }));
+  let link: LinkView | undefined;
+  for (const outcome of pod.transact(requests)) {
+    if (outcome.error) throw outcome.error;
+    link = linkOf(outcome);
+  }
   if (link) return link;
   throw internalError(`link ${index} of the container vanished while it was being set up`);
 }
@@ -93,7 +97,13 @@ function routeRequest(route: Route, spec: PodInterfaceSpec): NetlinkRequest {
 }
 
 function firstGateway(ips: readonly IpConfig[], family: 4 | 6): Ip | undefined {
-  return ips.find(({ gateway }) => gateway?.family === family)?.gateway;
+  for (const { gateway } of ips) if (gateway?.family === family) return gateway;
+  return undefined;
+}
+
+function firstOfFamily(ips: readonly IpConfig[], family: 4 | 6): Ip | undefined {
+  for (const { address } of ips) if (address.ip.family === family) return address.ip;
+  return undefined;
 }
 
 /** Runs in the container's namespace. */
@@ -108,7 +118,7 @@ function setParameters({ ifname, enableDad, ips }: PodInterfaceSpec, hasIpv6: bo
     writeSysctl(`net/ipv6/conf/${ifname}/keep_addr_on_down`, '1');
   } catch (cause) {
     if (!isErrno(cause, 'ENOENT')) throw cause;
-    const first = ips.find(({ address }) => address.ip.family === 6)?.address.ip;
+    const first = firstOfFamily(ips, 6);
     throw invalidConfig(
       `the kernel has no IPv6, but the pod is to get ${first ? formatIp(first) : 'such an address'}`,
       {

@@ -6,7 +6,7 @@ import type { Attachment } from '../../protocol/net-conf.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Dns, IpConfig, Result } from '../../protocol/result.ts';
 import type { Candidate } from './allocator.ts';
-import { candidates, firstFree } from './allocator.ts';
+import { Candidates, firstFree } from './allocator.ts';
 import type { HostLocalConfig } from './config.ts';
 import { readHostLocalConfig } from './config.ts';
 import type { RangeSet } from './ranges.ts';
@@ -39,32 +39,49 @@ export function addHostLocal(request: AddRequest, options: AllocateOptions = {})
 }
 
 function reserveAll(store: AddressStore, config: HostLocalConfig, attachment: Attachment): IpConfig[] {
-  const open = uniqueIps(config.requested);
-  using taken = new DisposableStack();
-  const ips = config.rangeSets.map((set, index): IpConfig => {
-    const wanted = open.findIndex((ip) => rangeFor(set, ip) !== undefined);
-    const [requested] = wanted < 0 ? [] : open.splice(wanted, 1);
-    const { ip, range } =
-      requested === undefined
-        ? reserveNext(store, set, index, attachment)
-        : reserveRequested(store, set, index, attachment, requested);
-    taken.defer(() => void store.release(ip));
-    return { address: { ip, prefix: range.subnet.prefix }, gateway: range.gateway };
-  });
-  if (open.length > 0) {
-    const ranges = config.rangeSets.map(describeRanges).join('; ');
-    throw invalidConfig(`the requested ${open.map(formatIp).join(', ')} cannot be given out`, {
-      details: `each range set gives one address and must contain it; configured: ${ranges}`,
-    });
+  const wanted = uniqueIps(config.requested);
+  const ips: IpConfig[] = [];
+  try {
+    for (const set of config.rangeSets) {
+      const requested = takeRequested(wanted, set);
+      const index = ips.length;
+      const { ip, range } =
+        requested === undefined
+          ? reserveNext(store, set, index, attachment)
+          : reserveRequested(store, set, index, attachment, requested);
+      ips.push({ address: { ip, prefix: range.subnet.prefix }, gateway: range.gateway });
+    }
+    if (wanted.length > 0) throw refuseRequested(wanted, config);
+    return ips;
+  } catch (error) {
+    for (const { address } of ips) store.release(address.ip);
+    throw error;
   }
-  taken.move();
-  return ips;
+}
+
+/** Takes the first of the addresses asked for that the set contains off the list. */
+function takeRequested(wanted: Ip[], set: RangeSet): Ip | undefined {
+  for (let index = 0; index < wanted.length; index++) {
+    const ip = wanted[index];
+    if (ip && rangeFor(set, ip)) {
+      wanted.splice(index, 1);
+      return ip;
+    }
+  }
+  return undefined;
+}
+
+function refuseRequested(wanted: readonly Ip[], config: HostLocalConfig): Error {
+  const ranges = config.rangeSets.map(describeRanges).join('; ');
+  return invalidConfig(`the requested ${wanted.map(formatIp).join(', ')} cannot be given out`, {
+    details: `each range set gives one address and must contain it; configured: ${ranges}`,
+  });
 }
 
 function reserveNext(store: AddressStore, set: RangeSet, index: number, attachment: Attachment): Candidate {
   const last = store.lastReserved(index);
   // Nearly always the first one is free; only when not, the directory is read, once.
-  const [first] = candidates(set, last);
+  const first = new Candidates(set, last).next();
   if (first && store.reserve(first.ip, attachment, index)) return first;
   const names = store.names();
   for (;;) {
@@ -73,7 +90,8 @@ function reserveNext(store: AddressStore, set: RangeSet, index: number, attachme
     if (store.reserve(candidate.ip, attachment, index)) return candidate;
     names.add(formatIp(candidate.ip));
   }
-  for (const candidate of candidates(set, last)) {
+  const again = new Candidates(set, last);
+  for (let candidate = again.next(); candidate; candidate = again.next()) {
     if (store.reservationOf(candidate.ip)?.owner !== undefined) continue;
     // Empty: a power cut took the content. Nobody is writing it now, for the lock is ours.
     store.release(candidate.ip);

@@ -6,7 +6,7 @@
  */
 
 import type { Ip } from '../../../shared/ip/ip.ts';
-import { addIp, compareIp, ipEquals } from '../../../shared/ip/ip.ts';
+import { addIp, ipEquals } from '../../../shared/ip/ip.ts';
 import type { Range, RangeSet } from './ranges.ts';
 import { inRange } from './ranges.ts';
 
@@ -17,18 +17,58 @@ export interface Candidate {
 }
 
 /**
- * Every address of the set once, gateways left out, beginning behind `last`. A `last` outside of the set (the ranges
- * were changed) counts as none. Lazy: an IPv6 range has more addresses than anybody can count.
+ * Walks through every address of a set once, gateways left out, beginning behind `last`. A `last` outside of the set
+ * (the ranges were changed) counts as none. Lazy: an IPv6 range has more addresses than anybody can count.
+ *
+ * Not a generator: the first use of one costs a fresh process 80 µs.
  */
-export function* candidates(set: RangeSet, last: Ip | undefined): Generator<Candidate> {
-  const from = last === undefined ? -1 : set.findIndex((range) => inRange(range, last));
-  if (last !== undefined && from >= 0) {
-    const range = set[from] as Range;
-    yield* stretch(range, next(last, range), range.end);
-    for (let step = 1; step < set.length; step++) yield* whole(set[(from + step) % set.length] as Range);
-    yield* stretch(range, range.start, last);
-  } else {
-    for (const range of set) yield* whole(range);
+export class Candidates {
+  readonly #set: RangeSet;
+  /** Index of the range to look in, and the address that was looked at last; undefined before the range's first. */
+  #at = 0;
+  #previous: Ip | undefined;
+  /** The address that ends the walk, in the range it is in; undefined: the walk ends behind the last range. */
+  readonly #end: Ip | undefined;
+  readonly #endAt: number;
+  #wrapped = false;
+  #over = false;
+
+  constructor(set: RangeSet, last: Ip | undefined) {
+    this.#set = set;
+    const found = last === undefined ? -1 : indexOfRange(set, last);
+    this.#end = found < 0 ? undefined : last;
+    this.#endAt = found;
+    if (found >= 0) {
+      this.#at = found;
+      this.#previous = last;
+    }
+  }
+
+  /** The next one; undefined at the end. */
+  next(): Candidate | undefined {
+    while (!this.#over) {
+      const range = this.#set[this.#at] as Range;
+      if (this.#previous !== undefined && ipEquals(this.#previous, range.end)) {
+        this.#enterNextRange();
+        continue;
+      }
+      const ip = this.#previous === undefined ? range.start : addIp(this.#previous, 1n);
+      this.#previous = ip;
+      if (this.#wrapped && this.#at === this.#endAt && this.#end && ipEquals(ip, this.#end))
+        this.#over = true;
+      if (!ipEquals(ip, range.gateway)) return { ip, range };
+    }
+    return undefined;
+  }
+
+  #enterNextRange(): void {
+    this.#previous = undefined;
+    this.#at++;
+    if (this.#at < this.#set.length) return;
+    this.#at = 0;
+    // From here on it is known ground, up to where the walk began.
+    if (this.#end === undefined || this.#wrapped) this.#over = true;
+    this.#wrapped = true;
   }
 }
 
@@ -38,21 +78,17 @@ export function firstFree(
   last: Ip | undefined,
   isTaken: (ip: Ip) => boolean,
 ): Candidate | undefined {
-  for (const candidate of candidates(set, last)) if (!isTaken(candidate.ip)) return candidate;
-  return undefined;
-}
-
-function whole(range: Range): Generator<Candidate> {
-  return stretch(range, range.start, range.end);
-}
-
-function* stretch(range: Range, from: Ip | undefined, to: Ip): Generator<Candidate> {
-  for (let ip = from; ip !== undefined && compareIp(ip, to) <= 0; ip = next(ip, range)) {
-    if (!ipEquals(ip, range.gateway)) yield { ip, range };
+  const candidates = new Candidates(set, last);
+  for (;;) {
+    const candidate = candidates.next();
+    if (candidate === undefined || !isTaken(candidate.ip)) return candidate;
   }
 }
 
-/** The address behind `ip`, or undefined at the range's end, which may be the family's. */
-function next(ip: Ip, range: Range): Ip | undefined {
-  return ipEquals(ip, range.end) ? undefined : addIp(ip, 1n);
+function indexOfRange(set: RangeSet, ip: Ip): number {
+  for (let index = 0; index < set.length; index++) {
+    const range = set[index];
+    if (range && inRange(range, ip)) return index;
+  }
+  return -1;
 }

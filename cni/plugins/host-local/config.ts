@@ -46,7 +46,7 @@ export function readHostLocalConfig(conf: NetConf, args: CniArgs): HostLocalConf
   return {
     directory: readDirectory(conf),
     rangeSets,
-    routes: decodeResult({ cniVersion: currentVersion, routes: raw['routes'] }, { path: 'ipam' }).routes,
+    routes: readRoutes(raw),
     resolvConf: readString(raw['resolvConf'], 'ipam.resolvConf') || undefined,
     requested: readRequested(conf, args),
   };
@@ -54,8 +54,15 @@ export function readHostLocalConfig(conf: NetConf, args: CniArgs): HostLocalConf
 
 /** The network's directory. All that DEL and GC need: a broken range must not keep an address from its release. */
 export function readDirectory(conf: NetConf): string {
-  const dataDir = readString(conf.ipam?.raw['dataDir'], 'ipam.dataDir') || defaultDataDir;
-  return `${dataDir.replace(/\/+$/, '')}/${conf.name}`;
+  let dataDir = readString(conf.ipam?.raw['dataDir'], 'ipam.dataDir') || defaultDataDir;
+  while (dataDir.endsWith('/')) dataDir = dataDir.slice(0, -1);
+  return `${dataDir}/${conf.name}`;
+}
+
+function readRoutes(raw: JsonObject): readonly Route[] {
+  const { routes } = raw;
+  if (routes === undefined) return [];
+  return decodeResult({ cniVersion: currentVersion, routes }, { path: 'ipam' }).routes;
 }
 
 function requireIpam(conf: NetConf): JsonObject {
@@ -64,44 +71,48 @@ function requireIpam(conf: NetConf): JsonObject {
 }
 
 function readRangeSets(conf: NetConf, raw: JsonObject): readonly RangeSet[] {
-  const sets = [
-    ...readSets(conf.runtimeConfig['ipRanges'], 'runtimeConfig.ipRanges'),
-    ...readSingle(raw),
-    ...readSets(raw['ranges'], 'ipam.ranges'),
-  ];
+  const sets: RangeSet[] = [];
+  readSets(conf.runtimeConfig['ipRanges'], 'runtimeConfig.ipRanges', sets);
+  // The old way to write one range: its keys in the section itself.
+  if (readString(raw['subnet'], 'ipam.subnet')) sets.push([readRange(raw, 'ipam')]);
+  readSets(raw['ranges'], 'ipam.ranges', sets);
   if (sets.length === 0) {
     throw invalidConfig('no address ranges are configured: set ipam.subnet or ipam.ranges');
   }
-  for (const [index, set] of sets.entries()) {
-    const other = sets.findIndex(
-      (later, at) => at > index && set.some((a) => later.some((b) => rangesOverlap(a, b))),
-    );
-    if (other >= 0) {
-      throw invalidConfig(`range sets ${index} and ${other} overlap: make them disjoint`);
-    }
-  }
+  if (sets.length > 1) refuseOverlaps(sets);
   if (!isAtLeast(conf.cniVersion, '0.3.0')) requireOneOfEachFamily(sets, conf.cniVersion);
   return sets;
 }
 
-/** The old way to write one range: its keys in the section itself. */
-function readSingle(raw: JsonObject): readonly RangeSet[] {
-  return readString(raw['subnet'], 'ipam.subnet') ? [[readRange(raw, 'ipam')]] : [];
+function refuseOverlaps(sets: readonly RangeSet[]): void {
+  for (const [index, set] of sets.entries()) {
+    const other = sets.findIndex(
+      (later, at) => at > index && set.some((a) => later.some((b) => rangesOverlap(a, b))),
+    );
+    if (other >= 0) throw invalidConfig(`range sets ${index} and ${other} overlap: make them disjoint`);
+  }
 }
 
-function readSets(value: unknown, path: string): readonly RangeSet[] {
-  return (readArray(value, path) ?? []).map((entry, index) => readSet(entry, `${path}[${index}]`));
+function readSets(value: unknown, path: string, sets: RangeSet[]): void {
+  let index = 0;
+  for (const entry of readArray(value, path) ?? []) sets.push(readSet(entry, `${path}[${index++}]`));
 }
 
 function readSet(value: unknown, path: string): RangeSet {
-  const ranges = (readArray(value, path) ?? []).map((entry, index): Range => {
-    const at = `${path}[${index}]`;
+  const ranges: Range[] = [];
+  for (const entry of readArray(value, path) ?? []) {
+    const at = `${path}[${ranges.length}]`;
     const raw = readObject(entry, at);
     if (raw === undefined) throw decodingFailure(`${at} must be an object, got null`);
-    return readRange(raw, at);
-  });
+    ranges.push(readRange(raw, at));
+  }
   const [first, ...rest] = ranges;
   if (first === undefined) throw invalidConfig(`${path} is empty: it must hold at least one range`);
+  if (rest.length > 0) checkSet(ranges, first, path);
+  return [first, ...rest];
+}
+
+function checkSet(ranges: readonly Range[], first: Range, path: string): void {
   for (const [index, range] of ranges.entries()) {
     if (range.start.family !== first.start.family) {
       throw invalidConfig(`${path} mixes IPv4 and IPv6: put them into sets of their own`);
@@ -109,7 +120,6 @@ function readSet(value: unknown, path: string): RangeSet {
     const other = ranges.findIndex((later, at) => at > index && rangesOverlap(range, later));
     if (other >= 0) throw invalidConfig(`${path}: ranges ${index} and ${other} overlap: make them disjoint`);
   }
-  return [first, ...rest];
 }
 
 function requireOneOfEachFamily(sets: readonly RangeSet[], version: string): void {
@@ -124,19 +134,21 @@ function requireOneOfEachFamily(sets: readonly RangeSet[], version: string): voi
 }
 
 function readRequested(conf: NetConf, args: CniArgs): readonly Ip[] {
+  const ips: Ip[] = [];
   const fromArgs = argValue(args, 'IP');
+  if (fromArgs) ips.push(readRequestedIp(fromArgs, 'CNI_ARGS IP'));
   const cni = readObject(conf.args['cni'], 'args.cni') ?? {};
-  return [
-    ...(fromArgs ? [readRequestedIp(fromArgs, 'CNI_ARGS IP')] : []),
-    ...readRequestedIps(cni['ips'], 'args.cni.ips'),
-    ...readRequestedIps(conf.runtimeConfig['ips'], 'runtimeConfig.ips'),
-  ];
+  readRequestedIps(cni['ips'], 'args.cni.ips', ips);
+  readRequestedIps(conf.runtimeConfig['ips'], 'runtimeConfig.ips', ips);
+  return ips;
 }
 
-function readRequestedIps(value: unknown, path: string): Ip[] {
-  return (readArray(value, path) ?? []).map((entry, index) =>
-    readRequestedIp(readString(entry, `${path}[${index}]`) ?? '', `${path}[${index}]`),
-  );
+function readRequestedIps(value: unknown, path: string, ips: Ip[]): void {
+  let index = 0;
+  for (const entry of readArray(value, path) ?? []) {
+    const at = `${path}[${index++}]`;
+    ips.push(readRequestedIp(readString(entry, at) ?? '', at));
+  }
 }
 
 /** An address, with or without a prefix length, which says nothing: the range knows its own. */

@@ -1,15 +1,12 @@
 import type { Delegate } from '../common/delegate.ts';
 import { addHostLocal } from './add.ts';
-import { checkHostLocal } from './check.ts';
 import { delHostLocal } from './del.ts';
-import { prepareGcHostLocal } from './gc.ts';
-import { statusHostLocal } from './status.ts';
 
-/** host-local, for plugins that call it in their own process. */
+/** host-local, for plugins that call it in their own process. What is rarely called is loaded when it is. */
 export const hostLocal: Delegate = {
   add: addHostLocal,
   del: delHostLocal,
-  check: checkHostLocal,
-  status: statusHostLocal,
-  prepareGc: ({ conf }) => prepareGcHostLocal(conf),
+  check: async (request) => (await import('./check.ts')).checkHostLocal(request),
+  status: async (request) => (await import('./status.ts')).statusHostLocal(request),
+  prepareGc: async ({ conf }) => (await import('./gc.ts')).prepareGcHostLocal(conf),
 };

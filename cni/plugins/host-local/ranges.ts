@@ -49,12 +49,9 @@ export function readRange(raw: JsonObject, path: string): Range {
   if (gateway.family !== subnet.ip.family) {
     throw invalidConfig(`${path}.gateway ${formatIp(gateway)} is not of the family of ${shown}`);
   }
-  for (const [name, ip] of [
-    ['rangeStart', start],
-    ['rangeEnd', end],
-  ] as const) {
-    if (!contains(subnet, ip)) throw invalidConfig(`${path}.${name} ${formatIp(ip)} is not in ${shown}`);
-  }
+  if (!contains(subnet, start))
+    throw invalidConfig(`${path}.rangeStart ${formatIp(start)} is not in ${shown}`);
+  if (!contains(subnet, end)) throw invalidConfig(`${path}.rangeEnd ${formatIp(end)} is not in ${shown}`);
   if (compareIp(start, end) > 0) {
     throw invalidConfig(`${path}: rangeStart ${formatIp(start)} is behind rangeEnd ${formatIp(end)}`);
   }
@@ -63,7 +60,8 @@ export function readRange(raw: JsonObject, path: string): Range {
 
 /** The range of the set that holds `ip`, or undefined. */
 export function rangeFor(set: RangeSet, ip: Ip): Range | undefined {
-  return set.find((range) => inRange(range, ip));
+  for (const range of set) if (inRange(range, ip)) return range;
+  return undefined;
 }
 
 /** True if `ip` lies between the range's ends. */

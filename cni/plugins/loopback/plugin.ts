@@ -5,26 +5,27 @@
 
 import { formatCidr } from '../../../shared/ip/cidr.ts';
 import { isLoopback } from '../../../shared/ip/ip.ts';
-import type { Address } from '../../../shared/netlink/codec/address.ts';
 import { IFF } from '../../../shared/netlink/codec/link.ts';
+import { NETLINK } from '../../../shared/netlink/codec/message.ts';
 import { setLink } from '../../../shared/netlink/requests/link.ts';
-import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import { invalidConfig } from '../../protocol/error.ts';
 import type { AddRequest, CheckRequest, DelRequest, Plugin } from '../../protocol/plugin.ts';
 import type { IpConfig, Result } from '../../protocol/result.ts';
 import { emptyResult } from '../../protocol/result.ts';
+import type { AddressView } from '../common/address-view.ts';
 import { checkFailed } from '../common/check-failed.ts';
-import { readLink } from '../common/links.ts';
+import { readAddresses, readLink } from '../common/links.ts';
 import { openPodNetns, openPodNetnsIfExists } from '../common/pod-netns.ts';
 
 const name = 'lo';
 
 function add({ conf, env }: AddRequest): Result {
   using netns = openPodNetns(env.netns);
-  using pod = Rtnetlink.open({ netns });
-  pod.socket.request(setLink({ name, flags: IFF.UP, changeMask: IFF.UP }));
-  const index = readLink(pod.socket, { name })?.index;
-  const addresses = pod.addresses().filter((address) => address.index === index);
+  using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
+  pod.request(setLink({ name, flags: IFF.UP, changeMask: IFF.UP }));
+  const link = readLink(pod, { name });
+  const addresses = link ? readAddresses(pod, { index: link.index }) : [];
   for (const { address } of addresses) {
     if (!isLoopback(address.ip))
       throw invalidConfig(`lo of the container has the address ${formatCidr(address)}`);
@@ -37,7 +38,7 @@ function add({ conf, env }: AddRequest): Result {
   };
 }
 
-function firstOf(addresses: readonly Address[], family: 4 | 6): IpConfig[] {
+function firstOf(addresses: readonly AddressView[], family: 4 | 6): IpConfig[] {
   const first = addresses.find(({ address }) => address.ip.family === family);
   return first ? [{ address: first.address, interface: 0 }] : [];
 }
@@ -45,14 +46,14 @@ function firstOf(addresses: readonly Address[], family: 4 | 6): IpConfig[] {
 function del({ env }: DelRequest): void {
   using netns = openPodNetnsIfExists(env.netns);
   if (!netns) return;
-  using pod = Rtnetlink.open({ netns });
-  pod.socket.request(setLink({ name, flags: 0, changeMask: IFF.UP }));
+  using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
+  pod.request(setLink({ name, flags: 0, changeMask: IFF.UP }));
 }
 
 function check({ env }: CheckRequest): void {
   using netns = openPodNetns(env.netns);
-  using pod = Rtnetlink.open({ netns });
-  const link = readLink(pod.socket, { name });
+  using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
+  const link = readLink(pod, { name });
   if (!link || (link.flags & IFF.UP) === 0) throw checkFailed('lo of the container is down');
 }
 

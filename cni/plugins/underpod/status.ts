@@ -1,0 +1,18 @@
+import type { StatusRequest } from '../../protocol/plugin.ts';
+import { bridge } from '../bridge/delegate.ts';
+import { readPlaces, renderDelegate } from '../flannel/config.ts';
+import { readSubnetEnvForStatus, statusByRendered } from '../flannel/status.ts';
+import { asBridge, hasIpam } from './as-bridge.ts';
+import { bridgeKeys } from './config.ts';
+
+/** STATUS: subnet.env is there and the bridge ready. */
+export async function statusUnderpod(request: StatusRequest): Promise<void> {
+  const { conf } = request;
+  if (hasIpam(conf)) {
+    await bridge.status({ ...request, conf: asBridge(conf) });
+    return;
+  }
+  const config = { delegate: bridgeKeys(conf), ipam: {} };
+  const env = readSubnetEnvForStatus(readPlaces(conf).subnetFile);
+  await statusByRendered(request, renderDelegate(conf, config, env));
+}
