@@ -13,7 +13,7 @@ import type { NodeInfo, NodeLease, NodeRegistry } from '../../shared/store/regis
 import type { Backend } from './backends/backend.ts';
 import { createBackend } from './backends/registry.ts';
 import type { Clock, Timer } from './clock.ts';
-import { applySysctls, planForwarding } from './forwarding.ts';
+import { planForwarding } from './forwarding.ts';
 import type { KernelEvent } from './kernel/event.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { Membership } from './leases/membership.ts';
@@ -72,7 +72,8 @@ export class Agent {
   readonly #startedAt: number;
   readonly #timers = new Set<Timer>();
   #ready = false;
-  #sysctlsSet = false;
+  /** Parameters that were set or found right: one of them that differs was changed by somebody. */
+  readonly #sysctls = new Set<string>();
   #listening: Disposable | undefined;
   /** When the first event that is not dealt with yet arrived (monotonic ms). */
   #eventAt: number | undefined;
@@ -245,8 +246,13 @@ export class Agent {
     this.metrics.programmed(result.durationMs, result.changes);
     if (this.#eventAt !== undefined) this.metrics.lag(this.#parts.clock.monotonic() - this.#eventAt);
     this.#eventAt = undefined;
-    // A new device comes with the kernel's own settings.
-    if (result.deviceTouched) this.#loop.mark('sysctl');
+    if (result.deviceTouched) {
+      // A new device comes with the kernel's own settings; and what the kernel does in consequence of our own change
+      // is not heard of.
+      for (const key of this.#sysctls)
+        if (this.#backend.devices.some((name) => key.includes(name))) this.#sysctls.delete(key);
+      this.#loop.mark('sysctl', 'network');
+    }
     this.#finished('network');
   }
 
@@ -277,11 +283,11 @@ export class Agent {
       underlays: [v4, v6].flatMap((underlay) => underlay?.name ?? []),
     };
     const wanted = planForwarding(input, (key) => kernel.readSysctl(key));
-    applySysctls(
-      kernel,
-      wanted.filter(({ key }) => !this.#sysctlsSet || this.#repairs.allow('sysctl', key)),
-    );
-    this.#sysctlsSet = true;
+    const allowed = wanted.filter(({ key }) => !this.#sysctls.has(key) || this.#repairs.allow('sysctl', key));
+    for (const { key, value } of allowed) {
+      kernel.writeSysctl(key, value);
+      this.#sysctls.add(key);
+    }
     this.#finished('sysctl');
   }
 

@@ -2,7 +2,6 @@
 
 import { IFF, type Link } from '../../shared/netlink/codec/link.ts';
 import { RTPROT } from '../../shared/netlink/codec/route.ts';
-import type { Kernel } from './kernel/kernel.ts';
 import type { ObservedNetwork } from './network/observed.ts';
 
 /** One parameter and the value that it should have. */
@@ -50,11 +49,6 @@ export function planForwarding(input: ForwardingInput, read: (key: string) => st
     const current = read(key);
     return current !== undefined && current !== value;
   });
-}
-
-/** Sets them. @throws SyscallError */
-export function applySysctls(kernel: Kernel, sysctls: readonly Sysctl[]): void {
-  for (const { key, value } of sysctls) kernel.writeSysctl(key, value);
 }
 
 /**

@@ -10,7 +10,8 @@ import { UsageError } from '../../shared/config/usage-error.ts';
 import { errorText } from '../../shared/log/format.ts';
 import { createLogger, type Logger } from '../../shared/log/logger.ts';
 import { isStoreRefused } from '../../shared/store/errors.ts';
-import { readText } from '../../shared/sys/file.ts';
+import { mkdirp, readText } from '../../shared/sys/file.ts';
+import { tryLock } from '../../shared/sys/lock.ts';
 import { hostname } from '../../shared/sys/process.ts';
 import { Agent } from './agent.ts';
 import { systemClock } from './clock.ts';
@@ -68,6 +69,7 @@ async function run(options: AgentOptions, netConf: NetConf): Promise<number> {
     version,
     onReady: () => notify(log, 'READY=1'),
   });
+  stack.use(onlyOne(options.runDir));
   stack.use(serveSocket(agent, options.runDir));
   if (options.metrics.port !== 0) stack.use(serveTcp(agent, options.metrics, false));
   if (options.healthz.port !== 0) stack.use(serveTcp(agent, options.healthz, true));
@@ -81,6 +83,14 @@ async function run(options: AgentOptions, netConf: NetConf): Promise<number> {
   await agent.run(stop.signal);
   await registry[Symbol.asyncDispose]();
   return 0;
+}
+
+/** Two agents on one node would fight; the kernel lets go of the lock however one ends. */
+function onlyOne(directory: string): Disposable {
+  mkdirp(directory, 0o700);
+  const lock = tryLock(`${directory}/agent.lock`);
+  if (!lock) throw new Error(`another agent is running on this node (it holds ${directory}/agent.lock)`);
+  return lock;
 }
 
 function notify(log: Logger, state: string): void {

@@ -7,6 +7,7 @@ import type { Backend, Desired, SkippedPeer, Underlays } from './backends/backen
 import type { Clock } from './clock.ts';
 import { directRoutes } from './direct-routes.ts';
 import type { Kernel } from './kernel/kernel.ts';
+import { sameButExpiry } from './leases/lease-json.ts';
 import type { Repairs } from './loop/repairs.ts';
 import { type Change, describeObject, objectOf } from './network/change.ts';
 import type { DesiredDevice, DesiredRoute } from './network/desired.ts';
@@ -143,5 +144,5 @@ function blackholes({ subnet, subnetV6 }: NodeLease): DesiredRoute[] {
 }
 
 function same(a: NetworkInput, b: NetworkInput): boolean {
-  return a.lease === b.lease && a.peers === b.peers && a.underlays === b.underlays;
+  return sameButExpiry(a.lease, b.lease) && a.peers === b.peers && a.underlays === b.underlays;
 }

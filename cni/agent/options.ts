@@ -46,12 +46,12 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** The Kubernetes node name, or flanneld's environment for it, or the host's. */
+/** NODE_NAME, or the host's name in the lower case that the kubelet gives it. */
 export function nodeName(
   environment: Readonly<Record<string, string | undefined>>,
   hostName: string,
 ): string {
-  return environment['NODE_NAME'] || hostName;
+  return environment['NODE_NAME'] || hostName.toLowerCase();
 }
 
 /** Checks settings. @throws UsageError that says what to write instead */

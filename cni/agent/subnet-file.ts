@@ -3,15 +3,12 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { mkdirp, readTextIfExists, writeFileAtomic } from '../../shared/sys/file.ts';
-import { stat } from '../../shared/sys/stat.ts';
 
 export class SubnetFile implements Disposable {
   readonly path: string;
   readonly #onTouched: (() => void) | undefined;
   #written: string | undefined;
   #watcher: FSWatcher | undefined;
-  /** The directory that is watched: another one may come in its place. */
-  #watched: bigint | undefined;
 
   /** @param onTouched called when the file may have changed; without it nobody watches */
   constructor(path: string, onTouched?: () => void) {
@@ -36,30 +33,30 @@ export class SubnetFile implements Disposable {
    * @throws SyscallError
    */
   ensure(content: string, mayWrite: () => boolean): boolean {
-    mkdirp(dirname(this.path));
-    this.#watch();
     const differs = this.read() !== content;
     if (differs && !mayWrite()) return false;
-    if (differs) writeFileAtomic(this.path, content, { mode: 0o644 });
+    if (differs) {
+      mkdirp(dirname(this.path));
+      writeFileAtomic(this.path, content, { mode: 0o644 });
+    }
+    // A file that was gone may have gone with its directory, and the watch with that.
+    if (differs || !this.#watcher) this.#watch();
     this.#written = content;
+    // It may have changed before the watch began.
+    if (differs && this.read() !== content) this.#onTouched?.();
     return differs;
   }
 
   #watch(): void {
     if (!this.#onTouched) return;
-    const directory = dirname(this.path);
-    const { ino } = stat(directory);
-    if (this.#watched === ino) return;
     this.#watcher?.close();
+    const directory = dirname(this.path);
     const name = basename(this.path);
-    // An event without a name, or the directory's own, is about the directory itself.
+    // An event without a name, or under the directory's own, is about the directory itself.
     this.#watcher = watch(directory, (_event, file) => {
       if (file === null || file === name || file === basename(directory)) this.#onTouched?.();
     });
-    this.#watcher.on('error', () => {
-      this.#watched = undefined;
-    });
-    this.#watched = ino;
+    this.#watcher.on('error', () => this.#onTouched?.());
   }
 
   [Symbol.dispose](): void {

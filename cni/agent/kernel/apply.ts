@@ -45,6 +45,11 @@ function send(
   const sent: Change[] = [];
   const requests: NetlinkRequest[] = [];
   for (const change of changes) {
+    // The kernel takes no MTU together with options of VXLAN (vxlan_nl2conf: "Cannot change mtu").
+    if (change.kind === 'change-device' && change.repair.vxlan) {
+      sent.push(change);
+      requests.push(setLink({ name: change.device.name, kind: changeableVxlanKind(change.device) }));
+    }
     const request = requestFor(change, indexOf);
     if (request) {
       sent.push(change);
@@ -99,7 +104,6 @@ function requestFor(
         name: device.name,
         ...(repair.mac && { mac: repair.mac }),
         ...(repair.mtu !== undefined && { mtu: repair.mtu }),
-        ...(repair.vxlan && { kind: changeableVxlanKind(device) }),
         ...(repair.up && { flags: IFF.UP, changeMask: IFF.UP }),
       });
     }
@@ -173,7 +177,7 @@ function vxlanKind(device: DesiredDevice): VxlanKind {
   return { kind: 'vxlan', id: vni, local, link: underlay, port, learning, ...(gbp && { gbp: true }) };
 }
 
-/** Without what the kernel takes at creation only: the port, GBP. */
+/** Without what the kernel takes at creation only: the port, GBP ("Cannot change port"). */
 function changeableVxlanKind(device: DesiredDevice): VxlanKind {
   const { vni, local, underlay, learning } = device.vxlan;
   return { kind: 'vxlan', id: vni, local, link: underlay, learning };

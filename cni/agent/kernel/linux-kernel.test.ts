@@ -164,6 +164,22 @@ describe.skipIf(!available)('the kernel', () => {
     cut('ip addr add 192.0.2.7/24 dev eth0');
     expect(converge(kernel, networkOn(underlay, { local: ip('192.0.2.7') }))).toEqual(['change-device']);
     expect(ipJson('link', 'show', 'flannel.1')[0]?.['ifindex']).toBe(before);
+    const [v4, v6] = desired.devices;
+    const smaller = {
+      ...v4,
+      mtu: 1350,
+      mac: mac(55),
+      vxlan: { ...v4?.vxlan, learning: true },
+    } as DesiredDevice;
+    cut('ip link set eth0 mtu 1400');
+    expect(converge(kernel, { ...desired, devices: [smaller, v6 as DesiredDevice] })[0]).toBe(
+      'change-device',
+    );
+    expect(ipJson('link', 'show', 'flannel.1')[0]).toMatchObject({
+      ifindex: before,
+      mtu: 1350,
+      address: '0a:00:00:00:00:37',
+    });
   });
 
   test('a device found with another MAC is taken over, and its neighbours survive the change', () => {

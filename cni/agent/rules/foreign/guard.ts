@@ -13,7 +13,7 @@ import type { KernelEvent } from '../../kernel/event.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { OWN_TABLE } from '../own-table.ts';
 import { trustInFirewalld } from './firewalld.ts';
-import { placeAccept } from './forward-chain.ts';
+import { type FilterChain, placeAccept } from './forward-chain.ts';
 import {
   findIptables,
   type IptablesPrograms,
@@ -21,8 +21,14 @@ import {
   readFilterTable,
   restore,
 } from './iptables.ts';
-import { planIptables } from './iptables-text.ts';
-import { asFilterChain, isForwardChain, planNftChain } from './nft-chain.ts';
+import { isOwnChainRight, OWN_CHAIN, planIptables } from './iptables-text.ts';
+import {
+  asFilterChain,
+  isForwardChain,
+  isOwnNftChainRight,
+  type NftFilterRule,
+  planNftChain,
+} from './nft-chain.ts';
 
 export interface GuardOptions {
   readonly kernel: Kernel;
@@ -97,20 +103,27 @@ export class ForwardGuard {
     networks: readonly Cidr[],
     watched: Set<string>,
   ): Promise<void> {
-    const ipFamily = table.family === 'ip' ? 4 : table.family === 'ip6' ? 6 : undefined;
-    if (ipFamily !== undefined && table.name === 'filter' && chain.name === 'FORWARD') {
-      const lookedAt = await this.#checkIptables('nft', ipFamily, networks);
-      for (const name of lookedAt ?? []) watched.add(key(table.family, table.name, name));
-      if (lookedAt) return;
-    }
     const { nftables } = this.#options.kernel;
-    const read = (name: string): ReturnType<typeof asFilterChain> | undefined => {
+    const watch = (names: readonly string[]): void => {
+      for (const name of names) watched.add(key(table.family, table.name, name));
+    };
+    const read = (name: string): FilterChain<NftFilterRule> | undefined => {
       const found = chains.find((candidate) => candidate.name === name);
       return found && asFilterChain(found, nftables.listRules(table, name));
     };
+    const family = this.#iptablesFamily(table, chain);
+    const programs = family && (await this.#find('nft', family));
+    if (family && programs) {
+      const own = networks.filter((network) => network.ip.family === family);
+      const ownIsRight = isOwnNftChainRight(nftables.listRules(table, OWN_CHAIN), own);
+      const { input, lookedAt } = planIptables(read, own, ownIsRight);
+      watch(lookedAt);
+      await this.#restore(programs, input, 'nft', family, own);
+      return;
+    }
     const filter = asFilterChain(chain, nftables.listRules(table, chain.name));
     const placement = placeAccept(filter, read);
-    for (const name of placement.lookedAt) watched.add(key(table.family, table.name, name));
+    watch(placement.lookedAt);
     const transaction = planNftChain(chain, filter, placement, networks);
     const place = `chain ${chain.name} of table ${table.family} ${table.name}`;
     if (!transaction || !this.#mayPlace(place)) return;
@@ -124,34 +137,43 @@ export class ForwardGuard {
     this.#placedAt(place);
   }
 
-  async #checkLegacy(family: 4 | 6, networks: readonly Cidr[]): Promise<void> {
-    if (this.#options.kernel.legacyFingerprint(family) === undefined) return;
-    const lookedAt = await this.#checkIptables('legacy', family, networks);
-    if (lookedAt) return;
-    this.#tellOnce(
-      `legacy iptables has an IPv${family} filter table, but its programs are missing: install them (iptables-legacy), ` +
-        'else its rules may drop what pods send',
-    );
+  /** The family of a chain that the iptables programs made; `undefined` for one that nft made under that name. */
+  #iptablesFamily(table: Table, chain: Chain): 4 | 6 | undefined {
+    if (table.family === 'inet' || table.name !== 'filter' || chain.name !== 'FORWARD') return undefined;
+    // iptables knows no other priority and no sets; a table with such things it misreads.
+    if (chain.base?.priority !== 0 || this.#options.kernel.nftables.listSets(table).length > 0)
+      return undefined;
+    return table.family === 'ip' ? 4 : 6;
   }
 
-  /** The chains that were looked at; `undefined` when the table cannot be handled by iptables. */
-  async #checkIptables(
+  async #checkLegacy(family: 4 | 6, networks: readonly Cidr[]): Promise<void> {
+    const { kernel } = this.#options;
+    if (kernel.legacyFingerprint(family) === undefined) return;
+    const programs = await this.#find('legacy', family);
+    if (!programs) {
+      this.#tellOnce(
+        `legacy iptables has an IPv${family} filter table, but its programs are missing: install them ` +
+          '(iptables-legacy), else its rules may drop what pods send',
+      );
+      return;
+    }
+    const own = networks.filter((network) => network.ip.family === family);
+    const table = await readFilterTable(kernel, programs);
+    const { input } = planIptables((name) => table.get(name), own, isOwnChainRight(table, own));
+    await this.#restore(programs, input, 'legacy', family, own);
+  }
+
+  async #restore(
+    programs: IptablesPrograms,
+    input: string | undefined,
     variant: IptablesVariant,
     family: 4 | 6,
-    networks: readonly Cidr[],
-  ): Promise<readonly string[] | undefined> {
-    const { kernel } = this.#options;
-    const programs = await this.#find(variant, family);
-    const table = programs && (await readFilterTable(kernel, programs));
-    if (!programs || !table) return undefined;
-    const own = networks.filter((network) => network.ip.family === family);
-    if (own.length === 0) return [];
-    const { input, lookedAt } = planIptables(table, own);
+    own: readonly Cidr[],
+  ): Promise<void> {
     const place = `FORWARD of ${family === 4 ? 'iptables' : 'ip6tables'} (${variant})`;
-    if (input === undefined || !this.#mayPlace(place)) return lookedAt;
-    await restore(kernel, programs, input);
+    if (input === undefined || own.length === 0 || !this.#mayPlace(place)) return;
+    await restore(this.#options.kernel, programs, input);
     this.#placedAt(place);
-    return lookedAt;
   }
 
   async #find(variant: IptablesVariant, family: 4 | 6): Promise<IptablesPrograms | undefined> {

@@ -2,6 +2,7 @@
 
 import { type Cidr, formatCidr, networkOf } from '../../../../shared/ip/cidr.ts';
 import {
+  type ChainLookup,
   type FilterChain,
   type FilterRule,
   type Placement,
@@ -54,37 +55,52 @@ export interface IptablesPlan {
   readonly input: string | undefined;
   /** Chains whose rules decided. */
   readonly lookedAt: readonly string[];
-  /** Some chain drops unless the accept is there. */
-  readonly needed: boolean;
 }
 
-/** Plans the accept of a family's cluster networks in that table. */
-export function planIptables(table: IptablesTable, networks: readonly Cidr[]): IptablesPlan {
-  const wanted = networks.flatMap((network) => {
-    const text = formatCidr(networkOf(network));
-    return [`-s ${text} -j ACCEPT`, `-d ${text} -j ACCEPT`];
-  });
+/**
+ * Plans the accept of a family's cluster networks in a filter table.
+ *
+ * @param ownIsRight whether the agent's own chain there holds what `ownRules` gives
+ */
+export function planIptables(
+  lookup: ChainLookup,
+  networks: readonly Cidr[],
+  ownIsRight: boolean,
+): IptablesPlan {
   const lines: string[] = [];
   const lookedAt = new Set<string>([OWN_CHAIN]);
   let needed = false;
   for (const name of GUARDED) {
-    const chain = table.get(name);
+    const chain = lookup(name);
     if (!chain) continue;
-    const placement = placeAccept(chain, (other) => table.get(other), GUARDED);
+    const placement = placeAccept(chain, lookup, GUARDED);
     for (const other of placement.lookedAt) lookedAt.add(other);
     if (!placement.needed) continue;
     needed = true;
     if (!standsRight(chain, placement, 1)) lines.push(...moveJump(chain, placement));
   }
-  const own = table.get(OWN_CHAIN)?.rules.map((rule) => rule.text);
-  const ownIsRight =
-    own !== undefined && own.length === wanted.length && own.every((rule, at) => rule === wanted[at]);
-  if (!needed || (lines.length === 0 && ownIsRight))
-    return { input: undefined, lookedAt: [...lookedAt], needed };
-  // Declaring the chain empties it; both happen in one transaction.
-  const rules = wanted.map((rule) => `-A ${OWN_CHAIN} ${rule}`);
+  if (!needed || (lines.length === 0 && ownIsRight)) return { input: undefined, lookedAt: [...lookedAt] };
+  // Declaring the chain empties it; all happens in one transaction.
+  const rules = ownRules(networks).map((rule) => `-A ${OWN_CHAIN} ${rule}`);
   const input = ['*filter', `:${OWN_CHAIN} - [0:0]`, ...rules, ...lines, 'COMMIT', ''].join('\n');
-  return { input, lookedAt: [...lookedAt], needed };
+  return { input, lookedAt: [...lookedAt] };
+}
+
+/** The rules of the agent's own chain, as iptables-save prints them. */
+export function ownRules(networks: readonly Cidr[]): string[] {
+  return networks.flatMap((network) => {
+    const text = formatCidr(networkOf(network));
+    return [`-s ${text} -j ACCEPT`, `-d ${text} -j ACCEPT`];
+  });
+}
+
+/** True if the agent's chain in a table that iptables-save printed is right. */
+export function isOwnChainRight(table: IptablesTable, networks: readonly Cidr[]): boolean {
+  const found = table.get(OWN_CHAIN)?.rules.map((rule) => rule.text);
+  const wanted = ownRules(networks);
+  return (
+    found !== undefined && found.length === wanted.length && found.every((rule, at) => rule === wanted[at])
+  );
 }
 
 /** Deletes the jumps that are there, the last first, and puts one before the rule that drops, or at the end. */
@@ -111,7 +127,7 @@ function parseRule(text: string): IptablesRule {
     } else if (word === '-m' && words[at + 1] === 'comment') {
       at += 3;
     } else if (word === '-j' || word === '-g') {
-      effect = effectOf(words[at + 1] ?? '');
+      effect = effectOfTarget(words[at + 1] ?? '');
       // What follows are the target's own options.
       break;
     } else if (word !== '!') {
@@ -126,7 +142,8 @@ function parseRule(text: string): IptablesRule {
 const PASSING =
   /^(LOG|NFLOG|ULOG|MARK|CONNMARK|TCPMSS|TRACE|CT|NFQUEUE|SET|AUDIT|CLASSIFY|DSCP|TOS|TTL|HL|TEE|SECMARK|CONNSECMARK|CHECKSUM)$/;
 
-function effectOf(target: string): FilterRule['effect'] {
+/** What a target does, by its name. */
+export function effectOfTarget(target: string): FilterRule['effect'] {
   switch (target) {
     case 'ACCEPT':
       return 'accept';

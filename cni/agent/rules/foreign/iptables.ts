@@ -31,13 +31,9 @@ export async function findIptables(
   return { save: `${name}-save`, restore: `${name}-restore` };
 }
 
-/** The filter table; `undefined` where nft made it in a way that iptables does not understand. @throws Error */
-export async function readFilterTable(
-  kernel: Kernel,
-  { save }: IptablesPrograms,
-): Promise<IptablesTable | undefined> {
+/** The filter table of legacy iptables. @throws Error */
+export async function readFilterTable(kernel: Kernel, { save }: IptablesPrograms): Promise<IptablesTable> {
   const result = await kernel.run([save, '-t', 'filter']);
-  if (/incompatible/.test(result.stdout + result.stderr)) return undefined;
   if (result.code !== 0) throw failure(save, result);
   return parseIptablesSave(result.stdout);
 }

@@ -1,6 +1,8 @@
 /** Native nftables chains of others at the forward hook: reading them as filter chains, and the accept they get. Pure. */
 
 import type { Cidr } from '../../../../shared/ip/cidr.ts';
+import { ipToBytes } from '../../../../shared/ip/ip.ts';
+import { parseAttributes } from '../../../../shared/netlink/codec/attributes.ts';
 import { daddr, saddr } from '../../../../shared/nftables/build/address.ts';
 import { rule } from '../../../../shared/nftables/build/rule.ts';
 import { accept } from '../../../../shared/nftables/build/statement.ts';
@@ -9,6 +11,7 @@ import type { Expression } from '../../../../shared/nftables/model/expression.ts
 import type { Family } from '../../../../shared/nftables/model/family.ts';
 import type { Rule } from '../../../../shared/nftables/model/rule.ts';
 import { Transaction } from '../../../../shared/nftables/transaction.ts';
+import { bytesEqual } from '../../network/bytes.ts';
 import { sameExpressions } from '../plan-table.ts';
 import {
   type FilterChain,
@@ -17,6 +20,7 @@ import {
   scopeOfInterfaces,
   standsRight,
 } from './forward-chain.ts';
+import { effectOfTarget, OWN_CHAIN } from './iptables-text.ts';
 
 const COMMENT = 'underpod agent: forward pods';
 
@@ -75,14 +79,15 @@ export function planNftChain(
 }
 
 function asFilterRule(source: Rule): NftFilterRule {
-  const ours = source.comment === COMMENT;
   const effect = effectOf(source.expressions);
+  const ours = source.comment === COMMENT || (typeof effect === 'object' && effect.jump === OWN_CHAIN);
   return { rule: source, ours, effect, scope: scopeOf(source.expressions) };
 }
 
 function effectOf(expressions: readonly Expression[]): FilterRule['effect'] {
   const last = expressions.at(-1);
   if (last?.kind === 'reject') return 'drop';
+  if (last?.kind === 'opaque' && last.name === 'target') return effectOfTarget(extensionName(last.data));
   if (last?.kind !== 'verdict') return 'other';
   switch (last.verdict.code) {
     case 'accept':
@@ -103,7 +108,10 @@ function isNeutral(expression: Expression): boolean {
     expression.kind === 'counter' ||
     expression.kind === 'verdict' ||
     expression.kind === 'reject' ||
-    (expression.kind === 'opaque' && (expression.name === 'log' || expression.name === 'counter'))
+    (expression.kind === 'opaque' &&
+      (expression.name === 'log' ||
+        expression.name === 'target' ||
+        (expression.name === 'match' && extensionName(expression.data) === 'comment')))
   );
 }
 
@@ -127,4 +135,42 @@ function scopeOf(expressions: readonly Expression[]): FilterRule['scope'] {
 function nameOf(value: Uint8Array): string {
   const end = value.indexOf(0);
   return new TextDecoder().decode(end < 0 ? value : value.subarray(0, end));
+}
+
+/**
+ * The name of an iptables extension that a rule of iptables over nf_tables uses: NFTA_MATCH_NAME and NFTA_TARGET_NAME
+ * are both 1 (linux/netfilter/nf_tables_compat.h).
+ */
+function extensionName(data: Uint8Array | undefined): string {
+  const name = parseAttributes(data ?? new Uint8Array()).find((attribute) => attribute.type === 1);
+  return name ? nameOf(name.payload) : '';
+}
+
+/**
+ * True if the agent's chain in a table of iptables over nf_tables accepts to and from these networks. Releases of
+ * iptables write an address match differently, so only what all of them have in common is compared.
+ */
+export function isOwnNftChainRight(rules: readonly Rule[], networks: readonly Cidr[]): boolean {
+  const wanted = networks.flatMap((network) => [network, network]);
+  return (
+    rules.length === wanted.length &&
+    rules.every((candidate, at) => {
+      const network = wanted[at];
+      const last = candidate.expressions.at(-1);
+      return (
+        network && last?.kind === 'verdict' && last.verdict.code === 'accept' && mentions(candidate, network)
+      );
+    })
+  );
+}
+
+function mentions(candidate: Rule, network: Cidr): boolean {
+  const bytes = ipToBytes(network.ip).subarray(0, network.prefix >> 3);
+  return candidate.expressions.some(
+    (expression) =>
+      expression.kind === 'cmp' &&
+      expression.op === '==' &&
+      expression.value.length >= bytes.length &&
+      bytesEqual(expression.value.subarray(0, bytes.length), bytes),
+  );
 }

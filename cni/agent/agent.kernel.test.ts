@@ -1,0 +1,223 @@
+import { existsSync, rmSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freshNetns, run, TemporaryDirectory } from '../../conformance/testing/netns.ts';
+import { parseArguments } from '../../shared/config/flags.ts';
+import { parseNetConf } from '../../shared/config/net-conf.ts';
+import { Settings } from '../../shared/config/settings.ts';
+import { parseIp } from '../../shared/ip/ip.ts';
+import { createLogger } from '../../shared/log/logger.ts';
+import { systemClock as storeClock } from '../../shared/store/clock.ts';
+import { FakeNodeRegistry } from '../../shared/store/registry.fake.ts';
+import { Agent } from './agent.ts';
+import { systemClock } from './clock.ts';
+import { AGENT_FLAGS } from './flags.ts';
+import { LinuxKernel } from './kernel/linux-kernel.ts';
+import { agentOptions } from './options.ts';
+
+const available = freshNetns();
+const sh = (script: string): string => run('sh', '-ec', script);
+
+/** What is promised: everything is put right within a second. */
+const PROMISE = 1000;
+
+/** Waits for a condition and returns how long it took. @throws Error when it does not come true in time */
+async function until(what: string, condition: () => boolean, limit = PROMISE): Promise<number> {
+  const start = performance.now();
+  while (!condition()) {
+    if (performance.now() - start > limit) throw new Error(`${what}: not within ${limit} ms`);
+    await Bun.sleep(5);
+  }
+  return performance.now() - start;
+}
+
+/** A text that shows everything the agent has in the kernel. */
+function picture(): string {
+  const shown =
+    sh(`set +e; exec 2>&1; ip -br link show type vxlan | sed 's/@.*//;s/UNKNOWN//'; for d in flannel.1 flannel-v6.1; do
+      ip -d link show $d | grep -o 'mtu [0-9]*\\|link/ether [0-9a-f:]*\\|,UP\\|local [^ ]* dev eth0'; ip -br addr show $d | sed 's/fe80[^ ]*//'
+      ip neigh show dev $d nud permanent; ip -6 neigh show dev $d nud permanent; bridge fdb show dev $d
+    done; ip route show proto 93; ip -6 route show proto 93
+    nft list table inet underpod-agent; iptables-nft -S FORWARD; iptables-legacy -S FORWARD
+    sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding; true`);
+  // A device that was made anew is listed last.
+  return shown
+    .split('\n')
+    .map((line) => line.trim())
+    .sort()
+    .join('\n');
+}
+
+describe.skipIf(!available)('the agent in a namespace of its own', () => {
+  const directory = new TemporaryDirectory();
+  const netConf = parseNetConf('{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:244::/48"}');
+  const registry = new FakeNodeRegistry({ networks: netConf, clock: storeClock() });
+  const lines: string[] = [];
+  let agent: Agent;
+  let stop: AbortController;
+  let end: Promise<void>;
+
+  async function start(): Promise<void> {
+    const args = [`--state-dir=${directory.path}`, `--subnet-file=${directory.join('flannel/subnet.env')}`];
+    const settings = new Settings(AGENT_FLAGS, {
+      flags: parseArguments(args, AGENT_FLAGS).values,
+      environment: {},
+      environmentPrefix: 'FLANNELD_',
+      file: {},
+      fileName: 'none',
+    });
+    agent = new Agent({
+      kernel: LinuxKernel.open(),
+      clock: systemClock,
+      registry,
+      log: createLogger('agent', { level: 'debug', sink: (line) => lines.push(line) }),
+      options: agentOptions(settings, 'n1'),
+      netConf,
+      instance: 'n1',
+      version: '0',
+    });
+    stop = new AbortController();
+    end = agent.run(stop.signal);
+    await until(`ready; ${lines.join('')}`, () => agent.ready, 5000);
+  }
+
+  async function join(n: number): Promise<void> {
+    await registry.acquire({
+      name: `peer-${n}`,
+      publicIp: parseIp(`192.0.2.${100 + n}`)!,
+      publicIpV6: parseIp(`2001:db8::${100 + n}`)!,
+      backend: {
+        type: 'vxlan',
+        data: { VNI: 1, VtepMAC: `0a:00:00:00:04:0${n}` },
+        v6Data: { VNI: 1, VtepMAC: `0a:00:00:00:06:0${n}` },
+      },
+    });
+  }
+
+  beforeAll(async () => {
+    sh(`ip link add eth0 type veth peer name far
+      ip link set far up; ip link set eth0 up; sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+      ip addr add 192.0.2.1/24 dev eth0; ip -6 addr add 2001:db8::1/64 dev eth0 nodad
+      ip route add default via 192.0.2.254; ip -6 route add default via 2001:db8::fe
+      iptables-nft -P FORWARD DROP; iptables-legacy -P FORWARD DROP`);
+    await join(1);
+    await start();
+  });
+
+  afterAll(async () => {
+    stop.abort();
+    await end;
+    directory[Symbol.dispose]();
+  });
+
+  test('a peer that joins and one that leaves are in the kernel at once', async () => {
+    await join(2);
+    await until(
+      'routes of both',
+      () => sh('ip route show proto 93; ip -6 route show proto 93').trim().split('\n').length === 4,
+    );
+    await registry.release('peer-2');
+    await until(
+      'routes of one',
+      () => sh('ip route show proto 93; ip -6 route show proto 93').trim().split('\n').length === 2,
+    );
+  });
+
+  test.each([
+    'ip link del flannel.1',
+    'ip link del flannel-v6.1',
+    'ip link set flannel.1 down',
+    'ip link set flannel-v6.1 down',
+    'ip link set flannel.1 mtu 1400',
+    'ip link set flannel.1 address 0a:00:00:00:00:77',
+    'ip link set flannel.1 type vxlan id 1 local 192.0.2.9',
+    'ip addr flush dev flannel.1',
+    'ip addr add 10.9.9.9/24 dev flannel.1',
+    'ip route flush proto 93',
+    'ip -6 route flush proto 93',
+    'ip route replace $(ip route show proto 93 | cut -d" " -f1) via 192.0.2.9 dev eth0',
+    'ip route add 10.244.200.0/24 via 10.244.200.0 dev flannel.1 onlink',
+    'ip neigh flush dev flannel.1 nud permanent',
+    'ip neigh replace 10.244.200.0 lladdr 0a:00:00:00:00:77 nud permanent dev flannel.1',
+    'bridge fdb del 0a:00:00:00:04:01 dev flannel.1',
+    'bridge fdb replace 0a:00:00:00:06:01 dev flannel-v6.1 dst 2001:db8::9',
+    'bridge fdb add 0a:00:00:00:00:77 dev flannel.1 dst 192.0.2.9',
+    'nft delete table inet underpod-agent',
+    'nft flush chain inet underpod-agent postrouting',
+    'nft insert rule inet underpod-agent forward drop',
+    'iptables-nft -F FORWARD',
+    'iptables-nft -F UNDERPOD-FORWARD',
+    'iptables-nft -I FORWARD -j DROP; iptables-nft -D FORWARD -j DROP; iptables-nft -D FORWARD 1',
+    'iptables-legacy -F FORWARD',
+    'sysctl -qw net.ipv4.ip_forward=0',
+    'sysctl -qw net.ipv6.conf.all.forwarding=0',
+  ])('`%s` is put right within a second', async (command) => {
+    const before = picture();
+    sh(command);
+    // Legacy iptables is looked at once a second; then the mending itself takes a few milliseconds.
+    const limit = command.startsWith('iptables-legacy') ? PROMISE + 300 : PROMISE;
+    await until(`${command}\n${lines.slice(-5).join('')}`, () => picture() === before, limit);
+  });
+
+  test('subnet.env comes back, its directory too', async () => {
+    const path = directory.join('flannel/subnet.env');
+    rmSync(path);
+    await until('the file', () => existsSync(path));
+    rmSync(directory.join('flannel'), { recursive: true });
+    await until('the directory', () => existsSync(path));
+    rmSync(path);
+    await until('the file in the new directory', () => existsSync(path));
+  });
+
+  test('a repaired node is at rest: its own repairs wake it no more', async () => {
+    await agent.idle();
+    const syncs = (): string | undefined => agent.status().lastSync?.at;
+    await until(
+      'a quiet moment',
+      () => {
+        const before = syncs();
+        Bun.sleepSync(150);
+        return before === syncs();
+      },
+      5000,
+    );
+  });
+
+  test('the restart of an agent touches nothing', async () => {
+    // A monitor of ip shows every change; the new agent's start must leave it empty.
+    stop.abort();
+    await end;
+    const monitor = Bun.spawn(['ip', '-o', 'monitor', 'link', 'address', 'route', 'neigh'], {
+      stdout: 'pipe',
+    });
+    const before = picture();
+    await start();
+    expect(picture()).toBe(before);
+    monitor.kill();
+    const seen = (await monitor.stdout.text()).split('\n').filter((line) => /flannel|proto 93/.test(line));
+    expect(seen).toEqual([]);
+    expect(agent.status().repairs).toEqual({});
+  });
+
+  test('an underlay with another address and MTU is followed', async () => {
+    sh(
+      'ip addr flush dev eth0; ip addr add 192.0.2.50/24 dev eth0; ip -6 addr add 2001:db8::1/64 dev eth0 nodad; ip link set eth0 mtu 1400; ip route replace default via 192.0.2.254',
+    );
+    await until(`device\n${lines.slice(-5).join('')}`, () => {
+      const device = sh('ip -d link show flannel.1 2>&1 || true');
+      return device.includes('local 192.0.2.50') && device.includes('mtu 1350');
+    });
+    await until('the registry', () => agent.status().underlays[0]?.publicIp === '192.0.2.50');
+    await until('subnet.env', () =>
+      sh(`cat ${directory.join('flannel/subnet.env')}`).includes('FLANNEL_MTU=1330'),
+    );
+  });
+
+  test('lost events make it look at everything', async () => {
+    const before = picture();
+    // More events than any buffer takes, while the agent's thread is busy with this very command.
+    sh(`ip route del $(ip route show proto 93 | cut -d' ' -f1)
+      for i in $(seq 1 60); do for j in $(seq 1 250); do echo "neigh add 198.18.$i.$j lladdr 02:00:00:00:00:01 dev far nud permanent"; done; done > ${directory.join('batch')}
+      ip -batch ${directory.join('batch')}; ip neigh flush dev far nud permanent`);
+    await until('repaired', () => picture() === before);
+  });
+});

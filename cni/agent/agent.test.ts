@@ -1,0 +1,412 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { parseArguments } from '../../shared/config/flags.ts';
+import { parseNetConf } from '../../shared/config/net-conf.ts';
+import { Settings } from '../../shared/config/settings.ts';
+import { parseCidr } from '../../shared/ip/cidr.ts';
+import { parseIp } from '../../shared/ip/ip.ts';
+import { createLogger } from '../../shared/log/logger.ts';
+import { RTPROT } from '../../shared/netlink/codec/route.ts';
+import { Transaction } from '../../shared/nftables/transaction.ts';
+import { FakeNodeRegistry } from '../../shared/store/registry.fake.ts';
+import type { NodeInfo } from '../../shared/store/registry.ts';
+import { Agent } from './agent.ts';
+import { FakeClock } from './fake-clock.ts';
+import { AGENT_FLAGS } from './flags.ts';
+import { FakeKernel } from './kernel/fake-kernel.ts';
+import { ROUTE_PROTOCOL } from './network/desired.ts';
+import { agentOptions } from './options.ts';
+import { OWN_TABLE } from './rules/own-table.ts';
+
+const HOUR = 3_600_000;
+
+/** A node with its kernel, a cluster's registry and a clock; gone at the end of the test. */
+class TestNode {
+  readonly directory = mkdtempSync(join(tmpdir(), 'underpod-agent-'));
+  readonly clock = new FakeClock();
+  readonly kernel = new FakeKernel();
+  readonly registry: FakeNodeRegistry;
+  readonly netConf = parseNetConf('{"Network":"10.244.0.0/16"}');
+  readonly lines: string[] = [];
+  #running: { readonly stop: AbortController; readonly end: Promise<void> } | undefined;
+
+  constructor() {
+    this.registry = new FakeNodeRegistry({
+      networks: this.netConf,
+      random: () => 0,
+      clock: {
+        now: () => ({ wallMs: this.clock.now(), bootMs: this.clock.monotonic(), bootId: 'boot' }),
+        setTimer: (ms, callback) => {
+          const timer = this.clock.after(ms, callback);
+          return { [Symbol.dispose]: () => timer.cancel() };
+        },
+      },
+    });
+    const { network } = this.kernel;
+    network.addLink('eth0', [cidr('192.0.2.1/24')]);
+    network.routes.push({
+      destination: cidr('0.0.0.0/0'),
+      gateway: ip('192.0.2.254'),
+      oif: network.link('eth0').index,
+      table: 254,
+      protocol: RTPROT.STATIC,
+      scope: 0,
+      type: 1,
+      flags: 0,
+      tos: 0,
+    });
+  }
+
+  /** Starts an agent and lets it settle. */
+  async start(...flags: string[]): Promise<Agent> {
+    const args = [`--state-dir=${this.directory}`, `--subnet-file=${this.directory}/subnet.env`, ...flags];
+    const { values } = parseArguments(args, AGENT_FLAGS);
+    const settings = new Settings(AGENT_FLAGS, {
+      flags: values,
+      environment: {},
+      environmentPrefix: 'FLANNELD_',
+      file: {},
+      fileName: 'none',
+    });
+    const agent = new Agent({
+      kernel: this.kernel,
+      clock: this.clock,
+      registry: this.registry,
+      log: createLogger('agent', { level: 'debug', sink: (line) => this.lines.push(line) }),
+      options: agentOptions(settings, 'n1'),
+      netConf: this.netConf,
+      instance: 'instance-1',
+      version: '0',
+    });
+    const stop = new AbortController();
+    this.#running = { stop, end: agent.run(stop.signal) };
+    await this.pass(500);
+    return agent;
+  }
+
+  /** Lets time pass and everything that it starts come to its end. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+  }
+
+  async stop(): Promise<void> {
+    this.#running?.stop.abort();
+    await this.#running?.end;
+    this.#running = undefined;
+  }
+
+  join(n: number): Promise<unknown> {
+    return this.registry.acquire(peer(n), { subnet: cidr(`10.244.${n}.0/24`) });
+  }
+
+  routes(): string[] {
+    return this.kernel.network.routes
+      .filter((route) => route.protocol === ROUTE_PROTOCOL)
+      .map((route) => `${(route.destination.ip.value >> 8n) & 255n}`)
+      .sort();
+  }
+
+  rules(): number {
+    return this.kernel.nftables.listRules(OWN_TABLE).length;
+  }
+
+  get log(): string {
+    return this.lines.join('');
+  }
+
+  get subnetEnv(): string {
+    return readFileSync(`${this.directory}/subnet.env`, 'utf8');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+const ip = (text: string): NonNullable<ReturnType<typeof parseIp>> => parseIp(text)!;
+const cidr = (text: string): NonNullable<ReturnType<typeof parseCidr>> => parseCidr(text)!;
+
+function peer(n: number): NodeInfo {
+  return {
+    name: `peer-${n}`,
+    publicIp: ip(`192.0.2.${100 + n}`),
+    backend: { type: 'vxlan', data: { VNI: 1, VtepMAC: `0a:00:00:00:00:0${n}` } },
+    instance: `peer-${n}`,
+  };
+}
+
+const nodes: TestNode[] = [];
+const newNode = (): TestNode => {
+  const node = new TestNode();
+  nodes.push(node);
+  return node;
+};
+afterEach(async () => {
+  for (const node of nodes.splice(0)) await node[Symbol.asyncDispose]();
+});
+
+describe('start', () => {
+  test('registers, builds the device, lets pods through, writes subnet.env, and is ready', async () => {
+    const node = newNode();
+    const agent = await node.start();
+    expect(agent.ready).toBe(true);
+    expect(node.subnetEnv).toBe(
+      'FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n',
+    );
+    expect(node.kernel.network.link('flannel.1').mtu).toBe(1450);
+    expect(node.kernel.sysctls.get('net/ipv4/ip_forward')).toBe('1');
+    expect(node.rules()).toBe(1 + 5 + 2);
+    const status = agent.status();
+    expect(status).toMatchObject({ ready: true, node: 'n1', subnets: ['10.244.1.0/24'], problems: [] });
+    expect(status.datastore).toMatchObject({ type: 'embedded', connected: true });
+  });
+
+  test('is not ready without a way to other nodes, and becomes so when one appears', async () => {
+    const node = newNode();
+    const { network } = node.kernel;
+    const [route] = network.routes;
+    network.routes = [];
+    const agent = await node.start();
+    expect(agent.ready).toBe(false);
+    expect(agent.status().problems.join()).toContain('underlay');
+    expect(node.log).toContain('--iface');
+    network.routes = [route!];
+    node.kernel.emit({ kind: 'route', destination: cidr('0.0.0.0/0'), device: 2, protocol: RTPROT.STATIC });
+    await node.pass(500);
+    expect(agent.ready).toBe(true);
+  });
+
+  test('a restart adopts everything: nothing is changed, nothing removed, the MAC stays', async () => {
+    const node = newNode();
+    await node.join(5);
+    await node.start();
+    const mac = node.kernel.network.link('flannel.1').mac;
+    await node.stop();
+    node.kernel.applied.length = 0;
+    const agent = await node.start();
+    expect(agent.ready).toBe(true);
+    expect(node.kernel.applied).toEqual([]);
+    expect(node.kernel.network.link('flannel.1').mac).toEqual(mac);
+  });
+
+  test('a node that lost its disk and its device gets its subnet and MAC from the registry', async () => {
+    const node = newNode();
+    await node.join(1);
+    await node.start();
+    const { mac } = node.kernel.network.link('flannel.1');
+    expect(node.subnetEnv).toContain('10.244.2.1/24');
+    await node.stop();
+    rmSync(node.directory, { recursive: true });
+    node.kernel.network.deleteLink('flannel.1');
+    await node.registry.release('peer-1');
+    await node.start();
+    expect(node.subnetEnv).toContain('10.244.2.1/24');
+    expect(node.kernel.network.link('flannel.1').mac).toEqual(mac);
+  });
+
+  test('stale routes of a former run go, those of peers stay in place', async () => {
+    const node = newNode();
+    await node.join(5);
+    await node.join(6);
+    await node.start();
+    await node.stop();
+    await node.registry.release('peer-6');
+    node.kernel.applied.length = 0;
+    await node.start();
+    expect(node.routes()).toEqual(['5']);
+    expect(node.kernel.applied.map((change) => change.kind)).toEqual([
+      'delete-route',
+      'delete-fdb',
+      'delete-neighbour',
+    ]);
+  });
+
+  test('without its registry a node goes by what it remembers', async () => {
+    const node = newNode();
+    await node.join(5);
+    await node.start();
+    await node.pass(2000);
+    await node.stop();
+    node.kernel.network.deleteLink('flannel.1');
+    node.registry.failure = new Error('the disk is gone');
+    const agent = await node.start();
+    expect(agent.ready).toBe(true);
+    expect(node.routes()).toEqual(['5']);
+    expect(agent.status().datastore).toMatchObject({ connected: false });
+    expect(agent.status().problems.join()).toContain('the disk is gone');
+    node.registry.failure = undefined;
+    await node.pass(60_000);
+    expect(agent.status().datastore.connected).toBe(true);
+  });
+});
+
+describe('peers', () => {
+  test('are programmed when they join and removed when they leave', async () => {
+    const node = newNode();
+    const agent = await node.start();
+    await node.join(5);
+    await node.pass(100);
+    expect(node.routes()).toEqual(['5']);
+    await node.registry.release('peer-5');
+    await node.pass(100);
+    expect(node.routes()).toEqual([]);
+    expect(agent.status().repairs).toEqual({});
+  });
+
+  test('that cannot be reached are named', async () => {
+    const node = newNode();
+    const agent = await node.start();
+    await node.registry.acquire({ ...peer(5), backend: { type: 'host-gw' } });
+    await node.pass(100);
+    expect(agent.status().peers.skipped).toEqual([
+      { node: 'peer-5', why: 'its backend is host-gw, ours is vxlan' },
+    ]);
+    expect(node.routes()).toEqual([]);
+  });
+
+  test('stay after the registry lost its memory, until their leases end or they are back', async () => {
+    const node = newNode();
+    await node.join(5);
+    await node.pass(HOUR);
+    await node.join(6);
+    const agent = await node.start();
+    await node.pass(2000);
+    node.registry.rebuild();
+    await node.pass(2000);
+    expect(node.routes()).toEqual(['5', '6']);
+    expect(agent.status().peers.carried).toBe(2);
+    expect(node.subnetEnv).toContain('10.244.1.1/24');
+
+    // A restart does not forget them either.
+    await node.stop();
+    await node.start();
+    expect(node.routes()).toEqual(['5', '6']);
+
+    // One comes back and stays; the other one's lease ends 24 h after it was given.
+    await node.join(6);
+    await node.pass(23 * HOUR - 10_000);
+    expect(node.routes()).toEqual(['5', '6']);
+    await node.registry.renew(peer(6));
+    await node.pass(60_000);
+    expect(node.routes()).toEqual(['6']);
+  });
+
+  test('the own lease is renewed, and taken again when somebody deletes it', async () => {
+    const node = newNode();
+    await node.start();
+    await node.pass(100 * HOUR);
+    expect((await node.registry.list()).leases.map((lease) => lease.node)).toEqual(['n1']);
+    await node.registry.release('n1');
+    await node.pass(1000);
+    expect((await node.registry.list()).leases.map((lease) => lease.node)).toEqual(['n1']);
+    expect(node.subnetEnv).toContain('10.244.1.1/24');
+  });
+});
+
+describe('repair', () => {
+  test('what somebody deletes comes back at once and is counted', async () => {
+    const node = newNode();
+    await node.join(5);
+    const agent = await node.start();
+    const { kernel } = node;
+    const { index } = kernel.network.link('flannel.1');
+    kernel.network.deleteLink('flannel.1');
+    kernel.emit({ kind: 'link', index, name: 'flannel.1' });
+    kernel.nftables.run(new Transaction().deleteTable(OWN_TABLE));
+    kernel.emit({ kind: 'nftables', family: OWN_TABLE.family, table: OWN_TABLE.name });
+    kernel.sysctls.set('net/ipv4/ip_forward', '0');
+    kernel.emit({ kind: 'forwarding', family: 4 });
+    await node.pass(100);
+    expect(node.routes()).toEqual(['5']);
+    expect(node.rules()).toBe(8);
+    expect(kernel.sysctls.get('net/ipv4/ip_forward')).toBe('1');
+    expect(agent.status().repairs).toEqual({
+      device: 1,
+      address: 1,
+      neighbour: 1,
+      fdb: 1,
+      route: 1,
+      nftables: 1,
+      sysctl: 1,
+    });
+  });
+
+  test('a fight is not fought: repairs get rare, one line tells of it', async () => {
+    const node = newNode();
+    await node.join(5);
+    await node.start();
+    const { kernel } = node;
+    let undone = 0;
+    for (let round = 0; round < 600; round++) {
+      const before = kernel.network.routes.length;
+      kernel.network.routes = kernel.network.routes.filter((route) => route.protocol !== ROUTE_PROTOCOL);
+      if (kernel.network.routes.length < before) undone += 1;
+      kernel.emit({ kind: 'route', destination: cidr('10.244.5.0/24'), device: 0, protocol: ROUTE_PROTOCOL });
+      await node.pass(100);
+    }
+    expect(undone).toBeGreaterThan(10);
+    expect(undone).toBeLessThan(20);
+    expect(node.lines.filter((line) => line.includes('keeps undoing'))).toHaveLength(1);
+    // Once the other side gives up, the next look mends it.
+    await node.pass(15_000);
+    expect(node.routes()).toEqual(['5']);
+  });
+
+  test('with --repair=false nobody listens, and what was deleted stays deleted', async () => {
+    const node = newNode();
+    await node.join(5);
+    await node.start('--repair=false');
+    expect(node.kernel.listeners).toBe(0);
+    node.kernel.network.routes = node.kernel.network.routes.filter(
+      (route) => route.protocol !== ROUTE_PROTOCOL,
+    );
+    await node.pass(120_000);
+    expect(node.routes()).toEqual([]);
+  });
+
+  test('what the kernel refuses is tried again, and told once', async () => {
+    const node = newNode();
+    node.kernel.refuse = (change) => change.kind === 'set-route';
+    await node.join(5);
+    const agent = await node.start();
+    expect(agent.ready).toBe(false);
+    await node.pass(60_000);
+    expect(node.lines.filter((line) => line.includes('refused route 10.244.5.0/24'))).toHaveLength(1);
+    node.kernel.refuse = undefined;
+    await node.pass(60_000);
+    expect(node.routes()).toEqual(['5']);
+    expect(agent.ready).toBe(true);
+  });
+
+  test('another address of the underlay is followed: device, registry and rules', async () => {
+    const node = newNode();
+    await node.start();
+    const { network } = node.kernel;
+    const { index } = network.link('eth0');
+    network.addresses = network.addresses.filter((address) => address.index !== index);
+    node.kernel.emit({ kind: 'address', index, family: 4 });
+    await node.pass(100);
+    expect(node.log).toContain('lost its address');
+    network.addAddress(index, cidr('192.0.2.77/24'));
+    node.kernel.emit({ kind: 'address', index, family: 4 });
+    await node.pass(200);
+    const { kind } = network.link('flannel.1');
+    expect(kind?.kind === 'vxlan' && kind.local).toEqual(ip('192.0.2.77'));
+    expect((await node.registry.list()).leases[0]?.publicIp).toEqual(ip('192.0.2.77'));
+  });
+});
+
+test('SIGTERM leaves device, routes, rules and lease, and lets go of the kernel', async () => {
+  const node = newNode();
+  await node.join(5);
+  await node.start();
+  await node.stop();
+  expect(node.routes()).toEqual(['5']);
+  expect(node.rules()).toBe(8);
+  expect(node.kernel.disposed).toBe(true);
+  expect(node.kernel.listeners).toBe(0);
+  expect((await node.registry.list()).leases).toHaveLength(2);
+});
