@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest';
+import { parseCidr } from '../../shared/ip/cidr.ts';
+import { RTPROT } from '../../shared/netlink/codec/route.ts';
+import { type ForwardingInput, planForwarding } from './forwarding.ts';
+import { FakeNetwork } from './kernel/fake-network.ts';
+
+const cidr = (text: string): NonNullable<ReturnType<typeof parseCidr>> => parseCidr(text)!;
+
+/** eth0 towards the nodes, wlan0 with a router's route, eth1 with a router's address, br0 with neither. */
+function machine(): FakeNetwork {
+  const network = new FakeNetwork();
+  network.addLink('eth0', [cidr('2001:db8::1/64')]);
+  const wlan0 = network.addLink('wlan0');
+  const eth1 = network.addLink('eth1');
+  network.addLink('br0', [cidr('fd00:1::1/64')]);
+  network.addAddress(eth1.index, cidr('2001:db8:1::5/64'), { protocol: 2 });
+  network.routes.push({
+    destination: cidr('::/0'),
+    oif: wlan0.index,
+    table: 254,
+    protocol: RTPROT.RA,
+    scope: 0,
+    type: 1,
+    flags: 0,
+    tos: 0,
+  });
+  return network;
+}
+
+function plan(part: Partial<ForwardingInput>, sysctls: Record<string, string>): string[] {
+  const input = { v4: false, v6: false, observed: machine(), devices: [], underlays: ['eth0'], ...part };
+  return planForwarding(input, (key) => sysctls[key]).map(({ key, value }) => `${key}=${value}`);
+}
+
+const accept = (link: string, value: string): [string, string] => [`net/ipv6/conf/${link}/accept_ra`, value];
+const off = {
+  'net/ipv4/ip_forward': '0',
+  'net/ipv6/conf/all/forwarding': '0',
+  ...Object.fromEntries(['eth0', 'wlan0', 'eth1', 'br0', 'lo'].map((link) => accept(link, '1'))),
+};
+
+describe('forwarding', () => {
+  test('is switched on for the families that the cluster has', () => {
+    expect(plan({ v4: true }, off)).toEqual(['net/ipv4/ip_forward=1']);
+    expect(plan({ v4: true }, { ...off, 'net/ipv4/ip_forward': '1' })).toEqual([]);
+  });
+
+  test('of IPv6 comes after accept_ra=2 wherever a router is listened to', () => {
+    expect(plan({ v6: true }, off)).toEqual([
+      'net/ipv6/conf/eth0/accept_ra=2',
+      'net/ipv6/conf/wlan0/accept_ra=2',
+      'net/ipv6/conf/eth1/accept_ra=2',
+      'net/ipv6/conf/all/forwarding=1',
+    ]);
+  });
+
+  test('leaves an accept_ra that somebody chose alone, and everything once it is on', () => {
+    const chosen = { ...off, ...Object.fromEntries([accept('eth0', '0'), accept('wlan0', '2')]) };
+    expect(plan({ v6: true }, chosen)).toEqual([
+      'net/ipv6/conf/eth1/accept_ra=2',
+      'net/ipv6/conf/all/forwarding=1',
+    ]);
+    expect(plan({ v6: true }, { ...off, 'net/ipv6/conf/all/forwarding': '1' })).toEqual([]);
+  });
+
+  test('a kernel without IPv6 has nothing to set', () => {
+    expect(plan({ v4: true, v6: true, devices: ['flannel.1'] }, { 'net/ipv4/ip_forward': '0' })).toEqual([
+      'net/ipv4/ip_forward=1',
+    ]);
+  });
+});
+
+test('the tunnel takes no advertisements, and a strict source check is made loose there', () => {
+  const device = { 'net/ipv6/conf/flannel.1/accept_ra': '1', 'net/ipv4/conf/flannel.1/rp_filter': '0' };
+  expect(plan({ devices: ['flannel.1'] }, { ...device, 'net/ipv4/conf/all/rp_filter': '2' })).toEqual([
+    'net/ipv6/conf/flannel.1/accept_ra=0',
+  ]);
+  expect(plan({ devices: ['flannel.1'] }, { ...device, 'net/ipv4/conf/all/rp_filter': '1' })).toEqual([
+    'net/ipv6/conf/flannel.1/accept_ra=0',
+    'net/ipv4/conf/flannel.1/rp_filter=2',
+  ]);
+  const settled = { 'net/ipv6/conf/flannel.1/accept_ra': '0', 'net/ipv4/conf/flannel.1/rp_filter': '2' };
+  expect(plan({ devices: ['flannel.1'] }, { ...settled, 'net/ipv4/conf/all/rp_filter': '1' })).toEqual([]);
+});

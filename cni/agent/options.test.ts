@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import { parseArguments } from '../../shared/config/flags.ts';
+import { Settings } from '../../shared/config/settings.ts';
+import { UsageError } from '../../shared/config/usage-error.ts';
+import { parseCidr } from '../../shared/ip/cidr.ts';
+import { formatIp } from '../../shared/ip/ip.ts';
+import { AGENT_FLAGS, UNBUILT_FLAGS } from './flags.ts';
+import { type AgentOptions, agentOptions, nodeName } from './options.ts';
+import { parseSubnets, renderSubnetEnv } from './subnet-env.ts';
+
+function options(
+  args: string[],
+  environment: Record<string, string> = {},
+  file: Record<string, unknown> = {},
+): AgentOptions {
+  const flags = parseArguments(args, AGENT_FLAGS).values;
+  const sources = { flags, environment, environmentPrefix: 'FLANNELD_', file, fileName: 'config.yaml' };
+  return agentOptions(new Settings(AGENT_FLAGS, sources), 'n1');
+}
+
+describe('options', () => {
+  test("defaults are flanneld's, but for masquerading", () => {
+    expect(options([])).toMatchObject({
+      netConfigPath: '/etc/kube-flannel/net-conf.json',
+      subnetFile: '/run/flannel/subnet.env',
+      lease: { ttlMs: 86_400_000, renewMarginMs: 3_600_000 },
+      rules: { ipMasq: true, fullyRandom: true, forward: true, blackhole: false, resyncMs: 5000 },
+      metrics: { address: '127.0.0.1', port: 9320 },
+      healthz: { address: '0.0.0.0', port: 0 },
+      repair: true,
+      datastore: { type: 'embedded' },
+    });
+  });
+
+  test("a kube-flannel manifest's arguments and environment work", () => {
+    const merged = options(['--ip-masq', '-iface=eth1', '--kube-subnet-mgr=false'], {
+      FLANNELD_IFACE_REGEX: '^wl',
+      FLANNELD_PUBLIC_IP: '203.0.113.5',
+      FLANNELD_IP_MASQ_FULLY_RANDOM_DISABLE: 'true',
+    });
+    expect(merged.underlay.interfaces).toEqual(['eth1']);
+    expect(merged.underlay.patterns).toEqual([/^wl/]);
+    expect(merged.underlay.publicIp && formatIp(merged.underlay.publicIp)).toBe('203.0.113.5');
+    expect(merged.rules.fullyRandom).toBe(false);
+  });
+
+  test.each(UNBUILT_FLAGS.map((flag) => [flag.name]))(
+    '--%s is known and answered with the way out',
+    (name) => {
+      expect(() => options([`--${name}=true`])).toThrow(UsageError);
+      expect(() => options([`--${name}=true`])).toThrow(/not built yet. Use the embedded store/);
+      const variable = `FLANNELD_${name.toUpperCase().replaceAll('-', '_')}`;
+      expect(() => options([], { [variable]: 'true' })).toThrow(/from the environment/);
+    },
+  );
+
+  test.each([
+    [['--datastore=kubernetes'], /--datastore=kubernetes is not built yet/],
+    [['--datastore=mysql'], /embedded or kubernetes or etcd/],
+    [['--public-ip=2001:db8::1'], /must be an IPv4 address/],
+    [['--iface-can-reach=nowhere'], /must be an IP address/],
+    [['--iface-regex=('], /no regular expression/],
+    [['--subnet-lease-renew-margin=1440'], /1 to 1439/],
+    [['--lease-ttl=5ms'], /at least 1s/],
+    [['--metrics-port=70000'], /0 to 65535/],
+  ])('%j is refused', (args, message) => {
+    expect(() => options(args)).toThrow(message);
+  });
+
+  test('the reason for the datastore is told', () => {
+    expect(options([]).datastore.why).toContain('default');
+    expect(options([], {}, { datastore: 'embedded' }).datastore.why).toContain('file');
+  });
+
+  test('a node is called NODE_NAME, else as its host in lower case', () => {
+    expect(nodeName({ NODE_NAME: 'n7' }, 'Host')).toBe('n7');
+    expect(nodeName({}, 'Host')).toBe('host');
+    expect(() =>
+      agentOptions(
+        new Settings(AGENT_FLAGS, {
+          flags: new Map(),
+          environment: {},
+          environmentPrefix: 'X_',
+          file: {},
+          fileName: '',
+        }),
+        '',
+      ),
+    ).toThrow(/NODE_NAME/);
+  });
+});
+
+describe('subnet.env', () => {
+  const cidr = (text: string): NonNullable<ReturnType<typeof parseCidr>> => parseCidr(text)!;
+  const v4 = { network: cidr('10.244.0.0/16'), subnet: cidr('10.244.3.0/24') };
+  const v6 = { networkV6: cidr('fd00:244::/48'), subnetV6: cidr('fd00:244:0:3::/64') };
+
+  test("has flannel's keys in flannel's order", () => {
+    expect(renderSubnetEnv({ ...v4, ...v6, mtu: 1430, ipMasq: true })).toBe(
+      'FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\n' +
+        'FLANNEL_IPV6_NETWORK=fd00:244::/48\nFLANNEL_IPV6_SUBNET=fd00:244:0:3::1/64\n' +
+        'FLANNEL_MTU=1430\nFLANNEL_IPMASQ=true\n',
+    );
+    expect(renderSubnetEnv({ ...v6, mtu: 1430, ipMasq: false })).not.toContain('FLANNEL_NETWORK');
+  });
+
+  test('tells a restarted node its old subnets, whoever wrote it', () => {
+    expect(parseSubnets(renderSubnetEnv({ ...v4, ...v6, mtu: 1, ipMasq: true }))).toEqual({
+      subnet: cidr('10.244.3.1/24'),
+      subnetV6: cidr('fd00:244:0:3::1/64'),
+    });
+    expect(parseSubnets('')).toEqual({});
+    expect(parseSubnets('FLANNEL_SUBNET=x\nFLANNEL_IPV6_SUBNET=10.0.0.1/24\n')).toEqual({});
+  });
+});
