@@ -1,5 +1,6 @@
 /** Debian's own kernel, unpacked below build/ and never installed, with the few modules that the VM starts with. */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { debianPackage, dependencyOf } from '../build/debian-package.ts';
 
 export interface Kernel {
@@ -49,6 +50,7 @@ function kernelPackage(): string {
   const known = 'build/debian/amd64/kernel-package';
   if (existsSync(known)) return readFileSync(known, 'utf8').trim();
   const name = dependencyOf('linux-image-amd64', 'amd64', /^linux-image-\d/);
+  mkdirSync(dirname(known), { recursive: true });
   writeFileSync(known, `${name}\n`);
   return name;
 }

@@ -23,10 +23,15 @@ export interface VmOutcome {
 }
 
 /** The script that takes over from the initramfs. It never returns: the last line turns the machine off. */
-const START = (release: string, modules: string): string => `
+const START = (release: string, modules: string, checkout: string): string => `
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
 mount -t tmpfs run /run
+# The checkout may lie in /tmp.
+mkdir -p /run/checkout
+mount --bind ${checkout} /run/checkout
 mount -t tmpfs -o mode=1777 tmp /tmp
+mkdir -p ${checkout}
+mount --bind /run/checkout ${checkout}
 mkdir -p /dev/pts /dev/shm /lib/modules/${release}
 mount -t devpts pts /dev/pts
 mount -t tmpfs shm /dev/shm
@@ -52,7 +57,10 @@ export async function runInVm(run: VmRun): Promise<VmOutcome> {
   try {
     const shared = `${scratch}/shared`;
     mkdirSync(shared);
-    writeFileSync(`${shared}/start`, START(kernel.release, kernel.modules));
+    writeFileSync(
+      `${shared}/start`,
+      START(kernel.release, shellQuote(kernel.modules), shellQuote(process.cwd())),
+    );
     writeFileSync(
       `${shared}/environment`,
       `cd ${shellQuote(process.cwd())}\nexport UNDERPOD_VM=${kernel.release}\n`,
