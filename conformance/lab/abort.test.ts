@@ -41,6 +41,17 @@ describe.skipIf(!labsAvailable())('an aborted run', () => {
     expect(existsSync(lab.instance.directory)).toBe(false);
   });
 
+  test('Ctrl-C removes everything at once', async () => {
+    await using lab = new LabUnderTest('interrupted');
+    const child = lab.spawn('up', '--binary', executable(), '--nodes', '2', '--ipv', '4');
+    await until(() => existsSync(lab.instance.socket), 'the lab to be built');
+    const members = membersOf(lab.instance.readState()?.parent.pid ?? 0);
+    child.kill('SIGINT');
+    expect(await child.exited).toBe(130);
+    expect(members.filter(isAlive)).toEqual([]);
+    expect(existsSync(lab.instance.directory)).toBe(false);
+  });
+
   test('a holder that hangs, and whose state file is lost, is found and ended', async () => {
     await using lab = new LabUnderTest('lost');
     await using other = new LabUnderTest('other');

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { idsOf, LabUnderTest, labsAvailable } from './lab-under-test.ts';
+import { COMMAND_TIMEOUT, idsOf, LabUnderTest, labsAvailable } from './lab-under-test.ts';
 
 describe.skipIf(!labsAvailable())('a lab whose agents do not repair', () => {
   const lab = new LabUnderTest('broken');
 
   beforeAll(async () => {
     await lab.up('--repair=false', '--ipv', '4', '--firewall', 'nft', '--quick');
-  });
+  }, COMMAND_TIMEOUT);
   afterAll(async () => {
     await lab[Symbol.asyncDispose]();
   });

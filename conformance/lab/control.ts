@@ -1,6 +1,9 @@
 /** How commands talk to the holder: one HTTP request on a unix socket, answered by a stream of events, one a line. */
 import type { Event, Report } from './report.ts';
 
+/** Longest silence of a holder that works, in ms; another command may come first. */
+const SILENCE = 60_000;
+
 /** A request: the command's name is the path, its arguments the body. */
 export type Handler = (command: string, body: unknown, report: Report) => Promise<Event & { kind: 'end' }>;
 
@@ -65,22 +68,49 @@ export async function ask(
   body: unknown,
   report: Report,
 ): Promise<Event & { kind: 'end' }> {
-  const response = await fetch(`http://lab/${command}`, {
-    unix: socket,
-    method: 'POST',
-    body: JSON.stringify(body),
-    timeout: false,
-  } as RequestInit);
-  let rest = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      const event = JSON.parse(line) as Event;
-      if (event.kind === 'end') return event;
-      report(event);
+  const hearing = new Hearing();
+  const { signal } = hearing;
+  const init = { unix: socket, method: 'POST', body: JSON.stringify(body), timeout: false, signal };
+  try {
+    const response = await fetch(`http://lab/${command}`, init as RequestInit);
+    let rest = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+      hearing.heard();
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const event = JSON.parse(line) as Event;
+        if (event.kind === 'end') return event;
+        report(event);
+      }
     }
+    throw new Error('the lab ended while it worked');
+  } finally {
+    hearing.end();
   }
-  throw new Error('the lab ended while it worked');
+}
+
+/** Gives a holder up that says nothing for too long: whatever takes time reports its progress. */
+class Hearing {
+  readonly #controller = new AbortController();
+  #timer: Timer = this.#start();
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  heard(): void {
+    clearTimeout(this.#timer);
+    this.#timer = this.#start();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #start(): Timer {
+    const silent = new Error(`the lab has said nothing for ${SILENCE / 1000} s: 'down' removes it`);
+    return setTimeout(() => this.#controller.abort(silent), SILENCE);
+  }
 }

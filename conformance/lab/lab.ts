@@ -1,5 +1,6 @@
 /** A lab as its holder has it: nodes, agents, pods and the outside host. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmod, copyFile } from 'node:fs/promises';
 import { netConf } from './addresses.ts';
 import { Agent, NET_CONF } from './agent.ts';
 import { ENTRIES_PER_FAMILY, type NodeTrace, programmedPeer, traceOf } from './kernel-state.ts';
@@ -75,6 +76,8 @@ export class Lab {
         ...this.nodes.map((node) => this.#boot(node)),
       ]),
     );
+    // Every node has its own by now; 110 MB of memory are worth having back.
+    rmSync(this.#installer);
     await withProgress(
       report,
       'waiting for the agents',
@@ -92,13 +95,19 @@ export class Lab {
     await Promise.all(this.nodes.map(work));
   }
 
-  /** The lab's own file system: memory that goes with the holder. The executable is pinned, so a build may replace it. */
+  /**
+   * The lab's own file system: memory that goes with the holder. The executable is copied before nodes install it,
+   * because a build may replace it at any time; a running program whose file is gone cannot find itself.
+   */
   async #makeFiles(): Promise<void> {
     await run(['mount', '-n', '-t', 'tmpfs', '-o', 'mode=0755', 'underpod-lab', this.#files]);
     for (const directory of ['shared', 'nodes', 'logs']) mkdirSync(`${this.#files}/${directory}`);
-    const binary = `${this.#files}/shared/underpod`;
-    writeFileSync(binary, '');
-    await run(['mount', '-n', '--bind', this.options.binary, binary]);
+    await copyFile(this.options.binary, this.#installer);
+    await chmod(this.#installer, 0o755);
+  }
+
+  get #installer(): string {
+    return `${this.#files}/shared/underpod`;
   }
 
   async #boot(node: LabNode): Promise<void> {

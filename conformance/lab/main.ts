@@ -7,7 +7,7 @@ import { type CommandLine, nodeNumber, parseCommandLine, UsageError, usage } fro
 import type { Report } from './report.ts';
 import { formatStatus, nodesOf, shell } from './shell.ts';
 import { formatRow } from './table.ts';
-import { Unable, up } from './up.ts';
+import { Interrupted, Unable, up } from './up.ts';
 
 const color = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined;
 
@@ -124,5 +124,6 @@ try {
   if (error instanceof UsageError) console.error(`${error.message}\n\n${usage}`);
   else if (error instanceof Unable) console.error(`the lab cannot run here: ${error.message}`);
   else console.error(`lab: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(error instanceof UsageError ? 2 : 1);
+  // 130: what a shell reports for Ctrl-C.
+  process.exit(error instanceof UsageError ? 2 : error instanceof Interrupted ? 130 : 1);
 }

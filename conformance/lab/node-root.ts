@@ -27,7 +27,7 @@ hostname ${name}
 mount -n --bind $R $R
 mount -n --rbind / $R/host
 mount -n -o remount,bind,ro $R/host 2>/dev/null || :
-mount -n --rbind ${shared} $R${SHARED}
+mount -n --bind ${shared} $R${SHARED}
 mount -n -t proc proc $R/proc
 mount -n -t sysfs sysfs $R/sys
 mount -n --rbind /dev $R/dev

@@ -1,5 +1,6 @@
 /** `up`: starts a holder, has it build the lab and check it, and lets it go on alone. */
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import type { Subprocess } from 'bun';
 import { ask, isServed } from './control.ts';
 import type { HoldArguments } from './hold.ts';
 import { type Instance, mustIdentify } from './instance.ts';
@@ -11,6 +12,14 @@ import { cleanEnvironment } from './run.ts';
 
 /** Milliseconds for the holder to open its socket. */
 const HOLD_TIMEOUT = 15_000;
+
+/** Signals that a terminal or a supervisor sends: the lab goes, files included. */
+const INTERRUPTIONS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** The user has had enough. */
+export class Interrupted extends Error {
+  override readonly name: string = 'Interrupted';
+}
 
 /** It cannot be done here; the message says what is missing. */
 export class Unable extends Error {
@@ -26,16 +35,22 @@ export class Unable extends Error {
 export async function up(instance: Instance, line: CommandLine, report: Report): Promise<boolean> {
   const privileges = findPrivileges();
   if (privileges.kind === 'none') throw new Unable(privileges.reason);
+  if (line.options.ipv !== '4' && !existsSync('/proc/net/if_inet6')) {
+    throw new Unable('this kernel has no IPv6: use --ipv 4 (make up IPV=4)');
+  }
   if (!existsSync(line.options.binary))
     throw new Unable(`${line.options.binary} is not there: run 'make build'`);
   if (await instance.destroy()) report({ kind: 'text', text: 'replacing the lab that was running' });
-  const holder = await startHolder(instance, line, privileges.unshare);
-  const interrupted = (): never => {
-    holder.kill('SIGKILL');
-    process.exit(130);
+  let interrupted = false;
+  let holder: Subprocess | undefined;
+  const interrupt = (): void => {
+    interrupted = true;
+    holder?.kill('SIGKILL');
   };
-  process.on('SIGINT', interrupted).on('SIGTERM', interrupted).on('SIGHUP', interrupted);
+  for (const signal of INTERRUPTIONS) process.on(signal, interrupt);
   try {
+    holder = await startHolder(instance, line, privileges.unshare);
+    if (interrupted) holder.kill('SIGKILL');
     const started = await ask(instance.socket, 'start', {}, report);
     if (!started.ok) throw new Error(`the lab could not be built ${instance.logTail(5)}`.trimEnd());
     const checked = line.checks ? await ask(instance.socket, 'check', line.request, report) : { ok: true };
@@ -44,9 +59,9 @@ export async function up(instance: Instance, line: CommandLine, report: Report):
     return checked.ok;
   } catch (error) {
     await instance.destroy();
-    throw error;
+    throw interrupted ? new Interrupted('interrupted', { cause: error }) : error;
   } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted).off('SIGHUP', interrupted);
+    for (const signal of INTERRUPTIONS) process.off(signal, interrupt);
   }
 }
 
