@@ -26,10 +26,11 @@ function increment(store: EmbeddedStore): void {
   }
 }
 
-/** Writes pairs of objects that must always be equal, for ever; says which pair is on disk. */
+/** Writes pairs of objects that must always be equal, until it is killed or its parent is; says which pair is on disk. */
 function writePairs(store: EmbeddedStore): void {
+  const parent = process.ppid;
   const start = store.get(sampleKey('left'))?.['spec'] as { value: { n: number } } | undefined;
-  for (let n = (start?.value.n ?? 0) + 1; ; n += 1) {
+  for (let n = (start?.value.n ?? 0) + 1; process.ppid === parent; n += 1) {
     const value = { n, filler: 'x'.repeat((n * 997) % 9000) };
     store.transact((transaction) => {
       transaction.put(sampleObject('left', value));
