@@ -29,11 +29,11 @@ export function viewAddress(payload: Uint8Array): AddressView | undefined {
   let flags = payload[2] ?? 0;
   for (let at = headerSize; at + 4 <= payload.length; ) {
     const length = view.getUint16(at, true);
-    if (length < 4) break;
+    if (length < 4 || at + length > payload.length) break;
     const type = view.getUint16(at + 2, true) & typeMask;
     if (type === attribute.address) bytes = payload.subarray(at + 4, at + length);
     else if (type === attribute.local) local = payload.subarray(at + 4, at + length);
-    else if (type === attribute.flags) flags = view.getUint32(at + 4, true);
+    else if (type === attribute.flags && length === 8) flags = view.getUint32(at + 4, true);
     at += (length + 3) & ~3;
   }
   const own = local ?? bytes;

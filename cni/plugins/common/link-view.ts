@@ -53,7 +53,7 @@ export function viewLink(payload: Uint8Array): LinkView {
   let operState = 0;
   for (let at = headerSize; at + 4 <= payload.length; ) {
     const length = view.getUint16(at, true);
-    if (length < 4) break;
+    if (length < 4 || at + length > payload.length) break;
     switch (view.getUint16(at + 2, true) & typeMask) {
       case attribute.address:
         mac = payload.slice(at + 4, at + length);
@@ -62,10 +62,10 @@ export function viewLink(payload: Uint8Array): LinkView {
         name = readText(payload, at + 4, at + length);
         break;
       case attribute.link:
-        peer = view.getUint32(at + 4, true);
+        peer = readU32(view, at, length);
         break;
       case attribute.master:
-        master = view.getUint32(at + 4, true);
+        master = readU32(view, at, length);
         break;
       case attribute.operstate:
         operState = payload[at + 4] ?? 0;
@@ -74,10 +74,7 @@ export function viewLink(payload: Uint8Array): LinkView {
         alias = readText(payload, at + 4, at + length);
         break;
       case attribute.linkinfo:
-        // The kernel writes the kind first.
-        if ((view.getUint16(at + 6, true) & typeMask) === attribute.infoKind) {
-          kind = readText(payload, at + 8, at + 4 + view.getUint16(at + 4, true));
-        }
+        kind = readKind(payload.subarray(at + 4, at + length));
         break;
     }
     at += (length + 3) & ~3;
@@ -93,6 +90,18 @@ export function viewLink(payload: Uint8Array): LinkView {
     peer,
     operState,
   };
+}
+
+/** IFLA_INFO_KIND, which the kernel writes first. */
+function readKind(info: Uint8Array): string {
+  const length = (info[0] ?? 0) | ((info[1] ?? 0) << 8);
+  return length > 4 && length <= info.length && info[2] === attribute.infoKind
+    ? readText(info, 4, length)
+    : '';
+}
+
+function readU32(view: DataView, at: number, length: number): number | undefined {
+  return length === 8 ? view.getUint32(at + 4, true) : undefined;
 }
 
 function readText(payload: Uint8Array, from: number, to: number): string {

@@ -1,7 +1,9 @@
+import type { Ip } from '../../../shared/ip/ip.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import { collectErrors } from '../common/collect-errors.ts';
 import type { Keep } from '../common/keep.ts';
 import { readDirectory } from './config.ts';
+import type { Owner } from './record.ts';
 import type { Reservation } from './store.ts';
 import { AddressStore } from './store.ts';
 
@@ -31,13 +33,20 @@ function releaseStale(store: AddressStore, { ip, owner }: Reservation, keep: Kee
     return;
   }
   const { containerId, ifname } = owner;
-  // An old record names no interface: any of its container's attachments may be its own.
-  if (ifname === undefined ? keep.hasContainer(containerId) : keep.has(containerId, ifname)) return;
-  using claim = keep.claim(containerId, ifname ?? 'eth0');
-  if (!claim) return;
+  if (ifname === undefined) {
+    // An old record names no interface: any of its container's attachments may be its own. We never write one.
+    if (!keep.hasContainer(containerId)) releaseOwned(store, ip, owner);
+    return;
+  }
+  if (keep.has(containerId, ifname)) return;
+  using claim = keep.claim(containerId, ifname);
+  if (claim) releaseOwned(store, ip, owner);
+}
+
+function releaseOwned(store: AddressStore, ip: Ip, owner: Owner): void {
   store.locked(() => {
     // It may have been released and given to another meanwhile.
     const now = store.reservationOf(ip)?.owner;
-    if (now?.containerId === containerId && now.ifname === ifname) store.release(ip);
+    if (now?.containerId === owner.containerId && now.ifname === owner.ifname) store.release(ip);
   });
 }

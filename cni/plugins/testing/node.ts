@@ -4,7 +4,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { coverWithTmpfs, freshNetns, ipJson, nftJson, run } from '../../../conformance/testing/netns.ts';
 import { createNetns, deleteNetns } from '../../../shared/sys/netns.ts';
@@ -62,6 +62,15 @@ export class TestNode {
     const netns = `/run/netns/${id}`;
     createNetns(netns);
     return { id, ifname, netns };
+  }
+
+  /** Removes whatever a test, perhaps a failed one, left: links, rules, files. */
+  reset(): void {
+    for (const { ifname } of ipJson<{ ifname: string }[]>('link', 'show')) {
+      if (ifname !== 'lo') spawnSync('ip', ['link', 'delete', ifname]);
+    }
+    run('nft', 'flush', 'ruleset');
+    for (const path of ['/run/underpod', '/var/lib/cni']) rmSync(path, { recursive: true, force: true });
   }
 
   /** Ends the container's namespace. */
