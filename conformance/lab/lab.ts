@@ -64,7 +64,7 @@ export class Lab {
 
   /** Builds everything. @throws Error with what failed */
   async start(report: Report): Promise<void> {
-    await this.#makeFiles();
+    await withProgress(report, 'copying the executable', this.#makeFiles());
     await makeUnderlay();
     await withProgress(
       report,
