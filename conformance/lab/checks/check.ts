@@ -71,7 +71,7 @@ async function runCheck(check: Check, needed: readonly Row[], lab: Lab, report: 
   }
   const start = performance.now();
   try {
-    const detail = await withProgress(report, check.title, check.run(lab));
+    const detail = await withProgress(report, `${base.family} ${check.title}`.trim(), check.run(lab));
     return { ...base, outcome: 'passed', ms: performance.now() - start, detail, hints: [] };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
