@@ -1,0 +1,126 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Cidr } from '../../../shared/ip/cidr.ts';
+import { cidrEquals, formatCidr, parseCidr } from '../../../shared/ip/cidr.ts';
+import { formatIp, parseIp } from '../../../shared/ip/ip.ts';
+import type { IpConfig, Route } from '../../protocol/result.ts';
+import { AddressConflict, planAddresses, planBridgeAddresses } from './gateways.ts';
+
+function cidr(text: string): Cidr {
+  const parsed = parseCidr(text);
+  if (!parsed) throw new Error(text);
+  return parsed;
+}
+
+function address(text: string, gateway?: string): IpConfig {
+  const ip = gateway === undefined ? undefined : parseIp(gateway);
+  return { address: cidr(text), ...(ip ? { gateway: ip } : {}) };
+}
+
+function route(dst: string, gw?: string): Route {
+  const ip = gw === undefined ? undefined : parseIp(gw);
+  return { dst: cidr(dst), ...(ip ? { gw: ip } : {}) };
+}
+
+function shownRoutes(routes: readonly Route[]): string[] {
+  return routes.map(({ dst, gw }) => `${formatCidr(dst)} via ${gw ? formatIp(gw) : '-'}`);
+}
+
+describe('addresses and routes', () => {
+  test('without isGateway nothing is added', () => {
+    const plan = planAddresses(
+      { ips: [address('10.1.0.2/24')], routes: [] },
+      { isGateway: false, isDefaultGateway: false },
+    );
+    expect(plan).toEqual({ ips: [{ ...address('10.1.0.2/24'), interface: 2 }], routes: [], gateways: [] });
+  });
+
+  test('with isGateway the subnet’s first address is the gateway where IPAM names none', () => {
+    const ips = [address('10.1.0.2/24'), address('fd00::5/64', 'fd00::1:1')];
+    const { gateways, ips: planned } = planAddresses(
+      { ips, routes: [] },
+      { isGateway: true, isDefaultGateway: false },
+    );
+    expect(gateways.map(formatCidr)).toEqual(['10.1.0.1/24', 'fd00::1:1/64']);
+    expect(planned.map(({ gateway }) => gateway && formatIp(gateway))).toEqual(['10.1.0.1', 'fd00::1:1']);
+  });
+
+  test('isDefaultGateway adds one default route a family', () => {
+    const ips = [address('10.1.0.2/24'), address('10.2.0.2/24'), address('fd00::5/64')];
+    const { routes } = planAddresses(
+      { ips, routes: [route('10.0.0.0/8')] },
+      { isGateway: true, isDefaultGateway: true },
+    );
+    expect(shownRoutes(routes)).toEqual(['10.0.0.0/8 via -', '0.0.0.0/0 via 10.1.0.1', '::/0 via fd00::1']);
+  });
+
+  test('a default route of IPAM counts where it has a gateway', () => {
+    const both = { isGateway: true, isDefaultGateway: true };
+    const ips = [address('10.1.0.2/24')];
+    expect(
+      shownRoutes(planAddresses({ ips, routes: [route('0.0.0.0/0', '10.1.0.9')] }, both).routes),
+    ).toEqual(['0.0.0.0/0 via 10.1.0.9']);
+    expect(planAddresses({ ips, routes: [route('0.0.0.0/0')] }, both).routes).toHaveLength(2);
+    expect(planAddresses({ ips, routes: [route('::/0', 'fd00::1')] }, both).routes).toHaveLength(2);
+  });
+
+  test('an address alone in its subnet has its successor as gateway, as upstream has it', () => {
+    const { gateways } = planAddresses(
+      { ips: [address('10.1.0.2/32')], routes: [] },
+      { isGateway: true, isDefaultGateway: false },
+    );
+    expect(gateways.map(formatCidr)).toEqual(['10.1.0.3/32']);
+  });
+});
+
+describe('the bridge’s addresses', () => {
+  const plan = (
+    present: string[],
+    wanted: string[],
+    force: boolean = false,
+  ): { add: string[]; remove: string[] } => {
+    const { add, remove } = planBridgeAddresses(present.map(cidr), wanted.map(cidr), force);
+    return { add: add.map(formatCidr), remove: remove.map(formatCidr) };
+  };
+
+  test.each([
+    [[], ['10.1.0.1/24'], { add: ['10.1.0.1/24'], remove: [] }],
+    [['10.1.0.1/24'], ['10.1.0.1/24'], { add: [], remove: [] }],
+    [['10.9.0.1/24', '10.1.0.1/24'], ['10.1.0.1/24'], { add: [], remove: [] }],
+    [['fd01::1/64', 'fe80::1/64'], ['fd00::1/64'], { add: ['fd00::1/64'], remove: [] }],
+    [['fd01::1/64'], ['10.1.0.1/24'], { add: ['10.1.0.1/24'], remove: [] }],
+    [['10.1.0.1/24'], ['10.1.0.1/24', '10.2.0.1/24'], { add: ['10.2.0.1/24'], remove: [] }],
+  ])('%j is to have %j', (present, wanted, expected) => {
+    expect(plan(present, wanted)).toEqual(expected);
+  });
+
+  test.each([
+    [['10.9.0.1/24'], ['10.1.0.1/24']],
+    [['10.1.0.1/16'], ['10.1.0.1/24']],
+    [['fd00::2/48'], ['fd00::1/64']],
+    [['fd00::2/64'], ['fd00::1/48']],
+  ])('%j conflicts with %j; forceAddress removes it', (present, wanted) => {
+    expect(() => plan(present, wanted)).toThrow(AddressConflict);
+    expect(plan(present, wanted, true)).toEqual({ add: wanted, remove: present });
+  });
+
+  test('with forceAddress the bridge has every gateway afterwards, and each is added or there', () => {
+    const any = fc.record({
+      net: fc.integer({ min: 0, max: 3 }),
+      host: fc.integer({ min: 1, max: 3 }),
+      prefix: fc.constantFrom(16, 24),
+    });
+    const cidrs = fc.array(
+      any.map(({ net, host, prefix }) => cidr(`10.${net}.0.${host}/${prefix}`)),
+      { maxLength: 4 },
+    );
+    fc.assert(
+      fc.property(cidrs, cidrs, (present, wanted) => {
+        const { add, remove } = planBridgeAddresses(present, wanted, true);
+        const after = [...present.filter((one) => !remove.includes(one)), ...add];
+        for (const gateway of wanted) expect(after.some((one) => cidrEquals(one, gateway))).toBe(true);
+        for (const gone of remove) expect(wanted.some((one) => cidrEquals(one, gone))).toBe(false);
+      }),
+    );
+  });
+});
