@@ -14,17 +14,20 @@ import { openPodNetnsIfExists } from '../common/pod-netns.ts';
 import { readBridgeName, readIpMasq } from './config.ts';
 
 /**
- * DEL: first the interface, so that no address is given to another pod while this one still has it; the addresses
- * last. Whatever is missing is fine.
+ * DEL: the interface before the addresses, so that no address is given to another pod while this one still has it.
+ * Whatever is missing is fine.
  */
 export async function delBridge(request: DelRequest): Promise<void> {
   const { conf, env } = request;
-  deleteInterface(request);
   const errors = collectErrors('DEL');
+  using rest = new DisposableStack();
   if (readIpMasq(conf)) {
     const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
-    await errors.tryAsync(async () => (await import('../common/masquerade.ts')).removeMasquerade(key));
+    await errors.tryAsync(async () => {
+      rest.use((await import('../common/masquerade.ts')).removeMasquerade(key));
+    });
   }
+  deleteInterface(request);
   const type = conf.ipam?.type ?? '';
   if (type !== '') await errors.tryAsync(async () => (await ipamOf(type)).del(request));
   errors.throwIfAny();

@@ -13,7 +13,7 @@ import { rule } from '../../../shared/nftables/build/rule.ts';
 import { goTo, masquerade, returns } from '../../../shared/nftables/build/statement.ts';
 import type { Chain, ChainRef } from '../../../shared/nftables/model/chain.ts';
 import { PRIORITY } from '../../../shared/nftables/model/chain.ts';
-import type { Rule } from '../../../shared/nftables/model/rule.ts';
+import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Table } from '../../../shared/nftables/model/table.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from './attachment.ts';
@@ -28,7 +28,8 @@ export const masqueradeTable: Table = {
 /** Where the pods' rules are. */
 export const podChain: ChainRef = { family: 'inet', table: masqueradeTable.name, name: 'masq_checks' };
 
-const postrouting: Chain = {
+/** Where packets come by on their way out; it sends them through the pods' rules. */
+export const postrouting: Chain = {
   kind: 'chain',
   family: 'inet',
   table: masqueradeTable.name,
@@ -71,11 +72,16 @@ export function readComment(network: string, comment: string): AttachmentKey | u
   return comment.startsWith(`${attachmentCommentPrefix(key)},`) ? key : undefined;
 }
 
-/**
- * Makes the table what it must be and adds a rule for each address: what leaves the address's subnet is masqueraded.
- * The base chain is written anew each time, so whatever became of it is repaired.
- */
+/** How many rules the base chain has when it is whole: one a multicast network and the way to the pods' rules. */
+export const baseRuleCount: number = multicast.length + 1;
+
+/** Adds a rule for each address: what leaves the address's subnet is masqueraded. The chain must be there. */
 export function addPodRules(key: AttachmentKey, addresses: readonly Cidr[]): Transaction {
+  return appendPodRules(new Transaction(), key, addresses);
+}
+
+/** As `addPodRules`, and before it makes the table what it must be, whatever became of it. */
+export function addBaseAndPodRules(key: AttachmentKey, addresses: readonly Cidr[]): Transaction {
   const transaction = new Transaction()
     .add(masqueradeTable)
     .add({ kind: 'chain', ...podChain, comment: 'masquerade what leaves the subnet of a pod' })
@@ -83,6 +89,14 @@ export function addPodRules(key: AttachmentKey, addresses: readonly Cidr[]): Tra
     .flushChain(postrouting);
   for (const network of multicast) transaction.add(rule(postrouting, [daddr(network), returns()]));
   transaction.add(rule(postrouting, [goTo(podChain.name)]));
+  return appendPodRules(transaction, key, addresses);
+}
+
+function appendPodRules(
+  transaction: Transaction,
+  key: AttachmentKey,
+  addresses: readonly Cidr[],
+): Transaction {
   const comment = attachmentComment(key);
   for (const address of addresses) {
     const outside = daddr(networkOf(address), '!=');
@@ -92,7 +106,7 @@ export function addPodRules(key: AttachmentKey, addresses: readonly Cidr[]): Tra
 }
 
 /** Deletes rules by their handles. */
-export function deletePodRules(rules: readonly Rule[]): Transaction {
+export function deletePodRules(rules: readonly RuleLabel[]): Transaction {
   const transaction = new Transaction();
   for (const { family, table, chain, handle } of rules) {
     if (handle !== undefined) transaction.deleteRule({ family, table, chain, handle });

@@ -3,32 +3,62 @@
 import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { isNotFound } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
-import type { Rule } from '../../../shared/nftables/model/rule.ts';
+import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import type { AttachmentKey } from './attachment.ts';
 import type { Keep } from './keep.ts';
 import {
+  addBaseAndPodRules,
   addPodRules,
   attachmentCommentPrefix,
+  baseRuleCount,
   deletePodRules,
   networkCommentPrefix,
   podChain,
+  postrouting,
   readComment,
 } from './masquerade-rules.ts';
 
 /** A rule can go between listing and deleting only where another DEL or GC works on it too. */
 const deleteAttempts = 3;
 
-/** Masquerades what the attachment sends out of its subnets. */
+/**
+ * Masquerades what the attachment sends out of its subnets.
+ *
+ * The base chain is written anew only where it is not whole: a transaction that deletes anything makes the close of
+ * its socket wait for one RCU grace period (3 to 28 ms), which one that only adds does not.
+ */
 export function addMasquerade(key: AttachmentKey, addresses: readonly Cidr[]): void {
   using nft = KernelNftables.open();
-  nft.run(addPodRules(key, addresses));
+  if (isBaseWhole(nft)) {
+    try {
+      nft.run(addPodRules(key, addresses));
+      return;
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+  nft.run(addBaseAndPodRules(key, addresses));
 }
 
-/** Removes the attachment's rules, ours or upstream's; none is fine. */
-export function removeMasquerade(key: AttachmentKey): void {
-  using nft = KernelNftables.open();
-  deleteWhere(nft, (comment) => comment.startsWith(attachmentCommentPrefix(key)));
+/**
+ * Removes the attachment's rules, ours or upstream's; none is fine.
+ *
+ * @returns what is to be disposed of last: until the kernel has freed the rules that wait is long, and the removal of
+ * the interface makes it pass
+ */
+export function removeMasquerade(key: AttachmentKey): Disposable {
+  using nft = new DisposableStack();
+  const kernel = nft.use(KernelNftables.open());
+  deleteWhere(kernel, (comment) => comment.startsWith(attachmentCommentPrefix(key)));
+  return nft.move();
+}
+
+function isBaseWhole(nft: Nftables): boolean {
+  return (
+    nft.listRuleLabels({ family: podChain.family, name: podChain.table }, postrouting.name).length ===
+    baseRuleCount
+  );
 }
 
 /** GC, first half: lists the network's rules. The function it returns removes those not to be kept by then. */
@@ -73,6 +103,6 @@ function deleteWhere(nft: Nftables, matches: (comment: string) => boolean): void
   }
 }
 
-function podRules(nft: Nftables): Rule[] {
-  return nft.listRules({ family: podChain.family, name: podChain.table }, podChain.name);
+function podRules(nft: Nftables): RuleLabel[] {
+  return nft.listRuleLabels({ family: podChain.family, name: podChain.table }, podChain.name);
 }
