@@ -8,12 +8,11 @@ import type { NetlinkRequest } from '../../../shared/netlink/request.ts';
 import { delAddress, newAddress } from '../../../shared/netlink/requests/address.ts';
 import { newLink, setLink } from '../../../shared/netlink/requests/link.ts';
 import type { NetlinkSocket } from '../../../shared/netlink/socket.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
-import { ensureSysctl } from '../../../shared/sys/sysctl.ts';
 import { internalError, invalidConfig } from '../../protocol/error.ts';
 import { broadcastOf } from '../common/broadcast.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { readAddresses, readLink } from '../common/links.ts';
+import { trySysctl } from '../common/try-sysctl.ts';
 import type { BridgeConfig } from './config.ts';
 import { AddressConflict, planBridgeAddresses } from './gateways.ts';
 
@@ -101,14 +100,5 @@ function planOrExplain(
       `${config.bridge} has the address ${formatCidr(cause.present)}, which ${formatCidr(cause.wanted)} conflicts with`,
       { details: 'remove it, set "forceAddress": true to have it replaced, or use another bridge', cause },
     );
-  }
-}
-
-/** A kernel without IPv6 has no such parameter. */
-function trySysctl(key: string, value: string): void {
-  try {
-    ensureSysctl(key, value);
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'EROFS', 'EACCES')) throw error;
   }
 }

@@ -11,6 +11,7 @@ import type { AttachmentKey } from './attachment.ts';
 import { attachmentAlias, hostVethName, vethNameAttempts } from './attachment.ts';
 import type { LinkView } from './link-view.ts';
 import { deleteLink, linkOf, readLink, readLinks } from './links.ts';
+import { trySysctl } from './try-sysctl.ts';
 
 /** A pair that is to be made. */
 export interface VethPairSpec {
@@ -81,7 +82,11 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
       : made.error;
   }
   const link = read && linkOf(read);
-  if (link && !changed?.error) return link;
+  if (link && !changed?.error) {
+    // As upstream has it. Behind a bridge none arrive; this is for whoever takes the port out of it.
+    trySysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+    return link;
+  }
   if (link) deleteLink(host, link);
   throw changed?.error ?? internalError(`link ${name} vanished while it was being set up`);
 }

@@ -20,6 +20,7 @@ import { broadcastOf } from './broadcast.ts';
 import { awaitUsableAddresses, KernelEvents } from './kernel-events.ts';
 import type { LinkView } from './link-view.ts';
 import { linkOf } from './links.ts';
+import { trySysctl } from './try-sysctl.ts';
 
 /** What becomes of the container's interface. */
 export interface PodInterfaceSpec {
@@ -108,9 +109,9 @@ function firstOfFamily(ips: readonly IpConfig[], family: 4 | 6): Ip | undefined 
 
 /** Runs in the container's namespace. */
 function setParameters({ ifname, enableDad, ips }: PodInterfaceSpec, hasIpv6: boolean): void {
-  tryWrite(`net/ipv4/conf/${ifname}/arp_notify`, '1');
-  if (enableDad) tryWrite(`net/ipv6/conf/${ifname}/enhanced_dad`, '1');
-  tryWrite(`net/ipv6/conf/${ifname}/accept_dad`, enableDad ? '1' : '0');
+  trySysctl(`net/ipv4/conf/${ifname}/arp_notify`, '1');
+  if (enableDad) trySysctl(`net/ipv6/conf/${ifname}/enhanced_dad`, '1');
+  trySysctl(`net/ipv6/conf/${ifname}/accept_dad`, enableDad ? '1' : '0');
   if (!hasIpv6) return;
   try {
     // Container runtimes switch IPv6 off in new namespaces; a pod with such an address wants it, on lo as well.
@@ -126,14 +127,5 @@ function setParameters({ ifname, enableDad, ips }: PodInterfaceSpec, hasIpv6: bo
         cause,
       },
     );
-  }
-}
-
-/** Parameters that make things better where the kernel has them. */
-function tryWrite(key: string, value: string): void {
-  try {
-    writeSysctl(key, value);
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'EROFS', 'EACCES')) throw error;
   }
 }
