@@ -38,7 +38,7 @@ function picture(): string {
       ip neigh show dev $d nud permanent; ip -6 neigh show dev $d nud permanent; bridge fdb show dev $d
     done; ip route show proto 93; ip -6 route show proto 93
     nft list table inet underpod-agent; iptables-nft -S FORWARD; iptables-legacy -S FORWARD
-    sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding; true`);
+    cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding; true`);
   // A device that was made anew is listed last.
   return shown
     .split('\n')
@@ -95,7 +95,7 @@ describe.skipIf(!available)('the agent in a namespace of its own', () => {
 
   beforeAll(async () => {
     sh(`ip link add eth0 type veth peer name far
-      ip link set far up; ip link set eth0 up; sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+      ip link set far up; ip link set eth0 up; echo 0 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv6/conf/all/forwarding
       ip addr add 192.0.2.1/24 dev eth0; ip -6 addr add 2001:db8::1/64 dev eth0 nodad
       ip route add default via 192.0.2.254; ip -6 route add default via 2001:db8::fe
       iptables-nft -P FORWARD DROP; iptables-legacy -P FORWARD DROP`);
@@ -148,8 +148,8 @@ describe.skipIf(!available)('the agent in a namespace of its own', () => {
     'iptables-nft -F UNDERPOD-FORWARD',
     'iptables-nft -I FORWARD -j DROP; iptables-nft -D FORWARD -j DROP; iptables-nft -D FORWARD 1',
     'iptables-legacy -F FORWARD',
-    'sysctl -qw net.ipv4.ip_forward=0',
-    'sysctl -qw net.ipv6.conf.all.forwarding=0',
+    'echo 0 > /proc/sys/net/ipv4/ip_forward',
+    'echo 0 > /proc/sys/net/ipv6/conf/all/forwarding',
   ])('`%s` is put right within a second', async (command) => {
     const before = picture();
     sh(command);

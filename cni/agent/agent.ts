@@ -37,6 +37,10 @@ import { UnderlayWatch } from './underlay-watch.ts';
 const CANARY = 1000;
 /** Everything is compared this often (ms) even if nothing told of a change. */
 const FULL_RESYNC = 60_000;
+/** After so many changes at once, and regularly, memory is given back as soon as that long nothing happened (ms). */
+const MANY_CHANGES = 100;
+const REST = 1000;
+const RELAX_REGULARLY = 600_000;
 /** Before listening to the kernel again after that failed (ms). */
 const LISTEN_AGAIN = 1000;
 
@@ -52,6 +56,8 @@ export interface AgentParts {
   readonly version: string;
   /** Called once, when the node's pods can be served. */
   readonly onReady?: () => void;
+  /** Called when much work was done and none has followed: the moment to give memory back. */
+  readonly relax?: () => void;
 }
 
 export class Agent {
@@ -77,6 +83,7 @@ export class Agent {
   #listening: Disposable | undefined;
   /** When the first event that is not dealt with yet arrived (monotonic ms). */
   #eventAt: number | undefined;
+  #resting: Timer | undefined;
   #putOff: { timer: Timer; at: number } | undefined;
 
   /** @throws NetConfError for a backend that is not built or wrong options of it */
@@ -198,6 +205,7 @@ export class Agent {
     } finally {
       for (const timer of this.#timers) timer.cancel();
       this.#putOff?.timer.cancel();
+      this.#resting?.cancel();
       this.#listening?.[Symbol.dispose]();
       this.#loop[Symbol.dispose]();
       this.#subnetFile[Symbol.dispose]();
@@ -246,6 +254,7 @@ export class Agent {
     this.metrics.programmed(result.durationMs, result.changes);
     if (this.#eventAt !== undefined) this.metrics.lag(this.#parts.clock.monotonic() - this.#eventAt);
     this.#eventAt = undefined;
+    if (result.changes >= MANY_CHANGES) this.#relaxSoon();
     if (result.deviceTouched) {
       // A new device comes with the kernel's own settings; and what the kernel does in consequence of our own change
       // is not heard of.
@@ -327,6 +336,22 @@ export class Agent {
       after_ms: Math.round(clock.now() - this.#startedAt),
     });
     onReady?.();
+    this.#relaxSoon();
+    this.#every(RELAX_REGULARLY, () => this.#relaxSoon());
+  }
+
+  /** Gives memory back once nothing has happened for a while, and once more when the dust has settled. */
+  #relaxSoon(): void {
+    const { clock, relax } = this.#parts;
+    const then = (ms: number, next?: () => void): void => {
+      this.#resting = clock.after(ms, () => {
+        this.#resting = undefined;
+        relax?.();
+        next?.();
+      });
+    };
+    this.#resting?.cancel();
+    then(REST, () => then(10 * REST));
   }
 
   #info(before: Parameters<Backend['publish']>[0]): NodeInfo | undefined {

@@ -12,6 +12,7 @@ import { createLogger, type Logger } from '../../shared/log/logger.ts';
 import { isStoreRefused } from '../../shared/store/errors.ts';
 import { mkdirp, readText } from '../../shared/sys/file.ts';
 import { tryLock } from '../../shared/sys/lock.ts';
+import { unmapExecutedCode } from '../../shared/sys/memory.ts';
 import { hostname } from '../../shared/sys/process.ts';
 import { Agent } from './agent.ts';
 import { systemClock } from './clock.ts';
@@ -68,6 +69,10 @@ async function run(options: AgentOptions, netConf: NetConf): Promise<number> {
     instance: instanceId(options.stateDir),
     version,
     onReady: () => notify(log, 'READY=1'),
+    relax: () => {
+      Bun.gc(true);
+      unmapExecutedCode();
+    },
   });
   stack.use(onlyOne(options.runDir));
   stack.use(serveSocket(agent, options.runDir));

@@ -46,6 +46,7 @@ const numbers = {
   close: [3, 57],
   lseek: [8, 62],
   ioctl: [16, 29],
+  madvise: [28, 233],
   nanosleep: [35, 101],
   getpid: [39, 172],
   socket: [41, 198],

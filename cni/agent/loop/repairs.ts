@@ -27,6 +27,7 @@ export interface RepairsOptions {
 export class Repairs {
   readonly #options: RepairsOptions;
   readonly #limiter = new RepairLimiter();
+  readonly #told = new Map<RepairKind, number>();
   #total = 0;
 
   constructor(options: RepairsOptions) {
