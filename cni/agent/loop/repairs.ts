@@ -49,9 +49,18 @@ export class Repairs {
       log.debug('repairing', { kind, object });
       return true;
     }
-    if (fightBegins)
+    if (fightBegins && this.#mayTell(kind)) {
       log.warn('somebody keeps undoing this; it is repaired less often from now on', { kind, object });
+    }
     onPutOff(waitMs);
     return false;
+  }
+
+  /** Who fights over one route fights over a thousand: one line a kind and minute. */
+  #mayTell(kind: RepairKind): boolean {
+    const now = this.#options.clock.monotonic();
+    if (now - (this.#told.get(kind) ?? Number.NEGATIVE_INFINITY) < 60_000) return false;
+    this.#told.set(kind, now);
+    return true;
   }
 }
