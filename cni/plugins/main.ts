@@ -4,8 +4,7 @@ import { isErrno } from '../../shared/sys/errno.ts';
 import { readAll, writeAll } from '../../shared/sys/fd.ts';
 import { stat } from '../../shared/sys/stat.ts';
 import { dispatch } from '../protocol/dispatch.ts';
-import { decodingFailure } from '../protocol/error.ts';
-import { maxConfigBytes } from '../protocol/net-conf.ts';
+import { configTooLarge, maxConfigBytes } from '../protocol/net-conf.ts';
 import type { Plugin } from '../protocol/plugin.ts';
 import { plugin as bridge } from './bridge/plugin.ts';
 import { heldLockVariable } from './common/attachment-lock.ts';
@@ -46,11 +45,9 @@ export async function main(type: string): Promise<number> {
 function readStdin(): Uint8Array {
   try {
     return readAll(0, maxConfigBytes, 'stdin');
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw decodingFailure(`the network configuration on stdin is larger than ${maxConfigBytes} bytes`, {
-      cause,
-    });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw configTooLarge();
   }
 }
 

@@ -20,17 +20,21 @@ import { readBridgeName, readIpMasq } from './config.ts';
 export async function delBridge(request: DelRequest): Promise<void> {
   const { conf, env } = request;
   const errors = collectErrors('DEL');
-  using rest = new DisposableStack();
-  if (readIpMasq(conf)) {
-    const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
-    await errors.tryAsync(async () => {
-      rest.use((await import('../common/masquerade.ts')).removeMasquerade(key));
-    });
+  let rules: Disposable | undefined;
+  try {
+    if (readIpMasq(conf)) {
+      const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
+      rules = await errors.tryAsync(async () =>
+        (await import('../common/masquerade.ts')).removeMasquerade(key),
+      );
+    }
+    deleteInterface(request);
+    const type = conf.ipam?.type ?? '';
+    if (type !== '') await errors.tryAsync(async () => (await ipamOf(type)).del(request));
+    errors.throwIfAny();
+  } finally {
+    rules?.[Symbol.dispose]();
   }
-  deleteInterface(request);
-  const type = conf.ipam?.type ?? '';
-  if (type !== '') await errors.tryAsync(async () => (await ipamOf(type)).del(request));
-  errors.throwIfAny();
 }
 
 function deleteInterface({ conf, env }: DelRequest): void {
