@@ -1,10 +1,8 @@
 import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
+import { slowness } from './conformance/testing/slowness.ts';
 
 /** Slow tests, `*.ci.test.ts`, make a tier of their own: `.ci/run` runs both. */
 const slow = process.env['UNDERPOD_TIER'] === 'ci';
-
-/** In the VM without KVM every instruction is translated. */
-const patience = process.env['UNDERPOD_VM'] === undefined ? 1 : 10;
 
 /**
  * Run by Bun (`bun --bun vitest run`). Test files run in processes of their own (forks), because kernel tests enter
@@ -18,8 +16,8 @@ const config: ViteUserConfig = defineConfig({
     // One file waits for the kernel (a veth deletion takes 20 ms) while another computes; more only adds start-up.
     maxWorkers: 2,
     // A compile of the executable or a VM's boot sets its own limit; everything else is quick or wrong.
-    testTimeout: 20_000 * patience,
-    hookTimeout: 30_000 * patience,
+    testTimeout: 20_000 * slowness,
+    hookTimeout: 30_000 * slowness,
     passWithNoTests: true,
   },
 });

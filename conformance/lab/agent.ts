@@ -1,6 +1,8 @@
 /** The agent of a node: the compiled executable, started, killed and started again. */
+
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import type { Subprocess } from 'bun';
+import { slowness } from '../testing/slowness.ts';
 import type { LabNode } from './node.ts';
 import { SHARED } from './node-root.ts';
 import { onlyChild } from './processes.ts';
@@ -13,7 +15,7 @@ export const NET_CONF: string = '/etc/underpod/net-conf.json';
 export const UNDERPOD: string = '/usr/local/bin/underpod';
 /** The agent's metrics and health port (design.md, "Names and places"). */
 const READY_URL = 'http://127.0.0.1:9320/readyz';
-const READY_TIMEOUT = 15_000;
+const READY_TIMEOUT = 15_000 * slowness;
 const MAX_LINE = 300;
 
 export class Agent {

@@ -1,4 +1,5 @@
 /** Breaks one path on purpose, as a careless administrator would: to see the table fail, and agents repair. */
+import { slowness } from '../testing/slowness.ts';
 import { type Family, families } from './addresses.ts';
 import { type NodeTrace, peerEntries, traceOf, vxlanDevice } from './kernel-state.ts';
 import type { Lab } from './lab.ts';
@@ -26,7 +27,7 @@ interface Breakage {
 const LOWERED_MTU = 1400;
 const RAISED_MTU = 1500;
 /** An agent that has not put it back after this time, in ms, will not. */
-const HEAL_TIMEOUT = 5_000;
+const HEAL_TIMEOUT = 5_000 * slowness;
 
 /** @returns what was done, in words */
 export async function breakPath(lab: Lab, request: BreakRequest): Promise<string> {

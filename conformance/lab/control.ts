@@ -1,8 +1,9 @@
 /** How commands talk to the holder: one HTTP request on a unix socket, answered by a stream of events, one a line. */
+import { slowness } from '../testing/slowness.ts';
 import type { Event, Report } from './report.ts';
 
 /** Longest silence of a holder that works, in ms; another command may come first. */
-const SILENCE = 60_000;
+const SILENCE = 60_000 * slowness;
 
 /** A request: the command's name is the path, its arguments the body. */
 export type Handler = (command: string, body: unknown, report: Report) => Promise<Event & { kind: 'end' }>;

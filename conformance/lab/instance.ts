@@ -2,6 +2,7 @@
  * Where a lab keeps what has to outlive one command: a directory with the holder's process numbers, its control
  * socket and its log. Nothing else of a lab is on the host's file systems.
  */
+
 import {
   existsSync,
   lstatSync,
@@ -15,13 +16,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type FileLock, tryLock } from '../../shared/sys/lock.ts';
+import { slowness } from '../testing/slowness.ts';
 import { checkout, type LabOptions } from './options.ts';
 import { identify, isAlive, killAll, type ProcessId, processesWithArgument } from './processes.ts';
 
 /** Longest wait for another `up` or `down` of the same lab, in ms: a full `up` takes less. */
 const LOCK_TIMEOUT = 60_000;
 /** The kernel ends a PID namespace's processes within milliseconds; a machine under load may need seconds. */
-const KILL_TIMEOUT = 10_000;
+const KILL_TIMEOUT = 10_000 * slowness;
 
 /** What `up` writes down as soon as the holder's process exists. */
 export interface HolderState {

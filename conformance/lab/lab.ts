@@ -1,6 +1,8 @@
 /** A lab as its holder has it: nodes, agents, pods and the outside host. */
+
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, copyFile } from 'node:fs/promises';
+import { slowness } from '../testing/slowness.ts';
 import { netConf } from './addresses.ts';
 import { Agent, NET_CONF } from './agent.ts';
 import { ENTRIES_PER_FAMILY, type NodeTrace, programmedPeer, traceOf } from './kernel-state.ts';
@@ -18,7 +20,7 @@ const DROPPING_NODE = 2;
 /** Pods a node has: two, to reach each other. */
 const POD_LETTERS = ['a', 'b'] as const;
 /** All nodes know one another within this time, in ms, or the checks tell who does not. */
-const CONVERGENCE = 5_000;
+const CONVERGENCE = 5_000 * slowness;
 
 export class Lab {
   readonly options: LabOptions;

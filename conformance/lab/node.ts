@@ -2,8 +2,10 @@
  * One node: a network, mount, UTS and PID namespace of its own. The PID namespace makes "the whole node dies" exact:
  * killing its process 1 ends everything that runs on it and frees its namespaces, pods included, as a power cut does.
  */
+
 import { existsSync } from 'node:fs';
 import type { Subprocess } from 'bun';
+import { slowness } from '../testing/slowness.ts';
 import {
   type Family,
   families,
@@ -19,7 +21,7 @@ import { onlyChild } from './processes.ts';
 import { cleanEnvironment, killQuietly, type Ran, type RunOptions, run, tryRun } from './run.ts';
 
 /** Milliseconds for process 1 to be ready; a node's mounts take 20. */
-const BOOT_TIMEOUT = 10_000;
+const BOOT_TIMEOUT = 10_000 * slowness;
 
 export class LabNode {
   readonly index: number;

@@ -1,4 +1,5 @@
 /** Pods: a network namespace each, connected by CNI calls of the compiled executable, with a probe inside. */
+import { slowness } from '../testing/slowness.ts';
 import type { Family } from './addresses.ts';
 import { UNDERPOD } from './agent.ts';
 import type { LabNode } from './node.ts';
@@ -8,7 +9,7 @@ import { Probe } from './probe/handle.ts';
 const NETWORK = 'cbr0';
 /** What a container runtime runs first for every pod. */
 const LOOPBACK = JSON.stringify({ cniVersion: '1.0.0', name: 'lo', type: 'loopback' });
-const CALL_TIMEOUT = 10_000;
+const CALL_TIMEOUT = 10_000 * slowness;
 
 interface AddResult {
   readonly ips?: readonly { readonly address: string }[];

@@ -1,5 +1,6 @@
 /** Runs short commands, each with an end: what does not answer in time is killed, children included. */
 
+import { slowness } from '../testing/slowness.ts';
 import { toolPath } from './privileges.ts';
 import { childrenOf } from './processes.ts';
 
@@ -28,7 +29,7 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): 
 
 /** Runs a command to its end and returns what it printed, whatever its exit code. @throws CommandError after `timeout` */
 export async function tryRun(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { timeout = 10_000, input = '' } = options;
+  const { timeout = 10_000 * slowness, input = '' } = options;
   const child = Bun.spawn([...argv], {
     stdin: new TextEncoder().encode(input),
     stdout: 'pipe',

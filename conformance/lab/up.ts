@@ -1,6 +1,8 @@
 /** `up`: starts a holder, has it build the lab and check it, and lets it go on alone. */
+
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import type { Subprocess } from 'bun';
+import { slowness } from '../testing/slowness.ts';
 import { ask, isServed } from './control.ts';
 import type { HoldArguments } from './hold.ts';
 import { type Instance, mustIdentify } from './instance.ts';
@@ -11,7 +13,7 @@ import type { Report } from './report.ts';
 import { cleanEnvironment } from './run.ts';
 
 /** Milliseconds for the holder to open its socket. */
-const HOLD_TIMEOUT = 15_000;
+const HOLD_TIMEOUT = 15_000 * slowness;
 
 /** Signals that a terminal or a supervisor sends: the lab goes, files included. */
 const INTERRUPTIONS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

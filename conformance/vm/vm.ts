@@ -1,6 +1,7 @@
 /** Runs a command under Debian's kernel in QEMU, without KVM: for outcomes, never for times. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { VM_MARK } from '../testing/slowness.ts';
 import { buildInitramfs } from './initramfs.ts';
 import { debianKernel } from './kernel.ts';
 
@@ -39,8 +40,12 @@ mount -t cgroup2 cgroup /sys/fs/cgroup
 mount --bind ${modules} /lib/modules/${release}
 hostname vm
 ip link set lo up
-( . /vm/environment; exec /bin/sh /vm/command ) </dev/null >/dev/ttyS1 2>&1
+# Through a pipe, so that programs do not take the serial line for a terminal.
+mkfifo /run/output
+cat /run/output >/dev/ttyS1 &
+( cd ${checkout}; exec /bin/sh /vm/command ) </dev/null >/run/output 2>&1
 echo $? >/vm/exit.part
+wait
 mv /vm/exit.part /vm/exit
 sync
 echo o >/proc/sysrq-trigger
@@ -61,10 +66,6 @@ export async function runInVm(run: VmRun): Promise<VmOutcome> {
       `${shared}/start`,
       START(kernel.release, shellQuote(kernel.modules), shellQuote(process.cwd())),
     );
-    writeFileSync(
-      `${shared}/environment`,
-      `cd ${shellQuote(process.cwd())}\nexport UNDERPOD_VM=${kernel.release}\n`,
-    );
     writeFileSync(`${shared}/command`, run.script);
     const consoleLog = `${scratch}/console.log`;
     const machine = Bun.spawn(
@@ -84,7 +85,7 @@ export async function runInVm(run: VmRun): Promise<VmOutcome> {
         ],
         ...['-accel', 'tcg,thread=multi', '-m', String(run.memoryMb ?? 2048)],
         ...['-kernel', kernel.image, '-initrd', buildInitramfs(kernel, scratch)],
-        ...['-append', 'console=ttyS0 panic=-1 oops=panic quiet mitigations=off'],
+        ...['-append', `console=ttyS0 panic=-1 oops=panic quiet mitigations=off ${VM_MARK}`],
         ...['-serial', `file:${consoleLog}`, '-serial', 'stdio'],
         ...['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
         ...['-virtfs', `local,path=${shared},mount_tag=vm,security_model=none`],

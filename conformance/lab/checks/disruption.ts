@@ -1,5 +1,6 @@
 /** An agent is killed, a node loses power, a node leaves: each on a lab of its own making, put right again after. */
 
+import { slowness } from '../../testing/slowness.ts';
 import { families, nodeAddress } from '../addresses.ts';
 import { STORE, UNDERPOD } from '../agent.ts';
 import { explainPath } from '../diagnose.ts';
@@ -15,7 +16,7 @@ const INTERVAL = 5;
 /** Echoes awaited before, after and between the acts. */
 const ECHOES = 40;
 /** Peers take notice of a join or a leave within this time, in ms. */
-const NOTICE = 5_000;
+const NOTICE = 5_000 * slowness;
 
 export function disruptionChecks(ipv: Lab['options']['ipv'], single: string | undefined): Check[] {
   const impossible = single === undefined ? {} : { impossible: single };

@@ -1,4 +1,5 @@
 /** Pods reach pods: on the same node, past a FORWARD chain that drops, on other nodes; and packets of full size do. */
+import { slowness } from '../../testing/slowness.ts';
 import { type Family, podMtu, UNDERLAY_MTU, VXLAN_OVERHEAD, worldAddress } from '../addresses.ts';
 import { explainLeaving, explainPath, vxlanDevice } from '../diagnose.ts';
 import type { Lab } from '../lab.ts';
@@ -7,9 +8,9 @@ import type { Pod } from '../pod.ts';
 import { type Attempt, all, type Check, counted } from './check.ts';
 
 /** Every probe's patience, in ms: a hundred times what a working path takes. */
-export const PATIENCE: number = 2_000;
+export const PATIENCE: number = 2_000 * slowness;
 const TRANSFER_BYTES = 10_000_000;
-const TRANSFER_PATIENCE = 15_000;
+const TRANSFER_PATIENCE = 15_000 * slowness;
 
 let nonces = 0;
 /** A datagram's text that no other datagram has. */

@@ -1,12 +1,14 @@
 /** The lab's end of a probe: starts the process in a network namespace and matches answers to requests. */
+
 import type { Subprocess } from 'bun';
+import { slowness } from '../../testing/slowness.ts';
 import { cleanEnvironment } from '../run.ts';
 import type { ProbeAnswers, ProbeRequest, Reply } from './protocol.ts';
 
 /** A probe says that it listens within this time, in ms; a Bun start takes 20. */
-const START_TIMEOUT = 10_000;
+const START_TIMEOUT = 10_000 * slowness;
 /** Added to a request's own timeout before the probe itself is given up, in ms. */
-const GRACE = 3_000;
+const GRACE = 3_000 * slowness;
 
 /** What a probe found does not work. */
 export class ProbeError extends Error {

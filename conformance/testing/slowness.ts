@@ -1,0 +1,10 @@
+import { readFileSync } from 'node:fs';
+
+/** On the kernel's command line in the VM of `conformance/vm`. */
+export const VM_MARK: string = 'underpod.vm';
+
+/**
+ * By how much limits of time are stretched here: 1, or 10 in the VM without KVM, where every instruction is translated.
+ * For limits that say "this hangs"; a budget is no outcome there and its test skips itself.
+ */
+export const slowness: 1 | 10 = readFileSync('/proc/cmdline', 'utf8').includes(VM_MARK) ? 10 : 1;
