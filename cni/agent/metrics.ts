@@ -9,7 +9,7 @@ export interface MetricSources {
   readonly carried: () => number;
   readonly ready: () => boolean;
   readonly connected: () => boolean;
-  /** Seconds since the epoch; 0 without a lease. */
+  /** Milliseconds since the epoch; 0 without a lease. */
   readonly leaseEnd: () => number;
 }
 
@@ -38,7 +38,12 @@ export function agentMetrics(sources: MetricSources): AgentMetrics {
   registry.gauge('registry_connected', '1 while the lease is registered and changes are followed.', [], () =>
     sources.connected() ? 1 : 0,
   );
-  registry.gauge('lease_expiry_timestamp_seconds', "End of the node's lease.", [], sources.leaseEnd);
+  registry.gauge(
+    'lease_expiry_timestamp_seconds',
+    "End of the node's lease.",
+    [],
+    () => sources.leaseEnd() / 1000,
+  );
   const repairs = registry.counter('repairs_total', 'What others changed or deleted and was put right.', [
     'kind',
   ]);

@@ -9,7 +9,8 @@ import { isLeaseLost, isTooOld } from '../../../shared/store/errors.ts';
 import type { NodeInfo, NodeLease, NodeRegistry, WantedSubnets } from '../../../shared/store/registry.ts';
 import { type Clock, sleep } from '../clock.ts';
 import { sameButExpiry } from './lease-json.ts';
-import { type KnownPeer, type PeerChange, PeerSet } from './peer-set.ts';
+import { type PeerChange, PeerSet } from './peer-set.ts';
+import type { AgentState } from './state-file.ts';
 
 const FIRST_RETRY = 250;
 const LONGEST_RETRY = 15_000;
@@ -29,7 +30,7 @@ export interface MembershipOptions {
   /** How long before its end the lease is renewed at the latest (ms). */
   readonly renewMarginMs: number;
   /** From the state file. */
-  readonly known?: { readonly own?: NodeLease; readonly peers: readonly KnownPeer[] };
+  readonly known?: AgentState;
   /** The own lease or the set of peers changed, or (`renewal`) only the end of some lease did. */
   readonly onChange: (kind: 'change' | 'renewal') => void;
 }
@@ -76,9 +77,9 @@ export class Membership {
     return this.#asked.peers;
   }
 
-  /** True once the registry itself has confirmed the lease. */
-  get registered(): boolean {
-    return this.#registered;
+  /** What is known, for the state file. */
+  get state(): AgentState {
+    return { ...(this.#own && { own: this.#own }), peers: this.peers.known };
   }
 
   get health(): RegistryHealth {

@@ -3,6 +3,8 @@
  * node starts while its registry cannot be reached, and keeps its peers after the registry lost them.
  */
 
+import type { NetConf } from '../../../shared/config/net-conf.ts';
+import { type Cidr, containsCidr } from '../../../shared/ip/cidr.ts';
 import { errorText } from '../../../shared/log/format.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import type { NodeLease } from '../../../shared/store/registry.ts';
@@ -31,6 +33,15 @@ export function readState(path: string, node: string, log: Logger): AgentState {
     log.warn('the state file cannot be read and is made anew', { path, error });
     return { peers: [] };
   }
+}
+
+/** What of it can be used: a lease for another cluster network is good for nothing but a wish. */
+export function usableState(state: AgentState, { ipv4, ipv6 }: NetConf): AgentState {
+  const inside = (network: Cidr | undefined, part: Cidr | undefined): boolean =>
+    network === undefined ? part === undefined : part !== undefined && containsCidr(network, part);
+  const { own, peers } = state;
+  const fits = own && inside(ipv4?.network, own.subnet) && inside(ipv6?.network, own.subnetV6);
+  return fits ? state : { peers };
 }
 
 /** The file's content. @throws Error when it is not one of this node's files */

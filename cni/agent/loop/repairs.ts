@@ -28,15 +28,15 @@ export class Repairs {
   readonly #options: RepairsOptions;
   readonly #limiter = new RepairLimiter();
   readonly #told = new Map<RepairKind, number>();
-  #total = 0;
+  readonly #counts = new Map<RepairKind, number>();
 
   constructor(options: RepairsOptions) {
     this.#options = options;
   }
 
-  /** How many repairs were allowed so far. */
-  get total(): number {
-    return this.#total;
+  /** How many repairs were allowed so far, by kind. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
   }
 
   /** Asks to put an object right that was right before; false when it has been undone too often lately. */
@@ -44,7 +44,7 @@ export class Repairs {
     const { clock, log, count, onPutOff } = this.#options;
     const { allowed, fightBegins, waitMs } = this.#limiter.ask(`${kind} ${object}`, clock.monotonic());
     if (allowed) {
-      this.#total += 1;
+      this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
       count(kind);
       log.debug('repairing', { kind, object });
       return true;
