@@ -35,7 +35,14 @@ export async function main(args: string[]): Promise<number> {
   }
   const statuses: ProgramStatus[] = [];
   let failed = false;
-  for (const program of programs(directory)) {
+  let running: string[];
+  try {
+    running = programs(directory);
+  } catch (error) {
+    writeSync(2, `underpod status: cannot look into ${directory} (${errorText(error)}): run it as root\n`);
+    return 1;
+  }
+  for (const program of running) {
     try {
       statuses.push(await ask(`${directory}/${program}.sock`));
     } catch (error) {
@@ -59,15 +66,16 @@ export async function main(args: string[]): Promise<number> {
   return failed || statuses.some((status) => !status.ready) ? 1 : 0;
 }
 
-/** The programs that have a status; `cri.sock` is not HTTP. */
+/** The programs that have a status; `cri.sock` is not HTTP. @throws Error when the directory may not be read */
 function programs(directory: string): string[] {
   try {
     return readdirSync(directory)
       .filter((name) => name.endsWith('.sock') && name !== 'cri.sock')
       .map((name) => name.slice(0, -'.sock'.length))
       .sort();
-  } catch {
-    return [];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 

@@ -8,7 +8,7 @@ import { Settings } from '../../shared/config/settings.ts';
 import { parseCidr } from '../../shared/ip/cidr.ts';
 import { parseIp } from '../../shared/ip/ip.ts';
 import { createLogger } from '../../shared/log/logger.ts';
-import { RTPROT } from '../../shared/netlink/codec/route.ts';
+import { type Route, RTPROT } from '../../shared/netlink/codec/route.ts';
 import { Transaction } from '../../shared/nftables/transaction.ts';
 import { FakeNodeRegistry } from '../../shared/store/registry.fake.ts';
 import type { NodeInfo } from '../../shared/store/registry.ts';
@@ -46,17 +46,7 @@ class TestNode {
     });
     const { network } = this.kernel;
     network.addLink('eth0', [cidr('192.0.2.1/24')]);
-    network.routes.push({
-      destination: cidr('0.0.0.0/0'),
-      gateway: ip('192.0.2.254'),
-      oif: network.link('eth0').index,
-      table: 254,
-      protocol: RTPROT.STATIC,
-      scope: 0,
-      type: 1,
-      flags: 0,
-      tos: 0,
-    });
+    network.routes.push({ ...defaultRoute, oif: network.link('eth0').index });
   }
 
   /** Starts an agent and lets it settle. */
@@ -128,6 +118,17 @@ class TestNode {
 
 const ip = (text: string): NonNullable<ReturnType<typeof parseIp>> => parseIp(text)!;
 const cidr = (text: string): NonNullable<ReturnType<typeof parseCidr>> => parseCidr(text)!;
+
+const defaultRoute: Route = {
+  destination: cidr('0.0.0.0/0'),
+  gateway: ip('192.0.2.254'),
+  table: 254,
+  protocol: RTPROT.STATIC,
+  scope: 0,
+  type: 1,
+  flags: 0,
+  tos: 0,
+};
 
 function peer(n: number): NodeInfo {
   return {
@@ -397,6 +398,26 @@ describe('repair', () => {
     expect(kind?.kind === 'vxlan' && kind.local).toEqual(ip('192.0.2.77'));
     expect((await node.registry.list()).leases[0]?.publicIp).toEqual(ip('192.0.2.77'));
   });
+});
+
+test('an underlay interface that is made anew is found again, with its tunnels', async () => {
+  const node = newNode();
+  await node.join(5);
+  await node.start();
+  const { network } = node.kernel;
+  const old = network.link('eth0');
+  network.deleteLink('eth0');
+  network.deleteLink('flannel.1');
+  node.kernel.emit({ kind: 'link', index: old.index, name: 'eth0' });
+  await node.pass(100);
+  const { index } = network.addLink('eth0', [cidr('192.0.2.1/24')]);
+  expect(index).not.toBe(old.index);
+  network.routes.push({ ...defaultRoute, oif: index });
+  node.kernel.emit({ kind: 'route', destination: cidr('0.0.0.0/0'), device: index, protocol: RTPROT.STATIC });
+  await node.pass(1000);
+  const { kind } = network.link('flannel.1');
+  expect(kind?.kind === 'vxlan' && kind.link).toBe(index);
+  expect(node.routes()).toEqual(['5']);
 });
 
 test('SIGTERM leaves device, routes, rules and lease, and lets go of the kernel', async () => {

@@ -120,7 +120,7 @@ export class NodeWork implements Disposable {
     const { options, backend } = this.#options;
     const { v4, v6 } = this.underlays;
     return {
-      underlays: this.#underlays.complete ? [v4, v6].flatMap((underlay) => underlay?.index ?? []) : [],
+      underlays: this.#underlays.settled ? [v4, v6].flatMap((underlay) => underlay?.index ?? []) : [],
       deviceNames: backend.devices,
       deviceIndexes: this.network.deviceIndexes,
       clusterNetworks: this.#clusterNetworks(),

@@ -36,6 +36,11 @@ export class UnderlayWatch {
     );
   }
 
+  /** True while everything that is in use is really there: only then can events of other interfaces be ignored. */
+  get settled(): boolean {
+    return this.complete && this.#problems.size === 0;
+  }
+
   /**
    * Looks again; true if something changed. An underlay that lost its address (a DHCP client restarting) stays in use
    * until there is another.
