@@ -2,7 +2,6 @@ import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { formatCidr } from '../../../shared/ip/cidr.ts';
 import { IFA_F } from '../../../shared/netlink/codec/address.ts';
 import { IFF } from '../../../shared/netlink/codec/link.ts';
-import type { NetlinkError } from '../../../shared/netlink/error.ts';
 import { isNetlinkError } from '../../../shared/netlink/error.ts';
 import type { NetlinkRequest } from '../../../shared/netlink/request.ts';
 import { delAddress, newAddress } from '../../../shared/netlink/requests/address.ts';
@@ -14,7 +13,7 @@ import type { LinkView } from '../common/link-view.ts';
 import { readAddresses, readLink } from '../common/links.ts';
 import { trySysctl } from '../common/try-sysctl.ts';
 import type { BridgeConfig } from './config.ts';
-import { AddressConflict, planBridgeAddresses } from './gateways.ts';
+import { findConflicts } from './gateways.ts';
 
 /**
  * The bridge, made if it is missing, up, and promiscuous if so configured. An existing one keeps its MTU.
@@ -51,7 +50,12 @@ function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
   throw internalError(`bridge ${name} vanished while it was being set up`);
 }
 
-/** Gives the bridge the gateways' addresses. With `forceAddress` those that conflict are removed. */
+/**
+ * Gives the bridge the gateways' addresses. With `forceAddress` those that conflict are removed.
+ *
+ * The addresses are added first and looked at only if one was new, which is so for the node's first pod: the kernel's
+ * EEXIST is a cheaper answer than the list of addresses.
+ */
 export function ensureBridgeAddresses(
   host: NetlinkSocket,
   bridge: LinkView,
@@ -59,24 +63,46 @@ export function ensureBridgeAddresses(
   config: BridgeConfig,
 ): void {
   const { index } = bridge;
-  const present: Cidr[] = [];
-  for (const { address } of readAddresses(host, { index })) present.push(address);
-  const plan = planOrExplain(present, gateways, config);
-  if (plan.add.length === 0) return;
-  const requests: NetlinkRequest[] = [
-    ...plan.remove.map((address) => delAddress({ index, address })),
-    ...plan.add.map((address) =>
+  const requests: NetlinkRequest[] = [];
+  for (const address of gateways) {
+    requests.push(
       newAddress({ index, address, flags: gatewayFlags(address, config), ...broadcastOf(address) }),
-    ),
-    // A MAC that was set stays. Otherwise the bridge takes the lowest of its ports', and pods lose their neighbour.
-    ...(bridge.mac === undefined ? [] : [setLink({ index, mac: bridge.mac })]),
-  ];
-  for (const { error } of host.transact(requests)) if (error && !isHarmless(error)) throw error;
+    );
+  }
+  const added: Cidr[] = [];
+  let at = 0;
+  for (const { error } of host.transact(requests)) {
+    const gateway = gateways[at++];
+    if (error === undefined && gateway) added.push(gateway);
+    else if (error && error.code !== 'EEXIST') throw error;
+  }
+  if (added.length > 0) settleAddresses(host, bridge, gateways, added, config);
 }
 
-/** Another pod's ADD, on the same way, may have been faster. */
-function isHarmless(error: NetlinkError): boolean {
-  return isNetlinkError(error, 'EEXIST', 'EADDRNOTAVAIL');
+/** Sees to what the bridge had before it got new addresses. */
+function settleAddresses(
+  host: NetlinkSocket,
+  { index, mac }: LinkView,
+  gateways: readonly Cidr[],
+  added: readonly Cidr[],
+  config: BridgeConfig,
+): void {
+  const present = readAddresses(host, { index }).map(({ address }) => address);
+  const [conflict, ...more] = findConflicts(present, gateways, added);
+  if (conflict && !config.forceAddress) {
+    host.transact(added.map((address) => delAddress({ index, address })));
+    const names = `${formatCidr(conflict)}, which ${added.map(formatCidr).join(', ')}`;
+    throw invalidConfig(`${config.bridge} has the address ${names} conflicts with`, {
+      details: 'remove it, set "forceAddress": true to have it replaced, or use another bridge',
+    });
+  }
+  const outcomes = host.transact([
+    ...(conflict ? [conflict, ...more] : []).map((address) => delAddress({ index, address })),
+    // A MAC that was set stays. Otherwise the bridge takes the lowest of its ports', and pods lose their neighbour.
+    ...(mac === undefined ? [] : [setLink({ index, mac })]),
+  ]);
+  // Another pod's ADD, on the same way, may have been faster.
+  for (const { error } of outcomes) if (error && error.code !== 'EADDRNOTAVAIL') throw error;
 }
 
 /**
@@ -85,20 +111,4 @@ function isHarmless(error: NetlinkError): boolean {
  */
 function gatewayFlags(address: Cidr, config: BridgeConfig): number {
   return address.ip.family === 6 && !config.enableDad ? IFA_F.NODAD : 0;
-}
-
-function planOrExplain(
-  present: readonly Cidr[],
-  gateways: readonly Cidr[],
-  config: BridgeConfig,
-): ReturnType<typeof planBridgeAddresses> {
-  try {
-    return planBridgeAddresses(present, gateways, config.forceAddress);
-  } catch (cause) {
-    if (!(cause instanceof AddressConflict)) throw cause;
-    throw invalidConfig(
-      `${config.bridge} has the address ${formatCidr(cause.present)}, which ${formatCidr(cause.wanted)} conflicts with`,
-      { details: 'remove it, set "forceAddress": true to have it replaced, or use another bridge', cause },
-    );
-  }
 }

@@ -4,7 +4,7 @@ import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { cidrEquals, formatCidr, parseCidr } from '../../../shared/ip/cidr.ts';
 import { formatIp, parseIp } from '../../../shared/ip/ip.ts';
 import type { IpConfig, Route } from '../../protocol/result.ts';
-import { AddressConflict, planAddresses, planBridgeAddresses } from './gateways.ts';
+import { findConflicts, planAddresses } from './gateways.ts';
 
 function cidr(text: string): Cidr {
   const parsed = parseCidr(text);
@@ -73,53 +73,39 @@ describe('addresses and routes', () => {
   });
 });
 
-describe('the bridge’s addresses', () => {
-  const plan = (
-    present: string[],
-    wanted: string[],
-    force: boolean = false,
-  ): { add: string[]; remove: string[] } => {
-    const { add, remove } = planBridgeAddresses(present.map(cidr), wanted.map(cidr), force);
-    return { add: add.map(formatCidr), remove: remove.map(formatCidr) };
-  };
+describe('what a new address of the bridge conflicts with', () => {
+  const find = (present: string[], gateways: string[], added: string[] = gateways): string[] =>
+    findConflicts([...present, ...added].map(cidr), gateways.map(cidr), added.map(cidr)).map(formatCidr);
 
   test.each([
-    [[], ['10.1.0.1/24'], { add: ['10.1.0.1/24'], remove: [] }],
-    [['10.1.0.1/24'], ['10.1.0.1/24'], { add: [], remove: [] }],
-    [['10.9.0.1/24', '10.1.0.1/24'], ['10.1.0.1/24'], { add: [], remove: [] }],
-    [['fd01::1/64', 'fe80::1/64'], ['fd00::1/64'], { add: ['fd00::1/64'], remove: [] }],
-    [['fd01::1/64'], ['10.1.0.1/24'], { add: ['10.1.0.1/24'], remove: [] }],
-    [['10.1.0.1/24'], ['10.1.0.1/24', '10.2.0.1/24'], { add: ['10.2.0.1/24'], remove: [] }],
-  ])('%j is to have %j', (present, wanted, expected) => {
-    expect(plan(present, wanted)).toEqual(expected);
+    [[], ['10.1.0.1/24'], []],
+    [['fd01::1/64', 'fe80::1/64'], ['fd00::1/64'], []],
+    [['fd01::1/64'], ['10.1.0.1/24'], []],
+    [['10.9.0.1/24'], ['10.1.0.1/24'], ['10.9.0.1/24']],
+    [['10.1.0.1/16'], ['10.1.0.1/24'], ['10.1.0.1/16']],
+    [['fd00::2/48'], ['fd00::1/64'], ['fd00::2/48']],
+    [['fd00::2/64', 'fd01::2/64'], ['fd00::1/48'], ['fd00::2/64']],
+  ])('%j and %j: %j', (present, gateways, expected) => {
+    expect(find(present, gateways)).toEqual(expected);
   });
 
-  test.each([
-    [['10.9.0.1/24'], ['10.1.0.1/24']],
-    [['10.1.0.1/16'], ['10.1.0.1/24']],
-    [['fd00::2/48'], ['fd00::1/64']],
-    [['fd00::2/64'], ['fd00::1/48']],
-  ])('%j conflicts with %j; forceAddress removes it', (present, wanted) => {
-    expect(() => plan(present, wanted)).toThrow(AddressConflict);
-    expect(plan(present, wanted, true)).toEqual({ add: wanted, remove: present });
+  test('gateways of one pod do not conflict with each other', () => {
+    expect(find(['10.1.0.1/24'], ['10.1.0.1/24', '10.2.0.1/24'], ['10.2.0.1/24'])).toEqual([]);
   });
 
-  test('with forceAddress the bridge has every gateway afterwards, and each is added or there', () => {
-    const any = fc.record({
-      net: fc.integer({ min: 0, max: 3 }),
-      host: fc.integer({ min: 1, max: 3 }),
-      prefix: fc.constantFrom(16, 24),
-    });
+  test('is never a gateway, and there is some for every IPv4 address that is none', () => {
+    const any = fc.record({ net: fc.integer({ min: 0, max: 3 }), prefix: fc.constantFrom(16, 24) });
     const cidrs = fc.array(
-      any.map(({ net, host, prefix }) => cidr(`10.${net}.0.${host}/${prefix}`)),
-      { maxLength: 4 },
+      any.map(({ net, prefix }) => cidr(`10.${net}.0.1/${prefix}`)),
+      { minLength: 1, maxLength: 4 },
     );
     fc.assert(
-      fc.property(cidrs, cidrs, (present, wanted) => {
-        const { add, remove } = planBridgeAddresses(present, wanted, true);
-        const after = [...present.filter((one) => !remove.includes(one)), ...add];
-        for (const gateway of wanted) expect(after.some((one) => cidrEquals(one, gateway))).toBe(true);
-        for (const gone of remove) expect(wanted.some((one) => cidrEquals(one, gone))).toBe(false);
+      fc.property(cidrs, cidrs, (present, gateways) => {
+        const found = findConflicts(present, gateways, gateways);
+        for (const address of present) {
+          const isGateway = gateways.some((gateway) => cidrEquals(gateway, address));
+          expect(found.includes(address)).toBe(!isGateway);
+        }
       }),
     );
   });

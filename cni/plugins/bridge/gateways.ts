@@ -48,54 +48,18 @@ function hasDefaultRoute(routes: readonly Route[], family: 4 | 6): boolean {
   return false;
 }
 
-/** How the bridge's addresses must change. */
-export interface BridgeAddressPlan {
-  readonly add: readonly Cidr[];
-  readonly remove: readonly Cidr[];
-}
-
-/** The bridge has an address that this network's gateway cannot live beside. */
-export class AddressConflict extends Error {
-  override readonly name = 'AddressConflict';
-  readonly present: Cidr;
-  readonly wanted: Cidr;
-
-  constructor(present: Cidr, wanted: Cidr) {
-    super('conflicting addresses');
-    this.present = present;
-    this.wanted = wanted;
-  }
-}
-
 /**
- * Compares the bridge's addresses with the gateways it must have. As upstream: any other IPv4 address conflicts, an
- * IPv6 one only where the subnets overlap; `forceAddress` removes what conflicts. Unlike upstream, gateways of the
- * same pod do not conflict with each other, so two IPv4 range sets work.
- *
- * @throws AddressConflict
+ * The bridge's addresses that `added`, which it has just got, cannot live beside. As upstream: any other IPv4 address,
+ * an IPv6 one only where the subnets overlap. Unlike upstream, gateways of the same pod do not conflict with each
+ * other, so two IPv4 range sets work.
  */
-export function planBridgeAddresses(
+export function findConflicts(
   present: readonly Cidr[],
   gateways: readonly Cidr[],
-  forceAddress: boolean,
-): BridgeAddressPlan {
-  const add: Cidr[] = [];
-  const remove: Cidr[] = [];
-  for (const wanted of gateways) {
-    if (isAmong(present, wanted)) continue;
-    add.push(wanted);
-    for (const address of present) {
-      if (isAmong(gateways, address) || !conflicts(address, wanted)) continue;
-      if (!forceAddress) throw new AddressConflict(address, wanted);
-      if (!isAmong(remove, address)) remove.push(address);
-    }
-  }
-  return { add, remove };
-}
-
-function isAmong(addresses: readonly Cidr[], wanted: Cidr): boolean {
-  for (const address of addresses) if (cidrEquals(address, wanted)) return true;
-  return false;
+  added: readonly Cidr[],
+): readonly Cidr[] {
+  const others = present.filter((address) => !gateways.some((gateway) => cidrEquals(gateway, address)));
+  return others.filter((address) => added.some((gateway) => conflicts(address, gateway)));
 }
 
 function conflicts(present: Cidr, wanted: Cidr): boolean {

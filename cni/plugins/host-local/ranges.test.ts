@@ -41,6 +41,8 @@ describe('what makes no sense is refused with what to do', () => {
     [{ subnet: '10.1.2.0/24', rangeStart: '10.1.3.1' }, /rangeStart 10\.1\.3\.1 is not in 10\.1\.2\.0\/24/],
     [{ subnet: '10.1.2.0/24', rangeEnd: 'fd00::1' }, /rangeEnd fd00::1 is not in/],
     [{ subnet: '10.1.2.0/24', rangeStart: '10.1.2.9', rangeEnd: '10.1.2.8' }, /is behind rangeEnd/],
+    [{ subnet: '10.1.2.0/24', rangeStart: '10.1.2.255' }, /10\.1\.2\.255 is behind rangeEnd 10\.1\.2\.254/],
+    [{ subnet: '10.1.2.0/24', rangeEnd: '10.1.2.0' }, /10\.1\.2\.1 is behind rangeEnd 10\.1\.2\.0/],
     [{ subnet: '10.1.2.0/24', gateway: 'fd00::1' }, /not of the family/],
     [{ subnet: '10.1.2.0/24', gateway: 'x' }, /r\.gateway "x" is no IP address/],
     [{ subnet: 5 }, /r\.subnet must be a string/],

@@ -1,15 +1,7 @@
 /** Ranges of addresses as host-local's configuration means them. Pure. */
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
-import {
-  contains,
-  firstIp,
-  formatCidr,
-  lastIp,
-  networkOf,
-  nthIp,
-  parseCidr,
-} from '../../../shared/ip/cidr.ts';
+import { contains, firstIp, formatCidr, lastIp, parseCidr } from '../../../shared/ip/cidr.ts';
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { addIp, compareIp, familyBits, formatIp, ipEquals, parseIp } from '../../../shared/ip/ip.ts';
 import { invalidConfig } from '../../protocol/error.ts';
@@ -36,26 +28,30 @@ export function readRange(raw: JsonObject, path: string): Range {
   const subnet = parseCidr(text);
   if (!subnet)
     throw invalidConfig(`${path}.subnet ${JSON.stringify(text)} must be a subnet such as 10.1.0.0/24`);
-  const shown = formatCidr(subnet);
-  if (subnet.prefix > familyBits(subnet.ip.family) - 2) {
-    throw invalidConfig(`${path}.subnet ${shown} is too small: at least four addresses are needed`);
+  const refuse = (what: string): never => {
+    throw invalidConfig(`${path}${what}`);
+  };
+  const { family } = subnet.ip;
+  if (subnet.prefix > familyBits(family) - 2) {
+    refuse(`.subnet ${text} is too small: at least four addresses are needed`);
   }
-  if (!ipEquals(subnet.ip, firstIp(subnet))) {
-    throw invalidConfig(`${path}.subnet ${shown} has host bits set: write ${formatCidr(networkOf(subnet))}`);
+  const network = firstIp(subnet);
+  if (!ipEquals(subnet.ip, network)) {
+    refuse(`.subnet ${text} has host bits set: write ${formatCidr({ ip: network, prefix: subnet.prefix })}`);
   }
-  const start = readIp(raw, 'rangeStart', path) ?? nthIp(subnet, 1n);
-  const end = readIp(raw, 'rangeEnd', path) ?? lastUsable(subnet);
-  const gateway = readIp(raw, 'gateway', path) ?? nthIp(subnet, 1n);
-  if (gateway.family !== subnet.ip.family) {
-    throw invalidConfig(`${path}.gateway ${formatIp(gateway)} is not of the family of ${shown}`);
+  const start = readIp(raw, 'rangeStart', path);
+  const end = readIp(raw, 'rangeEnd', path);
+  const gateway = readIp(raw, 'gateway', path);
+  if (gateway && gateway.family !== family)
+    refuse(`.gateway ${formatIp(gateway)} is not of the family of ${text}`);
+  if (start && !contains(subnet, start)) refuse(`.rangeStart ${formatIp(start)} is not in ${text}`);
+  if (end && !contains(subnet, end)) refuse(`.rangeEnd ${formatIp(end)} is not in ${text}`);
+  const first = addIp(network, 1n);
+  const range = { subnet, start: start ?? first, end: end ?? lastUsable(subnet), gateway: gateway ?? first };
+  if ((start || end) && compareIp(range.start, range.end) > 0) {
+    refuse(`: rangeStart ${formatIp(range.start)} is behind rangeEnd ${formatIp(range.end)}`);
   }
-  if (!contains(subnet, start))
-    throw invalidConfig(`${path}.rangeStart ${formatIp(start)} is not in ${shown}`);
-  if (!contains(subnet, end)) throw invalidConfig(`${path}.rangeEnd ${formatIp(end)} is not in ${shown}`);
-  if (compareIp(start, end) > 0) {
-    throw invalidConfig(`${path}: rangeStart ${formatIp(start)} is behind rangeEnd ${formatIp(end)}`);
-  }
-  return { subnet, start, end, gateway };
+  return range;
 }
 
 /** The range of the set that holds `ip`, or undefined. */
