@@ -400,6 +400,31 @@ describe('repair', () => {
   });
 });
 
+test('metrics tell peers, repairs, durations, lag and errors', async () => {
+  const node = newNode();
+  await node.join(5);
+  const agent = await node.start();
+  node.kernel.network.routes = node.kernel.network.routes.filter(
+    (route) => route.protocol !== ROUTE_PROTOCOL,
+  );
+  node.kernel.emit({ kind: 'overrun' });
+  await node.pass(200);
+  const lines = (await agent.metrics.registry.expose()).split('\n');
+  for (const line of [
+    'underpod_agent_peers 1',
+    'underpod_agent_ready 1',
+    'underpod_agent_registry_connected 1',
+    'underpod_agent_repairs_total{kind="route"} 1',
+    'underpod_agent_event_overruns_total 1',
+  ]) {
+    expect(lines).toContain(line);
+  }
+  const names = lines.map((line) => line.split(/[{ ]/)[0]);
+  expect(names).toContain('underpod_agent_program_duration_seconds_count');
+  expect(names).toContain('underpod_agent_event_lag_seconds_count');
+  expect(lines).toContain('# TYPE underpod_agent_errors_total counter');
+});
+
 test('an underlay interface that is made anew is found again, with its tunnels', async () => {
   const node = newNode();
   await node.join(5);

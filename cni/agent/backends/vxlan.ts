@@ -158,7 +158,10 @@ function reachOf(
   if (data.vni !== undefined && data.vni !== options.vni)
     return `its VNI is ${data.vni}, ours is ${options.vni}`;
   if (ipEquals(publicIp, underlay.publicIp)) return `its public address ${formatIp(publicIp)} is our own`;
-  if (overlaps(subnet, ownSubnet)) return 'its subnet overlaps our own';
+  // Subnets of one length, which is the rule, overlap only if they are the same: a comparison instead of arithmetic.
+  const clash =
+    subnet.prefix === ownSubnet.prefix ? ipEquals(subnet.ip, ownSubnet.ip) : overlaps(subnet, ownSubnet);
+  if (clash) return 'its subnet overlaps our own';
   return { subnet, publicIp, mac: data.mac };
 }
 

@@ -1,0 +1,147 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { parseNetConf } from '../../../shared/config/net-conf.ts';
+import { parseIp } from '../../../shared/ip/ip.ts';
+import { createLogger } from '../../../shared/log/logger.ts';
+import { FakeNodeRegistry } from '../../../shared/store/registry.fake.ts';
+import type { NodeInfo, NodeLease } from '../../../shared/store/registry.ts';
+import { FakeClock } from '../fake-clock.ts';
+import { Membership } from './membership.ts';
+
+const node = (name: string, last: number): NodeInfo => ({
+  name,
+  publicIp: parseIp(`192.0.2.${last}`)!,
+  backend: { type: 'vxlan' },
+  instance: name,
+});
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+function setUp(info: () => NodeInfo | undefined = () => node('me', 1)): {
+  clock: FakeClock;
+  registry: FakeNodeRegistry;
+  membership: Membership;
+  lines: string[];
+  changes: string[];
+} {
+  const clock = new FakeClock();
+  const registry = new FakeNodeRegistry({
+    networks: parseNetConf('{"Network":"10.244.0.0/16"}'),
+    random: () => 0,
+    clock: {
+      now: () => ({ wallMs: clock.now(), bootMs: clock.monotonic(), bootId: 'b' }),
+      setTimer: (ms, callback) => {
+        const timer = clock.after(ms, callback);
+        return { [Symbol.dispose]: () => timer.cancel() };
+      },
+    },
+  });
+  const lines: string[] = [];
+  const changes: string[] = [];
+  const membership = new Membership({
+    registry,
+    clock,
+    log: createLogger('t', { sink: (line) => lines.push(line) }),
+    node: 'me',
+    info,
+    wanted: () => ({}),
+    renewMarginMs: 3_600_000,
+    onChange: (kind) => changes.push(kind),
+  });
+  const stop = new AbortController();
+  const end = membership.run(stop.signal);
+  stops.push(async () => {
+    stop.abort();
+    await end;
+  });
+  return { clock, registry, membership, lines, changes };
+}
+
+const leaseOf = async (registry: FakeNodeRegistry): Promise<NodeLease | undefined> =>
+  (await registry.list()).leases.find((lease) => lease.node === 'me');
+
+describe('the own lease', () => {
+  test('is not asked for before there is something to publish', async () => {
+    let info: NodeInfo | undefined;
+    const { clock, registry, membership } = setUp(() => info);
+    await clock.advance(60_000);
+    expect(await leaseOf(registry)).toBeUndefined();
+    info = node('me', 1);
+    membership.publish();
+    await clock.advance(0);
+    expect(await leaseOf(registry)).toBeDefined();
+  });
+
+  test('is told anew when what is published changes, even while it is being renewed', async () => {
+    let last = 1;
+    const { clock, registry, membership } = setUp(() => node('me', last));
+    await clock.advance(0);
+    const renew = registry.renew.bind(registry);
+    registry.renew = (info) => {
+      registry.renew = renew;
+      // The address changes between what was asked and the answer.
+      last = 3;
+      membership.publish();
+      return renew(info);
+    };
+    last = 2;
+    membership.publish();
+    await clock.advance(10);
+    expect((await leaseOf(registry))?.publicIp).toEqual(parseIp('192.0.2.3'));
+  });
+
+  test('of a name that another machine has: refused, told once, taken when it is free', async () => {
+    const { clock, registry, membership, lines } = setUp();
+    await stops.splice(0)[0]?.();
+    await registry.release('me');
+    await registry.acquire({ ...node('me', 99), instance: 'another' });
+    const stop = new AbortController();
+    const end = membership.run(stop.signal);
+    stops.push(async () => {
+      stop.abort();
+      await end;
+    });
+    await clock.advance(60_000);
+    expect(membership.health.connected).toBe(false);
+    expect(membership.health.error).toContain('me');
+    expect(lines.filter((line) => line.includes('cannot be registered'))).toHaveLength(1);
+    await registry.release('me');
+    await clock.advance(20_000);
+    expect(membership.health.connected).toBe(true);
+  });
+});
+
+describe('following', () => {
+  test('starts over when the history is gone, and misses nothing', async () => {
+    const { clock, registry, membership, changes } = setUp();
+    await registry.acquire(node('a', 11));
+    await clock.advance(1000);
+    expect(membership.peers.leases.map((lease) => lease.node)).toEqual(['a']);
+    registry.forgetHistory();
+    await registry.acquire(node('b', 12));
+    await clock.advance(1000);
+    expect(membership.peers.leases.map((lease) => lease.node).sort()).toEqual(['a', 'b']);
+    expect(changes.filter((kind) => kind === 'change').length).toBeGreaterThan(1);
+  });
+
+  test('outlives a registry that fails: peers stay, one line tells, later changes arrive', async () => {
+    const { clock, registry, membership, lines } = setUp();
+    await registry.acquire(node('a', 11));
+    await clock.advance(1000);
+    registry.failure = new Error('disk on fire');
+    await clock.advance(120_000);
+    expect(membership.peers.leases).toHaveLength(1);
+    expect(membership.health).toMatchObject({
+      connected: false,
+      error: expect.stringContaining('disk on fire'),
+    });
+    expect(lines.filter((line) => line.includes('cannot be followed'))).toHaveLength(1);
+    registry.failure = undefined;
+    await registry.acquire(node('b', 12));
+    await clock.advance(30_000);
+    expect(membership.peers.leases).toHaveLength(2);
+    expect(membership.health.connected).toBe(true);
+  });
+});
