@@ -30,12 +30,14 @@ class TestNode {
   readonly registry: FakeNodeRegistry;
   readonly netConf = parseNetConf('{"Network":"10.244.0.0/16"}');
   readonly lines: string[] = [];
+  #draws = 0;
   #running: { readonly stop: AbortController; readonly end: Promise<void> } | undefined;
 
   constructor() {
     this.registry = new FakeNodeRegistry({
       networks: this.netConf,
-      random: () => 0,
+      // Never the same twice: a subnet that comes back was asked for.
+      random: (below) => this.#draws++ % below,
       clock: {
         now: () => ({ wallMs: this.clock.now(), bootMs: this.clock.monotonic(), bootId: 'boot' }),
         setTimer: (ms, callback) => {

@@ -1,6 +1,6 @@
 /** flannel's subnet.env, the file from which CNI plugins learn the node's subnet. Pure. */
 
-import { type Cidr, formatCidr, nthIp, parseCidr } from '../../shared/ip/cidr.ts';
+import { type Cidr, formatCidr, networkOf, nthIp, parseCidr } from '../../shared/ip/cidr.ts';
 
 export interface SubnetEnv {
   readonly network?: Cidr;
@@ -30,11 +30,12 @@ export function renderSubnetEnv(env: SubnetEnv): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The subnets that a former run, or flanneld, wrote; what cannot be read is left out. */
+/** The subnets that a former run, or flanneld, wrote, as network addresses; what cannot be read is left out. */
 export function parseSubnets(text: string): { readonly subnet?: Cidr; readonly subnetV6?: Cidr } {
   const value = (key: string): Cidr | undefined => {
     const line = text.split('\n').find((candidate) => candidate.startsWith(`${key}=`));
-    return line === undefined ? undefined : parseCidr(line.slice(key.length + 1).trim());
+    const cidr = line === undefined ? undefined : parseCidr(line.slice(key.length + 1).trim());
+    return cidr && networkOf(cidr);
   };
   const subnet = value('FLANNEL_SUBNET');
   const subnetV6 = value('FLANNEL_IPV6_SUBNET');

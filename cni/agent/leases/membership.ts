@@ -25,7 +25,7 @@ export interface MembershipOptions {
    * `undefined`: not known yet.
    */
   readonly info: (before: NodeLease | undefined) => NodeInfo | undefined;
-  /** The subnets it had before. */
+  /** The subnets it had before, where there is no lease to go by. */
   readonly wanted: () => WantedSubnets;
   /** How long before its end the lease is renewed at the latest (ms). */
   readonly renewMarginMs: number;
@@ -133,7 +133,10 @@ export class Membership {
   }
 
   async #acquire(info: NodeInfo): Promise<NodeLease> {
-    const lease = await this.#options.registry.acquire(await this.#asBefore(info), this.#options.wanted());
+    // A registry that lost its memory gives the node the subnet that its pods are in.
+    const { subnet, subnetV6 } = this.#own ?? {};
+    const wanted = { ...this.#options.wanted(), ...(subnet && { subnet }), ...(subnetV6 && { subnetV6 }) };
+    const lease = await this.#options.registry.acquire(await this.#asBefore(info), wanted);
     this.#registered = true;
     this.#options.log.info('registered', {
       node: lease.node,

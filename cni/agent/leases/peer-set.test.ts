@@ -1,12 +1,17 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
 import { parseIp } from '../../../shared/ip/ip.ts';
+import { createLogger } from '../../../shared/log/logger.ts';
 import type { NodeLease } from '../../../shared/store/registry.ts';
+import { FakeClock } from '../fake-clock.ts';
 import { leaseFromJson, leaseToJson } from './lease-json.ts';
 import { renewIn } from './membership.ts';
 import { PeerSet } from './peer-set.ts';
-import { parseState, renderState } from './state-file.ts';
+import { parseState, readState, renderState, StateWriter } from './state-file.ts';
 
 function lease(node: string, subnet: number, expiresAt = 1000): NodeLease {
   return {
@@ -157,6 +162,51 @@ describe('the state file', () => {
     const text = renderState('me', { peers: [{ lease: lease('a', 2), confirmedAt: 1 }] });
     const damaged = text.replace('"peers":[', '"peers":[5,{"lease":{"node":"x"},"confirmedAt":1},');
     expect(parseState(damaged, 'me').peers.map((peer) => peer.lease.node)).toEqual(['a']);
+  });
+
+  test('is written soon after a change, rarely in a rush, much later for mere renewals', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'underpod-state-'));
+    const path = join(directory, 'state/agent.json');
+    const clock = new FakeClock();
+    const lines: string[] = [];
+    const log = createLogger('t', { sink: (line) => lines.push(line) });
+    let n = 0;
+    const writer = new StateWriter(
+      path,
+      'me',
+      () => ({ peers: [{ lease: lease('a', n), confirmedAt: n }] }),
+      clock,
+      log,
+    );
+    const onDisk = (): number | undefined => readState(path, 'me', log).peers[0]?.confirmedAt;
+    // A disk that refuses is told of, and tried again.
+    writer.touch('change');
+    await clock.advance(100);
+    expect(lines[0]).toContain('cannot be written');
+    mkdirSync(join(directory, 'state'));
+    await clock.advance(60_000);
+    expect(onDisk()).toBe(0);
+
+    n = 1;
+    writer.touch('renewal');
+    await clock.advance(59_000);
+    expect(onDisk()).toBe(0);
+    writer.touch('change');
+    await clock.advance(100);
+    expect(onDisk()).toBe(1);
+
+    let writes = 0;
+    for (n = 2; n < 100; n++) {
+      const before = onDisk();
+      writer.touch('change');
+      await clock.advance(100);
+      if (onDisk() !== before) writes += 1;
+    }
+    expect(writes).toBeGreaterThan(8);
+    expect(writes).toBeLessThan(15);
+    writer[Symbol.dispose]();
+    expect(onDisk()).toBe(n);
+    rmSync(directory, { recursive: true });
   });
 
   test('leases survive JSON', () => {

@@ -15,8 +15,13 @@ import type { KnownPeer } from './peer-set.ts';
 
 /** Written by this release; read by it and the next. */
 const VERSION = 1;
-/** Joins and leaves are on disk this soon (ms), mere renewals later: SD cards wear out. */
-const SOON = 1000;
+/**
+ * A join or leave is on disk this soon (ms); after BURST writes in short order they wait for each other, one every
+ * REFILL. Mere renewals wait for LATER. SD cards wear out.
+ */
+const SOON = 100;
+const BURST = 10;
+const REFILL = 5000;
 const LATER = 60_000;
 
 export interface AgentState {
@@ -89,6 +94,9 @@ export class StateWriter implements Disposable {
   readonly #state: () => AgentState;
   #timer: Timer | undefined;
   #due = Number.POSITIVE_INFINITY;
+  /** Writes that may follow at once, as of `#filledAt` (monotonic ms). */
+  #tokens = BURST;
+  #filledAt = 0;
   #written: string | undefined;
 
   /** @param state what to write, asked for at the moment of writing */
@@ -102,8 +110,11 @@ export class StateWriter implements Disposable {
 
   /** Something is new. @param kind `renewal` when only the ends of leases moved */
   touch(kind: 'change' | 'renewal'): void {
-    const wait = kind === 'change' ? SOON : LATER;
-    const due = this.#clock.monotonic() + wait;
+    const now = this.#clock.monotonic();
+    this.#tokens = Math.min(BURST, this.#tokens + (now - this.#filledAt) / REFILL);
+    this.#filledAt = now;
+    const wait = kind === 'renewal' ? LATER : this.#tokens >= 1 ? SOON : SOON + (1 - this.#tokens) * REFILL;
+    const due = now + wait;
     if (due >= this.#due) return;
     this.#timer?.cancel();
     this.#due = due;
@@ -118,6 +129,7 @@ export class StateWriter implements Disposable {
     this.#due = Number.POSITIVE_INFINITY;
     const text = renderState(this.#node, this.#state());
     if (text === this.#written) return;
+    this.#tokens = Math.max(0, this.#tokens - 1);
     try {
       writeFileAtomic(this.#path, new TextEncoder().encode(text), { mode: 0o600 });
       this.#written = text;

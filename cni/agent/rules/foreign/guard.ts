@@ -44,6 +44,8 @@ export class ForwardGuard {
   readonly #placed = new Set<string>();
   /** `family table chain` of all chains whose change may matter. */
   #watched = new Set<string>();
+  /** The firewalld table that was dealt with through its program; a reload makes another one. */
+  #trusted: bigint | undefined;
   #legacy: readonly (string | undefined)[] = [];
   readonly #told = new Set<string>();
 
@@ -121,6 +123,7 @@ export class ForwardGuard {
       await this.#restore(programs, input, 'nft', family, own);
       return;
     }
+    if (table.name === 'firewalld' && this.#trusted !== undefined && this.#trusted === table.handle) return;
     const filter = asFilterChain(chain, nftables.listRules(table, chain.name));
     const placement = placeAccept(filter, read);
     watch(placement.lookedAt);
@@ -133,6 +136,7 @@ export class ForwardGuard {
       // firewalld 2.1 and later own their table: nobody else may write to it.
       if (!(error instanceof NftError && error.code === 'EPERM' && table.name === 'firewalld')) throw error;
       await trustInFirewalld(this.#options.kernel, networks);
+      this.#trusted = table.handle;
     }
     this.#placedAt(place);
   }
