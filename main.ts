@@ -96,7 +96,11 @@ async function run(calledAs: string, args: string[]): Promise<number> {
   const alias = Object.hasOwn(aliases, calledAs) ? aliases[calledAs] : undefined;
   const name = alias ?? args[0];
   const entry = name !== undefined && Object.hasOwn(programs, name) ? programs[name] : undefined;
-  if (entry) return (await entry.load())(alias ? args : args.slice(1));
+  if (entry) {
+    // The executable starts with a JIT that hardly compiles (scripts/compile.ts), for the CNI calls' sake.
+    Bun.unsafe.setJITPolicy(1);
+    return (await entry.load())(alias ? args : args.slice(1));
+  }
   if (name === undefined && process.env['CNI_COMMAND'] !== undefined) return cniPlugin('underpod');
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     await print(1, usage());

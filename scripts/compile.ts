@@ -14,7 +14,8 @@ export const NO_AUTOLOAD: readonly string[] = [
 
 /**
  * What makes the executable start fast (figures: docs/decisions.md). Splitting, which needs esm, makes `await import()`
- * lazy inside the executable; bytecode saves parsing.
+ * lazy inside the executable; bytecode saves parsing. The JIT waits a thousand times longer than usual: in a CNI call
+ * that lives a few milliseconds it costs one of them and pays nothing back. main.ts sets it to normal for the others.
  */
 export const FAST_START: readonly string[] = [
   '--compile',
@@ -22,6 +23,7 @@ export const FAST_START: readonly string[] = [
   '--format=esm',
   '--splitting',
   '--minify',
+  '--compile-jit-policy=1000',
 ];
 
 /** Where an executable goes. The base name is part of the bytes: another name gives another file. */
