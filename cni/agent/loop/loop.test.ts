@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
-import { createLogger } from '../../../shared/log/logger.ts';
+import { createLogger, silentLogger } from '../../../shared/log/logger.ts';
 import { FakeClock } from '../fake-clock.ts';
 import type { KernelEvent } from '../kernel/event.ts';
 import { OWN_TABLE } from '../rules/own-table.ts';
 import { dirtyParts, type Interests } from './dirty.ts';
+import { Relaxer } from './relaxer.ts';
 import { RepairLimiter } from './repair-limiter.ts';
+import { Timers } from './timers.ts';
 import { WorkLoop } from './work-loop.ts';
 
 function setUp(parts: Record<'a' | 'b', () => void | Promise<void>>): {
@@ -113,6 +115,28 @@ test('the limiter lets a burst through, then little, and forgives', () => {
   now += 3_600_000;
   expect(allowed(11)).toBe(10);
   expect(ask().fightBegins).toBe(false);
+});
+
+test('memory is given back after much work, once it rests, and regularly', async () => {
+  const clock = new FakeClock();
+  using timers = new Timers(clock, silentLogger);
+  let times = 0;
+  const relaxer = new Relaxer(timers, () => {
+    times += 1;
+  });
+  relaxer.worked(5);
+  await clock.advance(60_000);
+  expect(times).toBe(0);
+  relaxer.worked(3000);
+  await clock.advance(400);
+  relaxer.worked(3000);
+  await clock.advance(400);
+  expect(times).toBe(0);
+  await clock.advance(60_000);
+  expect(times).toBe(3);
+  relaxer.started();
+  await clock.advance(600_000 + 60_000);
+  expect(times).toBe(9);
 });
 
 describe('which events matter', () => {

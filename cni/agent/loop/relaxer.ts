@@ -3,9 +3,11 @@
 import type { Timer } from '../clock.ts';
 import type { Timers } from './timers.ts';
 
-/** So long after the last work (ms); and once more when the dust has settled. */
-const REST = 1000;
-const LATER = 10_000;
+/**
+ * Pauses (ms) after the last work, and then after each other: the runtime compiles on for a while what was run much,
+ * and returns pages of its heap only some time after it was cleared.
+ */
+const PAUSES: readonly number[] = [500, 1000, 10_000];
 /** Even without much work, garbage of regular comparisons gathers: this often (ms). */
 const REGULARLY = 600_000;
 /** So many changes are much work. */
@@ -23,20 +25,21 @@ export class Relaxer {
 
   /** The start is over. */
   started(): void {
-    this.#soon();
-    this.#timers.every(REGULARLY, () => this.#soon());
+    this.#soon(PAUSES);
+    this.#timers.every(REGULARLY, () => this.#soon(PAUSES));
   }
 
   /** So many changes were made. */
   worked(changes: number): void {
-    if (changes >= MUCH) this.#soon();
+    if (changes >= MUCH) this.#soon(PAUSES);
   }
 
-  #soon(): void {
+  #soon([pause, ...rest]: readonly number[]): void {
     this.#next?.cancel();
-    this.#next = this.#timers.after(REST, () => {
+    if (pause === undefined) return;
+    this.#next = this.#timers.after(pause, () => {
       this.#relax();
-      this.#next = this.#timers.after(LATER, this.#relax);
+      this.#soon(rest);
     });
   }
 }
