@@ -29,8 +29,8 @@ import { agentStatus } from './report.ts';
 import type { AgentStatus } from './status.ts';
 import { parseSubnets } from './subnet-env.ts';
 
-/** Legacy iptables sends no events: it is looked at this often (ms). */
-const CANARY = 1000;
+/** Legacy iptables sends no events: it is looked at this often (ms), so that a repair is done within a second. */
+const CANARY = 500;
 /** Everything is compared this often (ms) even if nothing told of a change. */
 const FULL_RESYNC = 60_000;
 

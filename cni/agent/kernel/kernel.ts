@@ -36,7 +36,7 @@ export interface Kernel extends Disposable {
 
   /**
    * A value that changes whenever the rules of legacy iptables' filter table change, counters aside; `undefined`
-   * while there is no such table. Cheap enough to be asked every second.
+   * while there is no such table. Cheap enough to be asked twice a second.
    */
   legacyFingerprint(family: 4 | 6): string | undefined;
 
