@@ -21,12 +21,12 @@ import { plugin as underpod } from './underpod/plugin.ts';
 const types: readonly Plugin[] = [bridge, flannel, hostLocal, loopback, underpod];
 
 /** Every type's name, in the order of the alphabet. */
-export const pluginTypes: readonly string[] = types.map(({ type }) => type);
+export const pluginTypes: readonly string[] = ['bridge', 'flannel', 'host-local', 'loopback', 'underpod'];
 
 /** The plugin of a type, with its locks: what a runtime in the same process calls. Undefined for a foreign type. */
 export function loadPlugin(type: string, heldLock?: string): Plugin | undefined {
-  const plugin = types.find((one) => one.type === type);
-  return plugin && withLocks(plugin, heldLock);
+  for (const plugin of types) if (plugin.type === type) return withLocks(plugin, heldLock);
+  return undefined;
 }
 
 /** Runs one CNI call as the plugin `type` and returns the exit code: 0, or 1 with the error on stdout. */

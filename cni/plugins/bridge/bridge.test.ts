@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { attachmentAlias, hostVethName } from '../common/attachment.ts';
+import { lockAttachment } from '../common/attachment-lock.ts';
 import type { Container, Json } from '../testing/node.ts';
 import { ipJson, list, nothing, run, TestNode } from '../testing/node.ts';
 
@@ -553,6 +554,34 @@ describe.skipIf(!node)('GC and STATUS', () => {
       [other, foreign],
     ] as const)
       await node.ok('DEL', conf, pod);
+    expect(node.leftovers(String(network['name']))).toEqual(nothing);
+  });
+
+  test('keeps everything of an attachment whose ADD is still running', async () => {
+    const network = conf({ ipMasq: true });
+    const pod = node.container();
+    await node.ok('ADD', network, pod);
+    const key = { network: String(network['name']), containerId: pod.id, ifname: 'eth0' };
+    const before = node.leftovers(key.network);
+    {
+      using _running = lockAttachment(key);
+      await node.ok('GC', gc(network));
+      expect(node.leftovers(key.network)).toEqual({ ...before, locks: [expect.stringMatching(/\.lock$/)] });
+    }
+    await node.ok('GC', gc(network));
+    expect(node.leftovers(key.network)).toEqual(nothing);
+  });
+
+  test('knows attachments whose names do not fit an alias by their hash', async () => {
+    const network = conf({ ipMasq: true, name: 'n'.repeat(140) });
+    const long = (letter: string): Container => ({ ...node.container(), id: letter.repeat(200) });
+    const [stale, valid] = [long('a'), long('b')];
+    await node.ok('ADD', network, stale);
+    await node.ok('ADD', network, valid);
+    await node.ok('GC', gc(network, valid));
+    expect([node.hostVeths().length, node.masqueradeRules().length]).toEqual([1, 1]);
+    expect(node.addresses(String(network['name']))).toHaveLength(1);
+    await node.ok('DEL', network, valid);
     expect(node.leftovers(String(network['name']))).toEqual(nothing);
   });
 

@@ -71,7 +71,7 @@ export function lockAttachment(key: AttachmentKey): AttachmentLock {
   const attachmentLock = new AttachmentLock(held);
   try {
     // Written before anything of the attachment is made, so whoever sees the attachment can also read this.
-    writeFile(path, JSON.stringify([key.network, key.containerId, key.ifname]), 0o600);
+    writeFile(path, `${key.network}/${key.containerId}/${key.ifname}`, 0o600);
     return attachmentLock;
   } catch (error) {
     attachmentLock[Symbol.dispose]();
@@ -112,12 +112,7 @@ function lockFiles(): string[] {
 
 /** Undefined while the holder has not written it yet: then it has made nothing yet either. */
 function readOwner(text: string): AttachmentKey | undefined {
-  try {
-    const [network, containerId, ifname] = JSON.parse(text) as unknown[];
-    if (typeof network !== 'string' || typeof containerId !== 'string' || typeof ifname !== 'string')
-      return undefined;
-    return { network, containerId, ifname };
-  } catch {
-    return undefined;
-  }
+  // None of the three can hold a slash.
+  const [network, containerId, ifname, ...rest] = text.split('/');
+  return network && containerId && ifname && rest.length === 0 ? { network, containerId, ifname } : undefined;
 }
