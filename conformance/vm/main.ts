@@ -1,10 +1,9 @@
 /**
  * `make test-vm`: what depends on the kernel, once more under Debian's own.
  *
- * Usage: main.ts [--timeout SECONDS] [--memory MB] [-- COMMAND...]   Without a command: the steps below.
+ * Usage: main.ts [--timeout=SECONDS] [--memory=MB] [COMMAND...]   Without a command: the steps below.
  */
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { runInVm } from './vm.ts';
 
 /** Test files that have a network namespace of their own: what they show depends on the kernel. */
@@ -27,14 +26,15 @@ const STEPS = [
 /** About three times what a run of all steps takes on two slow cores. */
 const TIMEOUT_SECONDS = 900;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    timeout: { type: 'string', default: String(TIMEOUT_SECONDS) },
-    memory: { type: 'string', default: '3072' },
-  },
-});
-const steps = positionals.length > 0 ? [positionals.join(' ')] : STEPS;
+const args = process.argv.slice(2);
+/** The value of a flag before the command, taken out. */
+function flag(name: string, standard: number): number {
+  const prefix = `--${name}=`;
+  return args[0]?.startsWith(prefix) ? Number(args.shift()?.slice(prefix.length)) : standard;
+}
+const timeoutMs = flag('timeout', TIMEOUT_SECONDS) * 1000;
+const memoryMb = flag('memory', 3072);
+const steps = args.length > 0 ? [args.join(' ')] : STEPS;
 const script = steps
   .map(
     (step) =>
@@ -49,8 +49,8 @@ const {
   release,
 } = await runInVm({
   script,
-  timeoutMs: Number(values.timeout) * 1000,
-  memoryMb: Number(values.memory),
+  timeoutMs,
+  memoryMb,
   onOutput: (text) => process.stdout.write(text),
 });
 const seconds = ((performance.now() - started) / 1000).toFixed(0);
