@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 export const VM_MARK: string = 'underpod.vm';
 
 /**
- * By how much limits of time are stretched here: 1, or 30 in the VM without KVM, where every instruction is
- * translated (10 times slower) and a test may share the processors with another. For limits that say "this hangs"; a budget is no outcome there and its test skips itself.
+ * By how much limits of time are stretched here: 1, or 30 in the VM without KVM, where every instruction is translated
+ * (10 times slower) and a test may share the processors with another. For limits that say "this hangs": a budget is no
+ * outcome there, so its test skips itself.
  */
 export const slowness: number = readFileSync('/proc/cmdline', 'utf8').includes(VM_MARK) ? 30 : 1;
