@@ -1,0 +1,140 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
+import { attachmentAlias, hostVethName } from '../common/attachment.ts';
+import { addressesOf, dualStack, link, network, reaches } from '../testing/bridge.ts';
+import { ipJson, nothing, run, TestNode } from '../testing/node.ts';
+
+const node = TestNode.enter() as TestNode;
+afterEach(() => node?.reset());
+
+describe.skipIf(!node)('ADD', () => {
+  test('gives what upstream gives: bridge, host veth, container, in this order', async () => {
+    const net = network({ isGateway: true });
+    const pod = node.container();
+    const result = await node.ok('ADD', net, pod);
+    const key = { network: String(net['name']), containerId: pod.id, ifname: 'eth0' };
+    const host = hostVethName(key);
+    const inside = node.ipIn(pod, 'address', 'show', 'eth0');
+    expect(result).toEqual({
+      cniVersion: '1.1.0',
+      interfaces: [
+        { name: net['bridge'], mac: link(String(net['bridge']))['address'] },
+        { name: host, mac: link(host)['address'] },
+        { name: 'eth0', mac: inside[0]?.['address'], sandbox: pod.netns },
+      ],
+      ips: [{ interface: 2, address: '10.1.0.2/24', gateway: '10.1.0.1' }],
+    });
+    expect(link(host)).toMatchObject({
+      ifalias: attachmentAlias(key),
+      master: net['bridge'],
+      operstate: 'UP',
+    });
+    expect(addressesOf(inside)).toEqual([
+      expect.objectContaining({ local: '10.1.0.2', prefixlen: 24, broadcast: '10.1.0.255' }),
+    ]);
+    expect(addressesOf(ipJson('address', 'show', String(net['bridge'])))[0]).toMatchObject({
+      local: '10.1.0.1',
+      prefixlen: 24,
+      broadcast: '10.1.0.255',
+    });
+    expect(readSysctl('net/ipv4/ip_forward')).toBe('1');
+    await node.ok('DEL', net, pod);
+  });
+
+  test('two pods reach each other, the gateway, and nothing is left after DEL', async () => {
+    const net = network({ isDefaultGateway: true, ipMasq: true });
+    const [one, two] = [node.container(), node.container()];
+    await node.ok('ADD', net, one);
+    await node.ok('ADD', net, two);
+    expect(reaches(one, '10.2.0.3')).toBe(true);
+    expect(reaches(two, '10.2.0.1')).toBe(true);
+    expect(node.ipIn(one, 'route', 'show', 'default')).toMatchObject([{ gateway: '10.2.0.1', dev: 'eth0' }]);
+    expect(node.masqueradeRules()).toHaveLength(2);
+    await node.ok('DEL', net, one);
+    expect(node.masqueradeRules()).toHaveLength(1);
+    await node.ok('DEL', net, two);
+    expect(node.leftovers(String(net['name']))).toEqual(nothing);
+  });
+
+  test('both families: usable at once, with default routes', async () => {
+    const net = network({ isDefaultGateway: true, ipMasq: true }, dualStack);
+    const pod = node.container();
+    const result = await node.ok('ADD', net, pod);
+    expect(result['ips']).toEqual([
+      { interface: 2, address: '10.200.0.2/24', gateway: '10.200.0.1' },
+      { interface: 2, address: 'fd00:200::2/64', gateway: 'fd00:200::1' },
+    ]);
+    const [v4, v6] = addressesOf(node.ipIn(pod, 'address', 'show', 'eth0'));
+    expect([v4?.local, v6?.local, v6?.tentative]).toEqual(['10.200.0.2', 'fd00:200::2', undefined]);
+    expect(reaches(pod, '10.200.0.1')).toBe(true);
+    expect(reaches(pod, 'fd00:200::1')).toBe(true);
+    expect(node.ipIn(pod, '-6', 'route', 'show', 'default')).toMatchObject([{ gateway: 'fd00:200::1' }]);
+    expect(readSysctl('net/ipv6/conf/all/forwarding')).toBe('1');
+    expect(node.masqueradeRules()).toHaveLength(2);
+    await node.ok('DEL', net, pod);
+    expect(node.leftovers(String(net['name']))).toEqual(nothing);
+  });
+
+  test('IPv6 alone, where the runtime switched it off in the namespace', async () => {
+    const net = network({ isDefaultGateway: true }, [[{ subnet: 'fd00:201::/64' }]]);
+    const pod = node.container();
+    run(
+      'ip',
+      'netns',
+      'exec',
+      pod.id,
+      'sh',
+      '-c',
+      'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6',
+    );
+    await node.ok('ADD', net, pod);
+    expect(reaches(pod, 'fd00:201::1')).toBe(true);
+    await node.ok('DEL', net, pod);
+  });
+
+  test('with enabledad it waits for duplicate address detection', async () => {
+    const net = network({ isGateway: true, enabledad: true }, [[{ subnet: 'fd00:202::/64' }]]);
+    const [one, two] = [node.container(), node.container()];
+    await node.ok('ADD', net, one);
+    const [address] = addressesOf(node.ipIn(one, 'address', 'show', 'eth0'));
+    expect([address?.tentative, address?.nodad]).toEqual([undefined, undefined]);
+    // Someone on the bridge already has the next pod's address.
+    run('ip', '-n', one.id, 'address', 'add', 'fd00:202::3/64', 'dev', 'eth0', 'nodad');
+    const { code, json } = await node.call('ADD', net, two);
+    expect([code, json['code'], json['msg']]).toEqual([
+      1,
+      101,
+      expect.stringMatching(/fd00:202::3 is in use by another interface/),
+    ]);
+    await node.ok('DEL', net, one);
+    expect(node.leftovers(String(net['name']))).toEqual(nothing);
+  });
+
+  test('a node that lives on router advertisements goes on doing so when it forwards', async () => {
+    run('ip', 'link', 'add', 'uplink0', 'type', 'veth', 'peer', 'name', 'uplink1');
+    run('ip', 'link', 'set', 'uplink0', 'up');
+    run('ip', 'link', 'set', 'uplink1', 'up');
+    run('ip', '-6', 'route', 'add', '2001:db8::/64', 'dev', 'uplink0', 'proto', 'ra');
+    writeSysctl('net/ipv6/conf/all/forwarding', '0');
+    const before = readSysctl('net/ipv6/conf/uplink0/accept_ra');
+    const net = network({ isGateway: true }, [[{ subnet: 'fd00:211::/64' }]]);
+    const pod = node.container();
+    await node.ok('ADD', net, pod);
+    expect([
+      before,
+      readSysctl('net/ipv6/conf/uplink0/accept_ra'),
+      readSysctl('net/ipv6/conf/uplink1/accept_ra'),
+    ]).toEqual(['1', '2', '1']);
+    await node.ok('DEL', net, pod);
+    run('ip', 'link', 'delete', 'uplink0');
+  });
+});
+
+test.skipIf(!node)('pods of one bridge start at the same time', async () => {
+  const net = network({ isDefaultGateway: true, ipMasq: true });
+  const pods = Array.from({ length: 6 }, () => node.container());
+  await Promise.all(pods.map((pod) => node.ok('ADD', net, pod)));
+  expect(new Set(node.addresses(String(net['name']))).size).toBe(6);
+  await Promise.all(pods.map((pod) => node.ok('DEL', net, pod)));
+  expect(node.leftovers(String(net['name']))).toEqual(nothing);
+});

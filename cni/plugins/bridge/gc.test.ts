@@ -1,0 +1,89 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { hostVethName } from '../common/attachment.ts';
+import { lockAttachment } from '../common/attachment-lock.ts';
+import { network } from '../testing/bridge.ts';
+import type { Container, Json } from '../testing/node.ts';
+import { nothing, run, TestNode } from '../testing/node.ts';
+
+const node = TestNode.enter() as TestNode;
+afterEach(() => node?.reset());
+
+describe.skipIf(!node)('GC and STATUS', () => {
+  const gc = (net: Json, ...pods: Container[]): Json => ({
+    ...net,
+    'cni.dev/valid-attachments': pods.map(({ id, ifname }) => ({ containerID: id, ifname })),
+  });
+
+  test('removes what is not valid: interface, rule and address; nothing of others', async () => {
+    const net = network({ ipMasq: true });
+    const other = network({ ipMasq: true });
+    const [stale, valid, foreign] = [node.container(), node.container(), node.container()];
+    await node.ok('ADD', net, stale);
+    await node.ok('ADD', net, valid);
+    await node.ok('ADD', other, foreign);
+    run('ip', 'link', 'add', 'vethalien', 'type', 'veth', 'peer', 'name', 'vethalien2');
+    await node.ok('GC', gc(net, valid));
+    const key = { network: String(net['name']), containerId: valid.id, ifname: 'eth0' };
+    const otherKey = { network: String(other['name']), containerId: foreign.id, ifname: 'eth0' };
+    expect(node.hostVeths().sort()).toEqual(
+      [hostVethName(key), hostVethName(otherKey), 'vethalien', 'vethalien2'].sort(),
+    );
+    expect(node.addresses(String(net['name']))).toHaveLength(1);
+    expect(node.addresses(String(other['name']))).toHaveLength(1);
+    expect(node.masqueradeRules()).toHaveLength(2);
+    expect(node.locks()).toEqual([]);
+    run('ip', 'link', 'delete', 'vethalien');
+    for (const [conf, pod] of [
+      [net, valid],
+      [other, foreign],
+    ] as const)
+      await node.ok('DEL', conf, pod);
+    expect(node.leftovers(String(net['name']))).toEqual(nothing);
+  });
+
+  test('keeps everything of an attachment whose ADD is still running', async () => {
+    const net = network({ ipMasq: true });
+    const pod = node.container();
+    await node.ok('ADD', net, pod);
+    const key = { network: String(net['name']), containerId: pod.id, ifname: 'eth0' };
+    const before = node.leftovers(key.network);
+    {
+      using _running = lockAttachment(key);
+      await node.ok('GC', gc(net));
+      expect(node.leftovers(key.network)).toEqual({ ...before, locks: [expect.stringMatching(/\.lock$/)] });
+    }
+    await node.ok('GC', gc(net));
+    expect(node.leftovers(key.network)).toEqual(nothing);
+  });
+
+  test('knows attachments whose names do not fit an alias by their hash', async () => {
+    const net = network({ ipMasq: true, name: 'n'.repeat(140) });
+    const long = (letter: string): Container => ({ ...node.container(), id: letter.repeat(200) });
+    const [stale, valid] = [long('a'), long('b')];
+    await node.ok('ADD', net, stale);
+    await node.ok('ADD', net, valid);
+    await node.ok('GC', gc(net, valid));
+    expect([node.hostVeths().length, node.masqueradeRules().length]).toEqual([1, 1]);
+    expect(node.addresses(String(net['name']))).toHaveLength(1);
+    await node.ok('DEL', net, valid);
+    expect(node.leftovers(String(net['name']))).toEqual(nothing);
+  });
+
+  test('without the list it is an error and removes nothing', async () => {
+    const net = network();
+    const pod = node.container();
+    await node.ok('ADD', net, pod);
+    expect((await node.call('GC', net)).code).toBe(1);
+    expect(node.hostVeths()).toHaveLength(1);
+    await node.ok('DEL', net, pod);
+  });
+
+  test('STATUS passes IPAM’s on', async () => {
+    const net = network();
+    await node.ok('STATUS', net);
+    expect((await node.call('STATUS', { ...net, ipam: { type: 'host-local' } })).json).toMatchObject({
+      code: 7,
+    });
+    expect((await node.call('STATUS', { ...net, vlan: 7 })).json).toMatchObject({ code: 2 });
+  });
+});
