@@ -117,7 +117,7 @@ async function makeGateway({ config, host }: Addition, plan: AddressPlan, bridge
 
 async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promise<void> {
   const { addMasquerade, removeMasquerade } = await import('../common/masquerade.ts');
-  rollback.defer(() => removeMasquerade(key)[Symbol.dispose]());
+  rollback.defer(() => removeMasquerade(key)?.[Symbol.dispose]());
   addMasquerade(
     key,
     plan.ips.map(({ address }) => address),

@@ -3,6 +3,7 @@
  * run in the same process.
  */
 
+import { isRegular } from '../../../shared/sys/stat.ts';
 import type { Environment } from '../../protocol/environment.ts';
 import { environmentVariables } from '../../protocol/environment.ts';
 import { CniError, invalidConfig, ioFailure } from '../../protocol/error.ts';
@@ -93,7 +94,8 @@ function findPlugin(type: string, path: readonly string[]): string {
   if (type === '' || type.includes('/')) throw invalidConfig(`${JSON.stringify(type)} is no plugin type`);
   for (const directory of path) {
     const file = `${directory}/${type}`;
-    if (statOrUndefined(file)) return file;
+    const found = statOrUndefined(file);
+    if (found && isRegular(found)) return file;
   }
   throw invalidConfig(`no plugin ${JSON.stringify(type)} is in CNI_PATH (${path.join(':')})`, {
     details: 'install it there, or correct the type in the network configuration',

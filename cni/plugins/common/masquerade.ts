@@ -5,6 +5,7 @@ import { isNotFound } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
 import type { AttachmentKey } from './attachment.ts';
 import type { Keep } from './keep.ts';
 import {
@@ -47,11 +48,26 @@ export function addMasquerade(key: AttachmentKey, addresses: readonly Cidr[]): v
  * @returns what is to be disposed of last: until the kernel has freed the rules that wait is long, and the removal of
  * the interface makes it pass
  */
-export function removeMasquerade(key: AttachmentKey): Disposable {
-  using nft = new DisposableStack();
-  const kernel = nft.use(KernelNftables.open());
-  deleteWhere(kernel, (comment) => comment.startsWith(attachmentCommentPrefix(key)));
-  return nft.move();
+export function removeMasquerade(key: AttachmentKey): Disposable | undefined {
+  const nft = openIfSupported();
+  if (!nft) return undefined;
+  try {
+    deleteWhere(nft, (comment) => comment.startsWith(attachmentCommentPrefix(key)));
+    return nft;
+  } catch (error) {
+    nft[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Undefined where the kernel has no nftables, and so no rules either. */
+function openIfSupported(): KernelNftables | undefined {
+  try {
+    return KernelNftables.open();
+  } catch (error) {
+    if (isErrno(error, 'EPROTONOSUPPORT', 'EAFNOSUPPORT')) return undefined;
+    throw error;
+  }
 }
 
 function isBaseWhole(nft: Nftables): boolean {
@@ -65,7 +81,8 @@ function isBaseWhole(nft: Nftables): boolean {
 export function prepareGcMasquerade(network: string): (keep: Keep) => void {
   const found = new Set<string>();
   {
-    using nft = KernelNftables.open();
+    using nft = openIfSupported();
+    if (!nft) return () => {};
     const prefix = networkCommentPrefix(network);
     for (const { comment } of podRules(nft)) if (comment?.startsWith(prefix)) found.add(comment);
   }

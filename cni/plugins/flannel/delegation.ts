@@ -52,13 +52,12 @@ export async function addByRendered(
   const conf = netConfFromObject(rendered);
   const delegate = await delegateOf(delegateType(rendered));
   const files = new RenderedConfigs(dataDir);
-  const { containerId } = request.env;
-  files.save(containerId, rendered);
+  const forget = files.save(request.env.containerId, rendered);
   try {
     return await delegate.add({ ...request, conf });
   } catch (error) {
     // The delegate has undone what it did.
-    files.remove(containerId);
+    forget();
     throw error;
   }
 }

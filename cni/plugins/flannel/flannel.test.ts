@@ -142,6 +142,17 @@ describe.skipIf(!node).each([
     expect(node.hostVeths()).toEqual([]);
   });
 
+  test('a second interface that fails keeps the first one’s configuration', async () => {
+    const pod = node.container();
+    await node.ok('ADD', network, pod);
+    const kept = read(`${dataDir}/${pod.id}`);
+    writeFileSync('/run/flannel/subnet.env', subnetEnv(false));
+    expect((await node.call('ADD', network, pod)).json).toMatchObject({ code: 7 });
+    expect(read(`${dataDir}/${pod.id}`)).toBe(kept);
+    await node.ok('DEL', network, pod);
+    expect(node.leftovers('cbr0')).toEqual(nothing);
+  });
+
   test('two interfaces of one container', async () => {
     const pod = node.container();
     const second = { ...pod, ifname: 'net1' };

@@ -36,19 +36,27 @@ export class RenderedConfigs {
     this.#directory = dataDir;
   }
 
-  /** Keeps a container's configuration, on the disk when this returns: 0600 in a directory of 0700. */
-  save(containerId: string, conf: JsonObject): void {
+  /**
+   * Keeps a container's configuration, on the disk when this returns: 0600 in a directory of 0700.
+   *
+   * @returns what undoes it
+   */
+  save(containerId: string, conf: JsonObject): () => void {
     const path = this.#path(containerId);
     const text = JSON.stringify(conf);
     mkdirp(this.#directory, 0o700);
+    let undo = (): void => this.remove(containerId);
     try {
       createExclusive(path, text, 0o600);
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
       // Another interface of the same container. As upstream, the file is of whichever was added last.
+      const before = readFile(path);
+      undo = () => writeFile(path, before, 0o600);
       writeFile(path, text, 0o600);
     }
     fsyncFile(path);
+    return undo;
   }
 
   /** A container's configuration; undefined where there is none. */
