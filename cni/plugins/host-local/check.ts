@@ -12,7 +12,10 @@ export function checkHostLocal(request: CheckRequest): void {
   const { directory, rangeSets } = readHostLocalConfig(conf, env.args);
   const store = new AddressStore(directory);
   const owned = store.exists
-    ? [...store.reservations()].filter(({ owner }) => matchOwner(owner, env)).map(({ ip }) => formatIp(ip))
+    ? store
+        .reservations()
+        .filter(({ owner }) => matchOwner(owner, env))
+        .map(({ ip }) => formatIp(ip))
     : [];
   const { containerId, ifname } = env;
   if (owned.length === 0) {

@@ -22,11 +22,13 @@ export function delHostLocal(request: DelRequest): void {
  */
 function releaseKnown(store: AddressStore, conf: NetConf, attachment: Attachment): boolean {
   const expected = countRangeSets(conf);
-  const own = (conf.prevResult?.ips ?? [])
-    .map(({ address }) => address.ip)
-    .filter((ip) => matchOwner(store.reservationOf(ip)?.owner, attachment) === 'exact');
-  for (const ip of own) store.release(ip);
-  return expected > 0 && own.length >= expected;
+  let released = 0;
+  for (const { address } of conf.prevResult?.ips ?? []) {
+    if (matchOwner(store.reservationOf(address.ip)?.owner, attachment) !== 'exact') continue;
+    store.release(address.ip);
+    released++;
+  }
+  return expected > 0 && released >= expected;
 }
 
 function releaseAll(store: AddressStore, attachment: Attachment): void {

@@ -14,7 +14,7 @@ import { AddressStore } from './store.ts';
 export function prepareGcHostLocal(conf: NetConf): (keep: Keep) => void {
   const store = new AddressStore(readDirectory(conf));
   if (!store.exists) return () => {};
-  const found = [...store.reservations()];
+  const found = store.reservations();
   return (keep) => {
     const errors = collectErrors('release addresses');
     for (const reservation of found) errors.try(() => releaseStale(store, reservation, keep));

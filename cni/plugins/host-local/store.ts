@@ -91,12 +91,14 @@ export class AddressStore {
   }
 
   /** Every address given out with its owner: reads every file. */
-  *reservations(): Generator<Reservation> {
+  reservations(): Reservation[] {
+    const found: Reservation[] = [];
     for (const { name, type } of readDir(this.directory)) {
       const ip = type === 'dir' ? undefined : addressOfFile(name);
       const reservation = ip && this.reservationOf(ip);
-      if (reservation) yield reservation;
+      if (reservation) found.push(reservation);
     }
+    return found;
   }
 
   /** Removes what a killed ADD left half-written. Needs the lock: an ADD's own file lives only while it holds it. */
