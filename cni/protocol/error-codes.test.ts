@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { NetlinkError } from '../../shared/netlink/error.ts';
+import { NftError } from '../../shared/nftables/error.ts';
+import { errnoName, SyscallError } from '../../shared/sys/errno.ts';
 import { isCniError, tryAgainLater, unknownContainer, unsupportedField } from './error.ts';
 import { toCniError } from './error-codes.ts';
 
@@ -43,6 +46,20 @@ describe('toCniError', () => {
   ])('%s is code %i', (code, expected) => {
     const error = toCniError(new Error('cannot write the lease', { cause: systemError(code) }));
     expect(error).toMatchObject({ code: expected, message: `cannot write the lease: openat /x: ${code}` });
+  });
+
+  test.each([
+    ['SyscallError', (errno: number) => new SyscallError('openat', errno, '/x')],
+    ['NetlinkError', (errno: number) => new NetlinkError('add link', { errno })],
+    ['NftError', (errno: number) => new NftError('add rule', errnoName(errno))],
+  ])('a real %s is told from an error of ours', (_, make) => {
+    const [EIO, EAGAIN, EBUSY, EOPNOTSUPP, unheardOf] = [5, 11, 16, 95, 529];
+    expect(make(EBUSY).errno).toBe(EBUSY);
+    expect(make(unheardOf).errno).toBe(unheardOf);
+    expect([EIO, EAGAIN, EBUSY, EOPNOTSUPP, unheardOf].map((errno) => toCniError(make(errno)).code)).toEqual([
+      5, 11, 11, 5, 5,
+    ]);
+    expect(toCniError(make(EOPNOTSUPP)).details).toContain('modules');
   });
 
   test('the advice fits the code', () => {

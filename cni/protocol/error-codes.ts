@@ -3,8 +3,8 @@ import { CniCode, CniError } from './error.ts';
 /**
  * Which code an error of the layers below becomes. The one place where that is decided.
  *
- * Errors of the system are told by their shape (`code` and `errno`, as SyscallError, NetlinkError and Bun's own have
- * them): this room must not import those that do I/O.
+ * Errors of the system are told by their shape (`code` and `errno`, as SyscallError, NetlinkError, NftError and Bun's
+ * own have them): this room must not import those that do I/O.
  */
 interface SystemError extends Error {
   readonly code: string;

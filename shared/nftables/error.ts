@@ -1,3 +1,4 @@
+import { errnoNumber } from '../sys/errno.ts';
 import type { Operation } from './transaction.ts';
 
 /** A transaction or a listing that the kernel refused. */
@@ -5,6 +6,8 @@ export class NftError extends Error {
   override readonly name = 'NftError';
   /** errno's name: 'ENOENT'. */
   readonly code: string;
+  /** Positive errno, as on every other error of the system: by it, callers tell these from errors of ours. */
+  readonly errno: number;
   /** The step that failed; undefined when the transaction as a whole was refused, or a listing. */
   readonly operation: Operation | undefined;
   /** What the kernel said in its extended ack, if anything. */
@@ -14,6 +17,7 @@ export class NftError extends Error {
     const { operation, kernelMessage, cause } = options;
     super(`${what}: ${code}${kernelMessage === undefined ? '' : ` (${kernelMessage})`}`, { cause });
     this.code = code;
+    this.errno = errnoNumber(code);
     this.operation = operation;
     this.kernelMessage = kernelMessage;
   }

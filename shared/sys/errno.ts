@@ -109,6 +109,12 @@ export function errnoName(errno: number): string {
   return names[errno] ?? `E${errno}`;
 }
 
+/** The number of an errno's symbolic name, the other way round than `errnoName`; 0 for what is no such name. */
+export function errnoNumber(code: string): number {
+  for (const [errno, name] of Object.entries(names)) if (name === code) return Number(errno);
+  return /^E\d+$/.test(code) ? Number(code.slice(1)) : 0;
+}
+
 /** A sentence fragment for an errno name, or the name itself where none is known. */
 export function errnoMeaning(code: string): string {
   return meanings[code] ?? code;
