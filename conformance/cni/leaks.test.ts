@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { writeFile } from '../../shared/sys/file.ts';
 import { lock } from '../../shared/sys/lock.ts';
 import { run } from '../testing/netns.ts';
@@ -7,6 +7,7 @@ import { leaked, snapshot } from './leaks.ts';
 import { enterWorld } from './world.ts';
 
 const world = enterWorld();
+afterAll(() => world?.[Symbol.dispose]());
 
 /** Each kind of leak, planted by hand: the check that guards the kill rounds must see every one. */
 const plants: [string, () => unknown, RegExp][] = [

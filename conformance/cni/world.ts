@@ -3,7 +3,7 @@
  * /etc/cni and a /var/lib/cni on a real disk, in which plugin executables are called as a runtime calls them.
  */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MS } from '../../shared/sys/constants.ts';
@@ -51,17 +51,23 @@ export function enterWorld(): World | undefined {
   return freshNetns() ? new World() : undefined;
 }
 
-/** See the module's comment. The namespaces end with the process; `using` removes the directory on disk. */
+/**
+ * See the module's comment. The namespaces end with the process; the directory on disk goes with `using`, and at the
+ * latest when the process exits: a test file keeps its world to its end.
+ */
 export class World implements Disposable {
-  readonly #disk: string = mkdtempSync(join(tmpdir(), 'underpod-world-'));
+  /** What is mounted on /var/lib/cni: a directory outside of the namespaces. */
+  readonly disk: string = mkdtempSync(join(tmpdir(), 'underpod-world-'));
+  readonly #atExit = (): void => this[Symbol.dispose]();
   #count = 0;
 
   constructor() {
+    process.once('exit', this.#atExit);
     coverWithTmpfs('/run');
     mkdirSync('/run/netns');
     coverWithTmpfs('/var/lib');
     mkdirSync('/var/lib/cni');
-    mount(this.#disk, '/var/lib/cni', 'none', MS.BIND);
+    mount(this.disk, '/var/lib/cni', 'none', MS.BIND);
     mkdirSync('/etc/cni', { recursive: true });
     coverWithTmpfs('/etc/cni');
   }
@@ -80,11 +86,13 @@ export class World implements Disposable {
     deleteNetns(container.netns);
   }
 
-  /** Removes what was on disk. */
+  /** Removes what was on disk. A second call does nothing. */
   [Symbol.dispose](): void {
+    process.off('exit', this.#atExit);
+    if (!existsSync(this.disk)) return;
     for (const name of readdirSync('/run/netns')) deleteNetns(`/run/netns/${name}`);
     unmount('/var/lib/cni', 2);
-    rmSync(this.#disk, { recursive: true, force: true });
+    rmSync(this.disk, { recursive: true, force: true });
   }
 }
 

@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { kernelTestsUnavailable, run } from '../testing/netns.ts';
+
+/** Enters a world in a process of its own, which then ends as `ending` says. @returns its directory on disk */
+function worldThatEnds(ending: string): string {
+  const script = `
+    import { enterWorld } from '${import.meta.dirname}/world.ts';
+    const world = enterWorld();
+    world.container();
+    await Bun.write('/var/lib/cni/networks/n/10.0.0.2', 'x');
+    process.stdout.write(world.disk);
+    ${ending}`;
+  return run(process.execPath, '-e', script);
+}
+
+describe.skipIf(kernelTestsUnavailable() !== undefined)('a world leaves nothing on disk', () => {
+  test.each(['', 'process.exit(0);', 'world[Symbol.dispose](); world[Symbol.dispose]();'])(
+    'when the process ends with "%s"',
+    (ending) => {
+      const disk = worldThatEnds(ending);
+      expect(disk).toMatch(/underpod-world-/);
+      expect(existsSync(disk)).toBe(false);
+    },
+  );
+});
