@@ -25,7 +25,7 @@ export interface BenchResult {
   readonly budgetMs: number;
 }
 
-/** Milliseconds for 1,000 peers (3,000 messages): the budget. */
+/** Milliseconds for 1,000 peers (3,000 messages): what keeps a start with a large cluster short. */
 const BUDGET = 30;
 const ROUNDS = 15;
 

@@ -7,7 +7,7 @@ export interface Figure {
   readonly ours: number;
   /** Median of the peer's, measured alternately in the same run; absent where there is none. */
   readonly peer?: number;
-  /** What the plan allows. */
+  /** The budget. */
   readonly budget?: number;
   readonly unit?: string;
   /** How many rounds a side. */
