@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { TemporaryDirectory } from '../../conformance/testing/netns.ts';
 import { O } from './constants.ts';
@@ -20,7 +19,6 @@ import {
   writeFile,
   writeFileAtomic,
 } from './file.ts';
-import { isLocked, LockTimeout, lock, tryLock } from './lock.ts';
 import { exists, fstat, isDirectory, isLink, lstat, stat, statfs } from './stat.ts';
 
 describe('files', () => {
@@ -118,55 +116,5 @@ describe('files', () => {
   test('the file system is told by its magic number', () => {
     expect(statfs('/proc').type).toBe(0x9fa0);
     expect(statfs('/').size).toBeGreaterThan(statfs('/').available);
-  });
-});
-
-describe('locks', () => {
-  test('a lock excludes others until it is released', () => {
-    using directory = new TemporaryDirectory();
-    const path = directory.join('new/directory/x.lock');
-    const held = lock(path, 0);
-    expect(tryLock(path)).toBeUndefined();
-    expect(isLocked(path)).toBe(true);
-    expect(() => lock(path, 5)).toThrow(LockTimeout);
-    held.release();
-    expect(isLocked(path)).toBe(false);
-    using again = lock(path, 0);
-    again.removeAndRelease();
-    expect(existsSync(path)).toBe(false);
-  });
-
-  test('who waited for a removed lock file holds the new one, not the old', () => {
-    using directory = new TemporaryDirectory();
-    const path = directory.join('x.lock');
-    const first = lock(path, 0);
-    // What a waiting process has open: the file that the holder is about to remove.
-    using waiting = openFile(path, O.RDWR);
-    first.removeAndRelease();
-    using second = lock(path, 0);
-    expect(fstat(waiting.fd).ino === stat(path).ino && fstat(waiting.fd).nlink === 1).toBe(false);
-    expect(second.path).toBe(path);
-    expect(tryLock(path)).toBeUndefined();
-  });
-
-  test('the kernel releases the lock of a killed process', async () => {
-    using directory = new TemporaryDirectory();
-    const path = directory.join('x.lock');
-    const child = spawn('flock', ['--no-fork', path, 'sh', '-c', 'echo locked; exec sleep 60'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    await new Promise((resolve) => child.stdout.once('data', resolve));
-    expect(tryLock(path)).toBeUndefined();
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
-    using held = lock(path, 0);
-    expect(held.path).toBe(path);
-  });
-
-  test('a link in the place of a lock file is not followed', () => {
-    using directory = new TemporaryDirectory();
-    symlinkSync('/etc/passwd', directory.join('x.lock'));
-    expect(() => tryLock(directory.join('x.lock'))).toThrow('ELOOP');
   });
 });

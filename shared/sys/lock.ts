@@ -8,10 +8,10 @@
 import { AT, LOCK, O } from './constants.ts';
 import { isErrno, SyscallError } from './errno.ts';
 import type { OwnedFd } from './fd.ts';
-import { mkdirp, openFile, unlinkIfExists } from './file.ts';
+import { mkdirp, openFile } from './file.ts';
 import { monotonicMs, sleepMs } from './process.ts';
 import { fstat, stat } from './stat.ts';
-import { trySyscall } from './syscall.ts';
+import { cstring, trySyscall } from './syscall.ts';
 
 const EAGAIN = 11;
 
@@ -42,9 +42,12 @@ export class FileLock implements Disposable {
     this.#file.close();
   }
 
-  /** Removes the file, then releases the lock. */
+  /**
+   * Removes the file, then releases the lock. A file that cannot be removed is left behind unlocked: it keeps nobody
+   * out, and what the lock guarded is done, so this is no failure of it.
+   */
   removeAndRelease(): void {
-    if (!this.#file.closed) unlinkIfExists(this.path);
+    if (!this.#file.closed) trySyscall('unlinkat', AT.FDCWD, cstring(this.path), 0);
     this.#file.close();
   }
 
@@ -108,11 +111,24 @@ export function lock(path: string, timeoutMs: number): FileLock {
   }
 }
 
-/** True if another process holds the lock at `path`; never creates the file. */
+/**
+ * True if another process holds the lock at `path`; never creates the file.
+ *
+ * @throws SyscallError where that cannot be told: only a file that does not exist is surely not locked
+ */
 export function isLocked(path: string): boolean {
-  const fd = trySyscall('openat', AT.FDCWD, new TextEncoder().encode(`${path}\0`), O.RDONLY | O.CLOEXEC, 0);
-  if (fd < 0) return false;
-  const result = trySyscall('flock', fd, LOCK.SH | LOCK.NB);
-  trySyscall('close', fd);
-  return result === -EAGAIN;
+  using file = openIfExists(path);
+  if (file === undefined) return false;
+  const result = trySyscall('flock', file.fd, LOCK.SH | LOCK.NB);
+  if (result < 0 && result !== -EAGAIN) throw new SyscallError('flock', -result, path);
+  return result < 0;
+}
+
+function openIfExists(path: string): OwnedFd | undefined {
+  try {
+    return openFile(path, O.RDONLY);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
 }

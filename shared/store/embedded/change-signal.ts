@@ -132,7 +132,7 @@ export class ChangeSignal implements Disposable {
     clearTimeout(this.#look);
     this.#look = setTimeout(() => {
       // Asked before anybody reads: a writer that is done by now has made its commit visible.
-      const writing = isLocked(this.#paths.lock);
+      const writing = mayBeLocked(this.#paths.lock);
       this.notify();
       if (writing || delayMs < THIRD_LOOK_MS) this.#lookIn(Math.min(delayMs * 2, LAST_LOOK_MS));
     }, delayMs);
@@ -173,5 +173,14 @@ export class ChangeSignal implements Disposable {
       // ENOSPC and EMFILE: fs.inotify.max_user_watches or max_user_instances is used up.
       lost(error instanceof Error ? error.message : String(error));
     }
+  }
+}
+
+/** Where that cannot be told (EMFILE), there is another look, as if somebody wrote. */
+function mayBeLocked(path: string): boolean {
+  try {
+    return isLocked(path);
+  } catch {
+    return true;
   }
 }
