@@ -7,14 +7,17 @@
  * or any GC removes it.
  */
 
+import { O } from '../../../shared/sys/constants.ts';
 import { readDir } from '../../../shared/sys/directory.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
-import { readTextIfExists, writeFile } from '../../../shared/sys/file.ts';
+import { writeAll } from '../../../shared/sys/fd.ts';
+import { openFile, readTextIfExists, writeFile } from '../../../shared/sys/file.ts';
 import type { FileLock } from '../../../shared/sys/lock.ts';
 import { isLocked, lock, tryLock } from '../../../shared/sys/lock.ts';
+import { exists } from '../../../shared/sys/stat.ts';
 import { tryAgainLater } from '../../protocol/error.ts';
 import type { AttachmentKey } from './attachment.ts';
-import { attachmentHash } from './attachment.ts';
+import { attachmentHash, sha256 } from './attachment.ts';
 
 export const lockDirectory = '/run/underpod/cni';
 
@@ -40,6 +43,38 @@ export function lockPath(key: AttachmentKey): string {
 
 function lockPathOfHash(hash: string): string {
   return `${lockDirectory}/${hash.slice(0, nameDigits)}.lock`;
+}
+
+/** The file that a running GC of a network keeps for `noteAdd` (gc-journal.ts). */
+export function gcJournalPath(network: string): string {
+  return `${lockDirectory}/${sha256(network).slice(0, nameDigits)}.gc`;
+}
+
+/**
+ * Tells a GC of the network, if one runs now, that this ADD began after it. Call it with the attachment's lock held,
+ * before anything is made: then the GC has either found the lock held, or finds this note.
+ *
+ * One system call where no GC runs.
+ */
+export function noteAdd(key: AttachmentKey): void {
+  const path = gcJournalPath(key.network);
+  if (!exists(path)) return;
+  try {
+    using journal = openFile(path, O.WRONLY | O.APPEND | O.NOFOLLOW);
+    writeAll(journal.fd, new TextEncoder().encode(`${ownerText(key)}\n`), path);
+  } catch (error) {
+    // The GC has just ended.
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/** The attachments that were noted since the GC of the network that runs now began. */
+export function notedAttachments(network: string): AttachmentKey[] {
+  const text = readTextIfExists(gcJournalPath(network)) ?? '';
+  return text
+    .split('\n')
+    .map(readOwner)
+    .filter((key) => key !== undefined);
 }
 
 /** A held lock; disposing of it removes the file. */
@@ -71,7 +106,7 @@ export function lockAttachment(key: AttachmentKey): AttachmentLock {
   const attachmentLock = new AttachmentLock(held);
   try {
     // Written before anything of the attachment is made, so whoever sees the attachment can also read this.
-    writeFile(path, `${key.network}/${key.containerId}/${key.ifname}`, 0o600);
+    writeFile(path, ownerText(key), 0o600);
     return attachmentLock;
   } catch (error) {
     attachmentLock[Symbol.dispose]();
@@ -87,7 +122,7 @@ export function tryLockAttachment(hash: string): AttachmentLock | undefined {
 
 /** The attachments of a network whose ADD or DEL runs now. */
 export function runningAttachments(network: string): AttachmentKey[] {
-  return lockFiles()
+  return lockFiles('.lock')
     .filter(isLocked)
     .map((path) => readOwner(readTextIfExists(path) ?? ''))
     .filter((key) => key !== undefined)
@@ -96,13 +131,14 @@ export function runningAttachments(network: string): AttachmentKey[] {
 
 /** Removes the files of calls that were killed. Nobody holds them, so they say nothing any more, of any network. */
 export function removeStaleLocks(): void {
-  for (const path of lockFiles()) if (!isLocked(path)) tryLock(path)?.removeAndRelease();
+  for (const path of [...lockFiles('.lock'), ...lockFiles('.gc')])
+    if (!isLocked(path)) tryLock(path)?.removeAndRelease();
 }
 
-function lockFiles(): string[] {
+function lockFiles(suffix: string): string[] {
   try {
     return readDir(lockDirectory)
-      .filter(({ name }) => name.endsWith('.lock'))
+      .filter(({ name }) => name.endsWith(suffix))
       .map(({ name }) => `${lockDirectory}/${name}`);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return [];
@@ -110,9 +146,13 @@ function lockFiles(): string[] {
   }
 }
 
+/** None of the three can hold a slash or a line end. */
+function ownerText({ network, containerId, ifname }: AttachmentKey): string {
+  return `${network}/${containerId}/${ifname}`;
+}
+
 /** Undefined while the holder has not written it yet: then it has made nothing yet either. */
 function readOwner(text: string): AttachmentKey | undefined {
-  // None of the three can hold a slash.
   const [network, containerId, ifname, ...rest] = text.split('/');
   return network && containerId && ifname && rest.length === 0 ? { network, containerId, ifname } : undefined;
 }

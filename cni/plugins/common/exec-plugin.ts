@@ -17,6 +17,7 @@ import type { AttachmentKey } from './attachment.ts';
 import { attachmentHash } from './attachment.ts';
 import { heldLockVariable } from './attachment-lock.ts';
 import type { Delegate } from './delegate.ts';
+import { gcHash } from './gc-journal.ts';
 import type { Keep } from './keep.ts';
 import { statOrUndefined } from './stat-or-undefined.ts';
 
@@ -27,17 +28,17 @@ const scrubbed = ['BUN_OPTIONS', 'BUN_BE_BUN'];
 export function execPlugin(type: string): Delegate {
   return {
     async add(request: AddRequest): Promise<Result> {
-      const output = await execute(type, request, request.conf.raw, keyOf(request));
+      const output = await execute(type, request, request.conf.raw, hashOf(request));
       return decodeResult(parseJsonObject(output, `the result of plugin ${type}`), {
         path: `result of plugin ${type}`,
         implicitVersion: request.conf.cniVersion,
       });
     },
     async del(request: DelRequest): Promise<void> {
-      await execute(type, request, request.conf.raw, keyOf(request));
+      await execute(type, request, request.conf.raw, hashOf(request));
     },
     async check(request: CheckRequest): Promise<void> {
-      await execute(type, request, request.conf.raw, keyOf(request));
+      await execute(type, request, request.conf.raw, hashOf(request));
     },
     async status(request: StatusRequest): Promise<void> {
       await execute(type, request, request.conf.raw);
@@ -53,25 +54,22 @@ export function execPlugin(type: string): Delegate {
           'cni.dev/valid-attachments': attachments,
           'cni.dev/attachments': attachments,
         };
-        await execute(type, request, conf);
+        await execute(type, request, conf, gcHash(request.conf.name));
       };
     },
   };
 }
 
-function keyOf(request: {
-  readonly conf: NetConf;
-  readonly env: Omit<AttachmentKey, 'network'>;
-}): AttachmentKey {
+function hashOf(request: { readonly conf: NetConf; readonly env: Omit<AttachmentKey, 'network'> }): string {
   const { containerId, ifname } = request.env;
-  return { network: request.conf.name, containerId, ifname };
+  return attachmentHash({ network: request.conf.name, containerId, ifname });
 }
 
 async function execute(
   type: string,
   request: Request<Exclude<Environment, { command: 'VERSION' }>>,
   conf: JsonObject,
-  held?: AttachmentKey,
+  held?: string,
 ): Promise<Uint8Array> {
   const { env, signal } = request;
   const child = Bun.spawn([findPlugin(type, env.path)], {
@@ -104,7 +102,7 @@ function findPlugin(type: string, path: readonly string[]): string {
 
 function childEnvironment(
   env: Exclude<Environment, { command: 'VERSION' }>,
-  held: AttachmentKey | undefined,
+  held: string | undefined,
 ): Record<string, string> {
   const inherited = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
@@ -113,7 +111,7 @@ function childEnvironment(
   return {
     ...Object.fromEntries(inherited),
     ...environmentVariables(env),
-    ...(held === undefined ? {} : { [heldLockVariable]: attachmentHash(held) }),
+    ...(held === undefined ? {} : { [heldLockVariable]: held }),
   };
 }
 

@@ -1,19 +1,21 @@
 /**
- * What a GC must keep: the attachments that the runtime calls valid, and those whose ADD or DEL runs now.
+ * What a GC must keep: the attachments that the runtime calls valid, those whose ADD or DEL runs, and those whose ADD
+ * began since the GC did (gc-journal.ts).
  *
- * The runtime made its list before it called us, so an ADD that began since is on none. It holds its lock, though.
- * GC therefore looks at the locks, lists what there is, looks at the locks again, and takes each attachment's lock
- * before it removes anything of it. Whatever is made after the listing is not on GC's list and stays.
+ * GC looks at the locks, lists what there is, and takes each attachment's lock before it removes anything of it; with
+ * the lock in its hand it looks once more whether an ADD has run in between. Whatever is made after the listing is not
+ * on GC's list and stays.
  */
 
 import type { Attachment } from '../../protocol/net-conf.ts';
 import { attachmentHash } from './attachment.ts';
 import type { AttachmentLock } from './attachment-lock.ts';
-import { runningAttachments, tryLockAttachment } from './attachment-lock.ts';
+import { notedAttachments, runningAttachments, tryLockAttachment } from './attachment-lock.ts';
 
 export class Keep {
   readonly #network: string;
   readonly #attachments = new Map<string, Attachment>();
+  readonly #containers = new Set<string>();
   readonly #hashes = new Set<string>();
 
   constructor(network: string, valid: readonly Attachment[]) {
@@ -25,6 +27,7 @@ export class Keep {
   /** Keeps one more. */
   add({ containerId, ifname }: Attachment): void {
     this.#attachments.set(this.#hash(containerId, ifname), { containerId, ifname });
+    this.#containers.add(containerId);
   }
 
   /** Keeps one whose parts nobody tells, only its hash (attachment.ts). */
@@ -32,9 +35,14 @@ export class Keep {
     this.#hashes.add(hash);
   }
 
-  /** Keeps what is being worked on at this moment. Call it once more after listing. */
+  /** Keeps what is being worked on at this moment, and what was added since GC began. Call it again after listing. */
   addRunning(): void {
     for (const attachment of runningAttachments(this.#network)) this.add(attachment);
+    this.#addNoted();
+  }
+
+  #addNoted(): void {
+    for (const attachment of notedAttachments(this.#network)) this.add(attachment);
   }
 
   has(containerId: string, ifname: string): boolean {
@@ -48,7 +56,8 @@ export class Keep {
 
   /** True if any attachment of the container is kept: for state that does not say which one it is of. */
   hasContainer(containerId: string): boolean {
-    return this.attachments.some((attachment) => attachment.containerId === containerId);
+    if (!this.#containers.has(containerId)) this.#addNoted();
+    return this.#containers.has(containerId);
   }
 
   /** All that is kept: what a delegate is told is valid. */
@@ -57,7 +66,8 @@ export class Keep {
   }
 
   /**
-   * Takes the lock of an attachment that is to go; undefined when an ADD has begun meanwhile: then it is kept.
+   * Takes the lock of an attachment that is to go; undefined when an ADD has begun (and perhaps ended) meanwhile: then
+   * it is kept.
    * Dispose of the lock once it is gone.
    */
   claim(containerId: string, ifname: string): AttachmentLock | undefined {
@@ -67,8 +77,14 @@ export class Keep {
   /** As `claim`, by the attachment's hash (attachment.ts). */
   claimHash(hash: string): AttachmentLock | undefined {
     const held = tryLockAttachment(hash);
-    if (!held) this.addHash(hash);
-    return held;
+    if (!held) {
+      this.addHash(hash);
+      return undefined;
+    }
+    this.#addNoted();
+    if (!this.hasHash(hash)) return held;
+    held[Symbol.dispose]();
+    return undefined;
   }
 
   #hash(containerId: string, ifname: string): string {
