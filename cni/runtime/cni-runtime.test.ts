@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TemporaryDirectory } from '../../conformance/testing/netns.ts';
+import { temporaryName } from '../../shared/sys/temporary-name.ts';
 import type { Answer } from '../protocol/dispatch.ts';
 import type { Plugin } from '../protocol/plugin.ts';
 import { emptyResult } from '../protocol/result.ts';
@@ -275,6 +276,16 @@ describe('gc', () => {
     const error = await runtime.gc(network(), []).catch((thrown: unknown) => thrown);
     expect((error as AggregateError).errors).toMatchObject([{ code: 5 }, { code: 11 }]);
     expect(runner.log.slice(2)).toEqual(['DEL portmap', 'GC bridge', 'GC portmap']);
+  });
+
+  test('clears away what a killed runtime left half written in the cache', async () => {
+    await runtime.add(network(), pod);
+    const left = temporaryName(cacheFile());
+    writeFileSync(left, '{"kind":');
+    utimesSync(left, 0, 0);
+    await runtime.gc(network(), [{ containerId: 'c0ffee', ifname: 'eth0' }]);
+    expect(existsSync(left)).toBe(false);
+    expect(existsSync(cacheFile())).toBe(true);
   });
 
   test('before 1.1.0 it only deletes; disabled it does nothing', async () => {

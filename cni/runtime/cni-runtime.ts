@@ -125,6 +125,7 @@ export class CniRuntime {
         await collect(() => this.#call('GC', plugin, parts, undefined, signal));
       }
     }
+    await collect(async () => this.#cache.sweep());
     if (errors.length > 0) throw new AggregateError(errors, `GC of network ${network.name}`);
   }
 

@@ -1,6 +1,7 @@
 import { readDir } from '../../shared/sys/directory.ts';
 import { isErrno } from '../../shared/sys/errno.ts';
 import { createExclusive, mkdirp, readFile, unlinkIfExists } from '../../shared/sys/file.ts';
+import { sweepTemporaries } from '../../shared/sys/sweep.ts';
 import { decodingFailure } from '../protocol/error.ts';
 import { toCniError } from '../protocol/error-codes.ts';
 import type { JsonObject } from '../protocol/json.ts';
@@ -97,6 +98,11 @@ export class ResultCache {
     return found.filter(
       ({ containerId }) => options.containerId === undefined || containerId === options.containerId,
     );
+  }
+
+  /** Removes what writers that were killed left half written. */
+  sweep(): void {
+    sweepTemporaries(this.#dir);
   }
 
   #file(networkName: string, { containerId, ifname }: Attachment): string {

@@ -5,6 +5,9 @@ import { isErrno, SyscallError } from './errno.ts';
 import { OwnedFd, readAll, writeAll } from './fd.ts';
 import { exists } from './stat.ts';
 import { cstring, syscall, trySyscall } from './syscall.ts';
+import { temporaryName } from './temporary-name.ts';
+
+const ENOENT = 2;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -28,6 +31,22 @@ export function openFile(path: string, flags: number, mode: number = 0o644): Own
 export function readFile(path: string): Uint8Array {
   using file = openFile(path, O.RDONLY);
   return readAll(file.fd, Number.MAX_SAFE_INTEGER, path);
+}
+
+/**
+ * Reads the start of a file into `buffer` and returns the number of bytes; -1 where there is no such file. For those
+ * who look at hundreds of small files: nothing is allocated but the name.
+ *
+ * @throws SyscallError
+ */
+export function readStart(path: string, buffer: Uint8Array): number {
+  const fd = trySyscall('openat', AT.FDCWD, cstring(path), O.RDONLY | O.CLOEXEC, 0);
+  if (fd === -ENOENT) return -1;
+  if (fd < 0) throw new SyscallError('openat', -fd, path);
+  const length = trySyscall('read', fd, buffer, buffer.length);
+  trySyscall('close', fd);
+  if (length < 0) throw new SyscallError('read', -length, path);
+  return length;
 }
 
 /** The whole content of a file as UTF-8. @throws SyscallError */
@@ -102,24 +121,22 @@ export function createExclusive(path: string, data: string | Uint8Array, mode: n
     // ENOENT: /proc is not mounted, or the directory was removed meanwhile. The other way tells which.
     if (linked !== -2) throw new SyscallError('linkat', -linked, path);
   }
-  const temporary = temporaryName(path);
-  {
-    using file = openFile(temporary, O.WRONLY | O.CREAT | O.EXCL, mode);
-    writeAll(file.fd, bytes, temporary);
-  }
-  try {
-    link(temporary, path);
-  } finally {
-    unlinkIfExists(temporary);
-  }
+  createThroughTemporary(path, bytes, mode);
 }
 
-let counter = 0;
-
-function temporaryName(path: string): string {
-  const slash = path.lastIndexOf('/') + 1;
-  counter += 1;
-  return `${path.slice(0, slash)}.${path.slice(slash)}.${process.pid}.${counter}.tmp`;
+/** As `createExclusive`, in the way that every file system knows. @throws SyscallError EEXIST */
+export function createThroughTemporary(path: string, bytes: Uint8Array, mode: number): void {
+  const temporary = temporaryName(path);
+  try {
+    {
+      using file = openFile(temporary, O.WRONLY | O.CREAT | O.EXCL, mode);
+      writeAll(file.fd, bytes, temporary);
+    }
+    link(temporary, path);
+  } finally {
+    // A failure here would hide what matters: whether there is a file now. A sweep (sweep.ts) takes what is left.
+    trySyscall('unlinkat', AT.FDCWD, cstring(temporary), 0);
+  }
 }
 
 /** Flushes a directory, so that names made or removed in it survive a power cut. */
