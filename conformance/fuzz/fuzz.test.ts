@@ -7,10 +7,18 @@ import { results } from './seeds.ts';
 import type { Target } from './target.ts';
 import { targets } from './targets.ts';
 
+describe('every parser takes its seeds', () => {
+  test.each(targets.map((one) => [one.name, one] as const))('%s', async (_, target) => {
+    expect(target.seeds.length).toBeGreaterThan(0);
+    for (const seed of target.seeds) expect(await target.judge(seed), target.describe(seed)).toBe('accepted');
+  });
+});
+
 describe('every parser stands a short run', () => {
   test.each(targets.map((one) => [one.name, one] as const))('%s', async (_, target) => {
     const { failures, accepted, inputs } = await fuzz(target, { seed: 7, inputs: 600 });
     expect(failures).toEqual([]);
+    expect(inputs).toBeGreaterThan(500);
     expect(accepted / inputs).toBeGreaterThan(0.3);
     expect(accepted).toBeLessThan(inputs);
   });
@@ -21,6 +29,8 @@ describe('fuzz', () => {
   const broken: Target = {
     name: 'broken',
     generate: (random) => mutateJson('text', random),
+    seeds: ['text'],
+    changed: String,
     judge: (input) => {
       if (String(input).length > 40) throw new RangeError('out of bounds');
       return 'accepted';
@@ -35,6 +45,24 @@ describe('fuzz', () => {
     const [first] = failures;
     const again = await fuzz(broken, { seed: 1, from: first?.index ?? 0, inputs: 1 });
     expect(again.failures).toEqual([first]);
+  });
+
+  test('does not count what came out unchanged', async () => {
+    const judged: unknown[] = [];
+    const { inputs, accepted } = await fuzz(
+      {
+        ...broken,
+        generate: (random) => random.pick(['text', 'other']),
+        judge: (input) => {
+          judged.push(input);
+          return 'accepted';
+        },
+      },
+      { seed: 1, inputs: 100 },
+    );
+    expect(inputs).toBeLessThan(100);
+    expect(inputs).toBe(accepted);
+    expect(new Set(judged)).toEqual(new Set(['other']));
   });
 
   test('ends in time', async () => {

@@ -3,15 +3,20 @@ import { mutateBytes } from './mutate-bytes.ts';
 import { mutateJson } from './mutate-json.ts';
 
 /**
- * A JSON document as bytes, changed in up to three places: mostly in its values, sometimes in its bytes. `seeds` are
+ * A JSON document as bytes, changed in one to three places, mostly in its values, sometimes in its bytes. `seeds` are
  * valid documents.
  */
 export function jsonInput(seeds: readonly unknown[], random: Random): Uint8Array {
   let value = random.pick(seeds);
-  for (let count = random.below(4); count > 0; count--) value = mutateJson(value, random);
-  let bytes: Uint8Array = new TextEncoder().encode(JSON.stringify(value));
+  for (let count = random.pick([1, 1, 2, 3]); count > 0; count--) value = mutateJson(value, random);
+  let bytes = jsonBytes(value);
   if (random.below(8) === 0) bytes = mutateBytes(bytes, random);
   return bytes;
+}
+
+/** A document as it is sent. */
+export function jsonBytes(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
 }
 
 /** Bytes as text for a report, with what is no UTF-8 shown as hexadecimal as well. */

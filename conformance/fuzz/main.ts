@@ -46,7 +46,7 @@ async function main(): Promise<number> {
 }
 
 function holds({ failures, accepted, inputs }: Outcome): boolean {
-  return failures.length === 0 && accepted >= leastShare * inputs;
+  return failures.length === 0 && inputs > 0 && accepted >= leastShare * inputs;
 }
 
 function report({ name, inputs, accepted, seconds, failures }: Outcome, seed: string): string {

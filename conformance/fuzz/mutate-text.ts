@@ -57,6 +57,18 @@ const texts = [
 
 /** The text with one change. */
 export function mutateText(text: string, random: Random): string {
+  return random.below(3) === 0 ? anotherDigit(text, random) : anything(text, random);
+}
+
+/** Another address, length or version often: what keeps the text's form gets past the first look at it. */
+function anotherDigit(text: string, random: Random): string {
+  const digits = [...text.matchAll(/[0-9]/g)].map(({ index }) => index);
+  if (digits.length === 0) return anything(text, random);
+  const at = random.pick(digits);
+  return text.slice(0, at) + random.below(10) + text.slice(at + 1);
+}
+
+function anything(text: string, random: Random): string {
   const at = random.below(text.length + 1);
   switch (random.below(5)) {
     case 0:

@@ -4,6 +4,7 @@ import type { Target } from './target.ts';
 /** What a run of one target found. */
 export interface Outcome {
   readonly name: string;
+  /** Inputs that the parser got: each differs from every valid one it was made of. */
   readonly inputs: number;
   readonly accepted: number;
   readonly seconds: number;
@@ -24,6 +25,7 @@ export interface Limits {
   /** The first input's number. */
   readonly from?: number;
   readonly seconds?: number;
+  /** How many to generate; what comes out unchanged is left out. */
   readonly inputs?: number;
 }
 
@@ -37,23 +39,25 @@ const batch = 50;
 export async function fuzz(target: Target, limits: Limits): Promise<Outcome> {
   const { seed, from = 0, seconds = Number.POSITIVE_INFINITY, inputs = Number.POSITIVE_INFINITY } = limits;
   const start = performance.now();
+  const unchanged = new Set(target.seeds.map(target.changed));
   const failures: Failure[] = [];
-  let accepted = 0;
+  const counted = { inputs: 0, accepted: 0 };
   let index = from;
   for (; index < from + inputs && failures.length < maxFailures; index++) {
     if (index % batch === 0 && performance.now() - start > seconds * 1000) break;
     // An odd multiplier keeps numbers and seeds apart; the generator mixes the rest.
     const input = target.generate(new Random((seed ^ Math.imul(index, 0x9e3779b1)) >>> 0));
+    if (unchanged.has(target.changed(input))) continue;
+    counted.inputs++;
     try {
-      if ((await target.judge(input)) === 'accepted') accepted++;
+      if ((await target.judge(input)) === 'accepted') counted.accepted++;
     } catch (error) {
       failures.push({ index, input: target.describe(input), error });
     }
   }
   return {
     name: target.name,
-    inputs: index - from,
-    accepted,
+    ...counted,
     seconds: (performance.now() - start) / 1000,
     failures,
   };

@@ -6,8 +6,12 @@ export type Verdict = 'accepted' | 'refused';
 /** One parser under test. */
 export interface Target<T = unknown> {
   readonly name: string;
-  /** A valid input with a few changes. */
+  /** A valid input with a few changes, one at least. */
   readonly generate: (random: Random) => T;
+  /** The valid inputs: the parser takes each. */
+  readonly seeds: readonly T[];
+  /** What is changed of an input, as text: changes may undo each other, and what equals a seed is not counted. */
+  readonly changed: (input: T) => string;
   /** Runs the parser. Throws (anything) when it crashed, or answered what it must not. */
   readonly judge: (input: T) => Verdict | Promise<Verdict>;
   /** The input as text, for the report of a failure. */

@@ -2,7 +2,7 @@ import type { Call } from '../../../cni/protocol/dispatch.ts';
 import { dispatch } from '../../../cni/protocol/dispatch.ts';
 import { checkError, checkResult } from '../cni-spec.ts';
 import { EchoPlugin } from '../echo-plugin.ts';
-import { describeBytes, jsonInput } from '../json-input.ts';
+import { describeBytes, jsonBytes, jsonInput } from '../json-input.ts';
 import { configs, environments } from '../seeds.ts';
 import type { Verdict } from '../target.ts';
 import { must, type Target, target } from '../target.ts';
@@ -14,6 +14,8 @@ export const cniConfig: Target = target<{ command: string; stdin: Uint8Array }>(
     command: random.pick(['ADD', 'ADD', 'DEL', 'DEL', 'CHECK', 'GC', 'STATUS']),
     stdin: jsonInput(configs, random),
   }),
+  seeds: configs.map((config) => ({ command: 'ADD', stdin: jsonBytes(config) })),
+  changed: ({ stdin }) => stdin.toHex(),
   judge: ({ command, stdin }) =>
     judgeCall({
       env: { ...environments[0], CNI_COMMAND: command },

@@ -3,7 +3,7 @@ import { supportedVersions } from '../../../cni/protocol/version.ts';
 import type { NetworkConfig } from '../../../cni/runtime/network-config.ts';
 import { parseNetworkConfig } from '../../../cni/runtime/network-config.ts';
 import { buildRequest } from '../../../cni/runtime/request.ts';
-import { describeBytes, jsonInput } from '../json-input.ts';
+import { describeBytes, jsonBytes, jsonInput } from '../json-input.ts';
 import { conflists } from '../seeds.ts';
 import { must, type Target, target } from '../target.ts';
 
@@ -11,6 +11,8 @@ import { must, type Target, target } from '../target.ts';
 export const cniConflist: Target = target<Uint8Array>({
   name: 'cni-conflist',
   generate: (random) => jsonInput(conflists, random),
+  seeds: conflists.map(jsonBytes),
+  changed: (bytes) => bytes.toHex(),
   judge: (bytes) => {
     const network = parse(bytes);
     if (network === undefined) return 'refused';

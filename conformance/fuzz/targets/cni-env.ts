@@ -10,12 +10,14 @@ const stdin = new TextEncoder().encode(JSON.stringify(configs[2]));
 export const cniEnv: Target = target<Record<string, string>>({
   name: 'cni-env',
   generate: (random) => mutateEnvironment({ ...random.pick(environments) }, random),
+  seeds: environments,
+  changed: (env) => JSON.stringify(env),
   judge: (env) => judgeCall({ env, stdin: () => stdin, isOwnNetns: (path) => path.length % 7 === 0 }),
   describe: (env) => JSON.stringify(env),
 });
 
 function mutateEnvironment(env: Record<string, string>, random: Random): Record<string, string> {
-  for (let count = random.below(3); count > 0; count--) {
+  for (let count = 1 + random.below(2); count > 0; count--) {
     const key = random.pick(Object.keys(env));
     if (random.below(8) === 0) delete env[key];
     else env[key] = mutateText(env[key] ?? '', random);

@@ -6,7 +6,7 @@ import { decodeResult } from '../../../cni/protocol/result-decode.ts';
 import { encodeResult } from '../../../cni/protocol/result-encode.ts';
 import { supportedVersions } from '../../../cni/protocol/version.ts';
 import { checkResult } from '../cni-spec.ts';
-import { describeBytes, jsonInput } from '../json-input.ts';
+import { describeBytes, jsonBytes, jsonInput } from '../json-input.ts';
 import { results } from '../seeds.ts';
 import { must, type Target, target } from '../target.ts';
 
@@ -14,6 +14,8 @@ import { must, type Target, target } from '../target.ts';
 export const cniResult: Target = target<Uint8Array>({
   name: 'cni-result',
   generate: (random) => jsonInput(results, random),
+  seeds: results.map(jsonBytes),
+  changed: (bytes) => bytes.toHex(),
   judge: (bytes) => {
     const result = decode(bytes);
     if (result === undefined) return 'refused';

@@ -28,6 +28,8 @@ const seeds = [
 export const netConf: Target = target<string>({
   name: 'net-conf',
   generate: (random) => new TextDecoder().decode(jsonInput(seeds, random)),
+  seeds: seeds.map((seed) => JSON.stringify(seed)),
+  changed: (text) => text,
   judge: (text) => {
     const conf = parse(text);
     if (conf === undefined) return 'refused';

@@ -109,6 +109,8 @@ export const netlink: Target = target<{ kind: Kind; payload: Uint8Array }>({
     const kind = random.pick(kinds);
     return { kind, payload: mutated(kind, random) };
   },
+  seeds: kinds.flatMap((kind) => kind.seeds.map((payload) => ({ kind, payload }))),
+  changed: ({ payload }) => payload.toHex(),
   judge: ({ kind, payload }) => {
     const decoded = orRefused(() => kind.decode(payload));
     if (decoded === undefined) return 'refused';

@@ -66,6 +66,8 @@ export const nftables: Target = target<{ codec: Codec; payload: Uint8Array }>({
     const seed = random.pick(seeds);
     return { codec: seed.codec, payload: mutated(seed.payload, random) };
   },
+  seeds,
+  changed: ({ payload }) => payload.toHex(),
   judge: ({ codec: { read, write }, payload }) => {
     const object = orRefused(() => read(payload));
     if (object === undefined) return 'refused';

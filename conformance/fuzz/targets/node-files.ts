@@ -19,6 +19,8 @@ FLANNEL_IPMASQ=true
 export const subnetEnv: Target = target<string>({
   name: 'subnet-env',
   generate: (random) => mutateLines(subnetEnvSeed, random),
+  seeds: [subnetEnvSeed],
+  changed: (text) => text,
   judge: (text) => {
     try {
       const env = parseSubnetEnv(text, 'subnet.env');
@@ -49,6 +51,8 @@ const recordSeeds = [
 export const hostLocal: Target = target<string>({
   name: 'host-local',
   generate: (random) => mutateLines(random.pick(recordSeeds), random),
+  seeds: recordSeeds,
+  changed: (text) => text,
   judge: (text) => {
     const owner = parseRecord(text);
     must(
@@ -71,7 +75,7 @@ function mutateLines(seed: string, random: Random): string {
   if (random.below(6) === 0)
     return new TextDecoder().decode(mutateBytes(new TextEncoder().encode(seed), random));
   const lines = seed.split('\n');
-  for (let count = random.below(3); count > 0; count--) {
+  for (let count = 1 + random.below(2); count > 0; count--) {
     const at = random.below(lines.length);
     lines[at] = mutateText(lines[at] ?? '', random);
   }

@@ -10,7 +10,8 @@ import type { NetConf } from '../../../cni/protocol/net-conf.ts';
 import { netConfFromObject, parseNetConf } from '../../../cni/protocol/net-conf.ts';
 import { contains } from '../../../shared/ip/cidr.ts';
 import { compareIp } from '../../../shared/ip/ip.ts';
-import { describeBytes, jsonInput } from '../json-input.ts';
+import { describeBytes, jsonBytes, jsonInput } from '../json-input.ts';
+import { mutateText } from '../mutate-text.ts';
 import { must, type Target, target } from '../target.ts';
 
 const common = { cniVersion: '1.1.0', name: 'cbr0' };
@@ -40,7 +41,7 @@ const seeds: readonly Record<string, unknown>[] = [
     promiscMode: false,
     vlan: 0,
     vlanTrunk: [],
-    preserveDefaultVlan: true,
+    preserveDefaultVlan: false,
     enabledad: false,
     portIsolation: true,
     macspoofchk: false,
@@ -93,21 +94,18 @@ const readers: Readonly<Record<string, (conf: NetConf, args: CniArgs) => void>> 
   },
 };
 
+/** CNI_ARGS that every type takes. */
+const cniArgs = ['', 'IgnoreUnknown=1;X=y', 'MAC=02:00:00:00:00:01', 'IP=10.22.2.3'];
+
 /** Mutated configurations of our own types. */
 export const pluginConfig: Target = target<{ args: string; bytes: Uint8Array }>({
   name: 'plugin-config',
   generate: (random) => ({
-    args: random.pick([
-      '',
-      '',
-      '',
-      'IgnoreUnknown=1;X=y',
-      'MAC=02:00:00:00:00:01',
-      'IP=10.22.2.3',
-      'FOO=bar',
-    ]),
+    args: random.below(16) === 0 ? mutateText(random.pick(cniArgs), random) : random.pick(cniArgs),
     bytes: jsonInput(seeds, random),
   }),
+  seeds: seeds.flatMap((seed) => cniArgs.map((args) => ({ args, bytes: jsonBytes(seed) }))),
+  changed: ({ bytes }) => bytes.toHex(),
   judge: ({ args, bytes }) => {
     try {
       const conf = parseNetConf(bytes);
