@@ -1,22 +1,37 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ARCHITECTURES, sha256 } from '../../scripts/bun-runtime.ts';
 import { outsidePath } from '../../scripts/outside-path.ts';
 import { runCommand } from './executable.ts';
 
+function whyNot(): string | undefined {
+  if (Bun.which('git') === null) return 'git is missing (scripts/setup ci)';
+  return existsSync('.git') ? undefined : 'this is no checkout of git: there is nothing to clone';
+}
+
+const reason = whyNot();
+if (reason !== undefined) console.log(`the comparison of two clones is skipped: ${reason}`);
+
 /** Two clean clones of what is committed, in directories with names of different length, each set up from nothing. */
-describe('two clean clones', () => {
+describe.skipIf(reason !== undefined)('two clean clones', () => {
   let scratch = '';
   const clones: string[] = [];
 
   beforeAll(() => {
     scratch = mkdtempSync(`${tmpdir()}/underpod-clones-`);
+    // CI checks out as one user and tests as another, which git refuses ("dubious ownership") unless HOME allows it.
+    const home = `${scratch}/home`;
+    mkdirSync(home);
+    writeFileSync(`${home}/.gitconfig`, '[safe]\n\tdirectory = *\n');
     for (const name of ['a', 'in/a/rather/deeper/directory']) {
       const clone = `${scratch}/${name}/underpod`;
       clones.push(clone);
       const env = { PATH: outsidePath(), HOME: process.env['HOME'] ?? '' };
-      const made = runCommand(['git', 'clone', '--quiet', '--no-hardlinks', '.', clone], { env });
+      const made = runCommand(['git', 'clone', '--quiet', '--no-hardlinks', '.', clone], {
+        env: { ...env, HOME: home },
+        timeoutMs: 120_000,
+      });
       expect(made.stderr).toBe('');
       const built = runCommand(['make', 'dist'], { cwd: clone, env, timeoutMs: 300_000 });
       expect(built.code, built.stderr).toBe(0);
