@@ -5,6 +5,7 @@
 
 import { isErrno } from '../../../shared/sys/errno.ts';
 import { readText } from '../../../shared/sys/file.ts';
+import { sweepTemporaries } from '../../../shared/sys/sweep.ts';
 import { isCniError, tryAgainLater } from '../../protocol/error.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
@@ -94,5 +95,6 @@ export function prepareGcRendered(dataDir: string, network: string): (keep: Keep
       if (keep.hasContainer(containerId) || files.load(containerId) === undefined) continue;
       files.remove(containerId);
     }
+    sweepTemporaries(dataDir);
   };
 }

@@ -127,6 +127,9 @@ describe.skipIf(!node).each([
     writeFileSync(`${dataDir}/fresh`, '{"na');
     writeFileSync(`${dataDir}/corrupt`, '');
     utimesSync(`${dataDir}/corrupt`, 1000, 1000);
+    // What an ADD that was killed left half written.
+    writeFileSync(`${dataDir}/.gone.1.1.0123abcd.tmp`, '{"na');
+    utimesSync(`${dataDir}/.gone.1.1.0123abcd.tmp`, 1000, 1000);
     expect((await node.call('GC', network)).code).toBe(1);
     // The agent may be down.
     rmSync('/run/flannel/subnet.env');
