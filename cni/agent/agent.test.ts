@@ -39,7 +39,7 @@ class TestNode {
       // Never the same twice: a subnet that comes back was asked for.
       random: (below) => this.#draws++ % below,
       clock: {
-        now: () => ({ wallMs: this.clock.now(), bootMs: this.clock.monotonic(), bootId: 'boot' }),
+        now: () => this.clock.instant(),
         setTimer: (ms, callback) => {
           const timer = this.clock.after(ms, callback);
           return { [Symbol.dispose]: () => timer.cancel() };
@@ -295,6 +295,25 @@ describe('peers', () => {
     await node.registry.renew(peer(6));
     await node.pass(60_000);
     expect(node.routes()).toEqual(['6']);
+  });
+
+  test.each([
+    ['before the loss', -HOUR, 0],
+    ['after the loss', 0, 56 * 365 * 24 * HOUR],
+  ])('stay for all of their leases when the clock is set %s', async (_what, before, after) => {
+    const node = newNode();
+    const agent = await node.start();
+    await node.join(5);
+    await node.pass(HOUR);
+    node.clock.jump(before);
+    node.registry.rebuild();
+    await node.pass(2000);
+    node.clock.jump(after);
+    await node.pass(23 * HOUR - 10_000);
+    expect(agent.status().peers).toMatchObject({ total: 1, carried: 1 });
+    expect(node.routes()).toEqual(['5']);
+    await node.pass(70_000);
+    expect(node.routes()).toEqual([]);
   });
 
   test('the own lease is renewed, and taken again when somebody deletes it', async () => {

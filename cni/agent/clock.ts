@@ -1,8 +1,12 @@
 /** Time as a constructor argument, so that tests need not wait for it. */
 
+import { type Instant, systemClock as storeClock } from '../../shared/store/clock.ts';
+
 export interface Clock {
-  /** Milliseconds since the epoch: what leases are dated in. */
+  /** Milliseconds since the epoch: for people, and what leases are dated in. Jumps whenever somebody sets the time. */
   now(): number;
+  /** By both clocks: for what has to last across a jump, or a restart. */
+  instant(): Instant;
   /** Milliseconds that never jump: for durations and intervals. */
   monotonic(): number;
   /** Calls back once after that many milliseconds. */
@@ -19,6 +23,7 @@ const MAX_DELAY = 2 ** 31 - 1;
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: Date.now,
+  instant: () => storeClock().now(),
   monotonic: () => performance.now(),
   after(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, MAX_DELAY));

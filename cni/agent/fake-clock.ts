@@ -1,28 +1,34 @@
 /** A clock that stands still until a test moves it. */
 
+import type { Instant } from '../../shared/store/clock.ts';
 import type { Clock, Timer } from './clock.ts';
 
 export class FakeClock implements Clock {
-  #now: number;
-  readonly #start: number;
+  /** Milliseconds since the test began. */
+  #elapsed = 0;
+  /** What the wall clock showed, or would have shown, then. */
+  #origin: number;
   #timers: { readonly at: number; readonly callback: () => void }[] = [];
 
   /** @param start milliseconds since the epoch */
   constructor(start: number = Date.UTC(2026, 0, 1)) {
-    this.#now = start;
-    this.#start = start;
+    this.#origin = start;
   }
 
   now(): number {
-    return this.#now;
+    return this.#origin + this.#elapsed;
   }
 
   monotonic(): number {
-    return this.#now - this.#start;
+    return this.#elapsed;
+  }
+
+  instant(): Instant {
+    return { wallMs: this.now(), bootMs: this.#elapsed, bootId: 'boot' };
   }
 
   after(ms: number, callback: () => void): Timer {
-    const timer = { at: this.#now + ms, callback };
+    const timer = { at: this.#elapsed + ms, callback };
     this.#timers.push(timer);
     return {
       cancel: () => {
@@ -31,19 +37,24 @@ export class FakeClock implements Clock {
     };
   }
 
+  /** Sets the wall clock, as NTP does; no time passes. */
+  jump(ms: number): void {
+    this.#origin += ms;
+  }
+
   /** Lets time pass; what falls due runs in order, and so does what it started, promises included. */
   async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
+    const end = this.#elapsed + ms;
     await settle();
     for (;;) {
       const due = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
       if (!due) break;
       this.#timers = this.#timers.filter((timer) => timer !== due);
-      this.#now = Math.max(this.#now, due.at);
+      this.#elapsed = Math.max(this.#elapsed, due.at);
       due.callback();
       await settle();
     }
-    this.#now = end;
+    this.#elapsed = end;
   }
 }
 

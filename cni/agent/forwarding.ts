@@ -1,7 +1,6 @@
 /** The kernel's switches for forwarding, and what has to be set beside them. */
 
-import { IFF, type Link } from '../../shared/netlink/codec/link.ts';
-import { RTPROT } from '../../shared/netlink/codec/route.ts';
+import { acceptRaToRaise } from '../../shared/netlink/router-advertisements.ts';
 import type { ObservedNetwork } from './network/observed.ts';
 
 /** One parameter and the value that it should have. */
@@ -29,12 +28,8 @@ export function planForwarding(input: ForwardingInput, read: (key: string) => st
   const wanted: Sysctl[] = [];
   if (input.v4) wanted.push({ key: 'net/ipv4/ip_forward', value: '1' });
   if (input.v6 && read('net/ipv6/conf/all/forwarding') !== '1') {
-    // A forwarding host ignores router advertisements unless told otherwise (accept_ra=2), and switching forwarding on
-    // drops the default routes learned from them: Documentation/networking/ip-sysctl.rst.
-    for (const link of input.observed.links) {
-      const key = `net/ipv6/conf/${link.name}/accept_ra`;
-      if (livesOnAdvertisements(link, input) && read(key) === '1') wanted.push({ key, value: '2' });
-    }
+    const known = { underlays: input.underlays, deaf: input.devices };
+    for (const key of acceptRaToRaise(input.observed, read, known)) wanted.push({ key, value: '2' });
     wanted.push({ key: 'net/ipv6/conf/all/forwarding', value: '1' });
   }
   for (const device of input.devices) {
@@ -50,26 +45,3 @@ export function planForwarding(input: ForwardingInput, read: (key: string) => st
     return current !== undefined && current !== value;
   });
 }
-
-/**
- * True for an interface whose addresses or routes come from a router's advertisements, and for those towards the
- * other nodes, where the first advertisement may be still to come.
- */
-function livesOnAdvertisements(link: Link, { observed, underlays, devices }: ForwardingInput): boolean {
-  if ((link.flags & IFF.LOOPBACK) !== 0 || devices.includes(link.name)) return false;
-  if (underlays.includes(link.name)) return true;
-  const hasRoute = observed.routes.some(
-    (route) =>
-      route.protocol === RTPROT.RA &&
-      (route.oif === link.index || route.nextHops?.some((hop) => hop.oif === link.index)),
-  );
-  // An address with an end that the kernel, not a program, gave out.
-  const hasAddress = observed.addresses.some(
-    (address) =>
-      address.index === link.index && address.address.ip.family === 6 && address.protocol === KERNEL_RA,
-  );
-  return hasRoute || hasAddress;
-}
-
-/** IFAPROT_KERNEL_RA, include/uapi/linux/if_addr.h (since Linux 5.18). */
-const KERNEL_RA = 2;

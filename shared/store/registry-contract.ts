@@ -50,7 +50,11 @@ export function describeNodeRegistry(
         subnetV6: cidr('fd00:244:0:1::/64'),
         expiresAt: clock.now().wallMs + LEASE_DURATION_MS,
       });
-      expect((await h.other.list()).leases).toEqual([lease]);
+      const list = await h.other.list();
+      expect(list.leases).toEqual([lease]);
+      // The same memory to whoever asks, however it changes.
+      const { epoch } = await h.registry.list();
+      expect([typeof epoch, list.epoch, list.rebuiltAt]).toEqual(['string', epoch, undefined]);
     });
 
     test('keeps backend data as it is, or absent', async () => {

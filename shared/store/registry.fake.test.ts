@@ -19,10 +19,12 @@ test('the fake loses everything when a test says so', async () => {
   await registry.acquire(sampleNode('a', 1));
   await using watcher = new LeaseWatcher(registry, (await registry.list()).version);
   const next = watcher.next().catch((error: unknown) => error);
+  const { epoch } = await registry.list();
   registry.rebuild();
   expect(isTooOld(await next)).toBe(true);
   const list = await registry.list();
   expect([list.leases, list.rebuiltAt]).toEqual([[], clock.now().wallMs]);
+  expect(list.epoch).not.toBe(epoch);
 });
 
 test('the fake fails when a test says so', async () => {

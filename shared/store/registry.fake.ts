@@ -41,6 +41,7 @@ export class FakeNodeRegistry implements NodeRegistry {
   #changes: Change[] = [];
   #sequence = 0;
   #floor = 0;
+  #epoch = 1;
   #rebuiltAt: number | undefined;
   #failure: Error | undefined;
 
@@ -65,6 +66,7 @@ export class FakeNodeRegistry implements NodeRegistry {
   /** For tests: everything is lost, as when a damaged store is set aside. */
   rebuild(): void {
     this.#members.clear();
+    this.#epoch += 1;
     this.#rebuiltAt = this.#options.clock.now().wallMs;
     this.forgetHistory();
   }
@@ -104,8 +106,8 @@ export class FakeNodeRegistry implements NodeRegistry {
     const leases = [...this.#members.values()]
       .map((member) => this.#toLease(member))
       .sort((a, b) => (a.node < b.node ? -1 : 1));
-    const version = String(this.#sequence);
-    return { leases, version, ...(this.#rebuiltAt !== undefined && { rebuiltAt: this.#rebuiltAt }) };
+    const past = { version: String(this.#sequence), epoch: String(this.#epoch) };
+    return { leases, ...past, ...(this.#rebuiltAt !== undefined && { rebuiltAt: this.#rebuiltAt }) };
   }
 
   async *watch(version: string, signal: AbortSignal): AsyncGenerator<LeaseBatch, void, undefined> {

@@ -58,10 +58,14 @@ export interface LeaseList {
   /** Opaque; give it to `watch` to hear of everything that happened after this list was taken. */
   readonly version: string;
   /**
-   * When the registry last lost what it knew (a damaged store was set aside, a backup was restored), in ms since
-   * 1970. A peer that is missing from `leases` may then be alive and just not registered again: keep it until the
-   * `expiresAt` last seen for it, or until `rebuiltAt + LEASE_DURATION_MS` where that is not known.
+   * Names the registry's memory: another one than before means that it lost what it knew (a damaged store was set
+   * aside, a backup was restored). A peer that was last seen in another epoch and is missing from `leases` may be
+   * alive and just not registered again: where there is a `rebuiltAt`, keep it for what was left of its lease when it
+   * was last seen, or for LEASE_DURATION_MS where that is not known. The events of a watch are of the epoch of the list
+   * it began with.
    */
+  readonly epoch: string;
+  /** When the registry last lost what it knew, in ms since 1970 by the wall clock as it was set then: for people. */
   readonly rebuiltAt?: number;
 }
 

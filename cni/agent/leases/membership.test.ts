@@ -31,7 +31,7 @@ function setUp(info: () => NodeInfo | undefined = () => node('me', 1)): {
     networks: parseNetConf('{"Network":"10.244.0.0/16"}'),
     random: () => 0,
     clock: {
-      now: () => ({ wallMs: clock.now(), bootMs: clock.monotonic(), bootId: 'b' }),
+      now: () => clock.instant(),
       setTimer: (ms, callback) => {
         const timer = clock.after(ms, callback);
         return { [Symbol.dispose]: () => timer.cancel() };

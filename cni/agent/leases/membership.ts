@@ -173,7 +173,7 @@ export class Membership {
     while (!signal.aborted) {
       try {
         const list = await this.#options.registry.list();
-        this.#heard(this.peers.applyList(list, this.#options.clock.now()));
+        this.#heard(this.peers.applyList(list, this.#options.clock.instant()));
         if (this.peers.carried > 0) {
           this.#options.log.warn('the registry lost nodes; they stay until their own leases end', {
             nodes: this.peers.carried,
@@ -183,7 +183,7 @@ export class Membership {
         failures = 0;
         told = undefined;
         for await (const batch of this.#options.registry.watch(list.version, signal)) {
-          this.#heard(this.peers.applyEvents(batch.events, this.#options.clock.now()));
+          this.#heard(this.peers.applyEvents(batch.events, this.#options.clock.instant()));
         }
       } catch (error) {
         this.#following = false;
@@ -197,7 +197,7 @@ export class Membership {
     }
   }
 
-  #heard({ changed, ownLost }: PeerChange): void {
+  #heard({ changed, ownLost, rebuilt }: PeerChange): void {
     this.#following = true;
     const isFirst = !this.#asked.peers;
     this.#asked.peers = true;
@@ -207,20 +207,16 @@ export class Membership {
       this.#registered = false;
       this.publish();
     }
-    this.#options.onChange(changed || isFirst ? 'change' : 'renewal');
+    this.#options.onChange(changed || isFirst || rebuilt ? 'change' : 'renewal');
   }
 
   async #letCarriedGo(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { clock } = this.#options;
-      if (this.peers.dropExpired(clock.now())) this.#options.onChange('change');
-      const next = this.peers.nextExpiry();
+      if (this.peers.dropExpired(clock.instant())) this.#options.onChange('change');
+      const next = this.peers.nextExpiry(clock.instant());
       // Looked at every minute, because a list may bring carried peers at any time.
-      await sleep(
-        clock,
-        Math.min(60_000, Math.max(1, (next ?? Number.POSITIVE_INFINITY) - clock.now())),
-        signal,
-      );
+      await sleep(clock, Math.min(60_000, Math.max(1, next)), signal);
     }
   }
 

@@ -6,11 +6,12 @@ import { describe, expect, test } from 'vitest';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
 import { parseIp } from '../../../shared/ip/ip.ts';
 import { createLogger } from '../../../shared/log/logger.ts';
-import type { NodeLease } from '../../../shared/store/registry.ts';
+import type { Instant } from '../../../shared/store/clock.ts';
+import { LEASE_DURATION_MS, type LeaseList, type NodeLease } from '../../../shared/store/registry.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { leaseFromJson, leaseToJson } from './lease-json.ts';
 import { renewIn } from './membership.ts';
-import { PeerSet } from './peer-set.ts';
+import { type KnownPeer, PeerSet } from './peer-set.ts';
 import { parseState, readState, renderState, StateWriter } from './state-file.ts';
 
 function lease(node: string, subnet: number, expiresAt = 1000): NodeLease {
@@ -24,133 +25,213 @@ function lease(node: string, subnet: number, expiresAt = 1000): NodeLease {
 }
 
 const names = (set: PeerSet): string[] => set.leases.map((peer) => peer.node).sort();
-const list = (leases: NodeLease[], rebuiltAt?: number): Parameters<PeerSet['applyList']>[0] => ({
+/** A list of a registry that lost its memory `losses` times. */
+const list = (leases: NodeLease[], losses = 0): LeaseList => ({
   leases,
   version: '1',
-  ...(rebuiltAt !== undefined && { rebuiltAt }),
+  epoch: `e${losses}`,
+  ...(losses > 0 && { rebuiltAt: 0 }),
 });
+/** That many milliseconds into the test, the wall clock showing the same unless it was set. */
+const at = (ms: number, wallMs: number = ms): Instant => ({ wallMs, bootMs: ms, bootId: 'boot' });
 
 describe('lists and events', () => {
   test('self is no peer; a renewal is no change, and the array stays the same', () => {
     const set = new PeerSet('me');
-    expect(set.applyList(list([lease('me', 1), lease('a', 2)]), 10)).toEqual({
+    expect(set.applyList(list([lease('me', 1), lease('a', 2)]), at(10))).toEqual({
       changed: true,
       ownLost: false,
+      rebuilt: false,
     });
     const before = set.leases;
-    expect(set.applyList(list([lease('me', 1), lease('a', 2, 2000)]), 20).changed).toBe(false);
-    expect(set.applyEvents([{ type: 'set', lease: lease('a', 2, 3000) }], 30).changed).toBe(false);
+    expect(set.applyList(list([lease('me', 1), lease('a', 2, 2000)]), at(20)).changed).toBe(false);
+    expect(set.applyEvents([{ type: 'set', lease: lease('a', 2, 3000) }], at(30)).changed).toBe(false);
     expect(set.leases).toBe(before);
     expect(names(set)).toEqual(['a']);
   });
 
   test('who is missing from a list is gone', () => {
     const set = new PeerSet('me');
-    set.applyList(list([lease('a', 2), lease('b', 3)]), 10);
-    expect(set.applyList(list([lease('b', 3)]), 20)).toEqual({ changed: true, ownLost: true });
+    set.applyList(list([lease('a', 2), lease('b', 3)]), at(10));
+    expect(set.applyList(list([lease('b', 3)]), at(20))).toMatchObject({ changed: true, ownLost: true });
     expect(names(set)).toEqual(['b']);
   });
 
   test('events add, change, remove; the own removal is told', () => {
     const set = new PeerSet('me');
-    set.applyList(list([]), 10);
-    expect(set.applyEvents([{ type: 'set', lease: lease('a', 2) }], 20).changed).toBe(true);
-    expect(set.applyEvents([{ type: 'set', lease: lease('a', 4) }], 20).changed).toBe(true);
-    expect(set.applyEvents([{ type: 'removed', node: 'me', reason: 'deleted' }], 20)).toEqual({
+    set.applyList(list([]), at(10));
+    expect(set.applyEvents([{ type: 'set', lease: lease('a', 2) }], at(20)).changed).toBe(true);
+    expect(set.applyEvents([{ type: 'set', lease: lease('a', 4) }], at(20)).changed).toBe(true);
+    expect(set.applyEvents([{ type: 'removed', node: 'me', reason: 'deleted' }], at(20))).toMatchObject({
       changed: false,
       ownLost: true,
     });
-    expect(set.applyEvents([{ type: 'removed', node: 'a', reason: 'expired' }], 20).changed).toBe(true);
-    expect(set.applyEvents([{ type: 'removed', node: 'a', reason: 'expired' }], 20).changed).toBe(false);
+    expect(set.applyEvents([{ type: 'removed', node: 'a', reason: 'expired' }], at(20)).changed).toBe(true);
+    expect(set.applyEvents([{ type: 'removed', node: 'a', reason: 'expired' }], at(20)).changed).toBe(false);
   });
 });
 
 describe('a registry that lost its memory', () => {
   const known = (): PeerSet => {
     const set = new PeerSet('me');
-    set.applyList(list([lease('a', 2, 1000), lease('b', 3, 2000)]), 10);
+    set.applyList(list([lease('a', 2, 1000), lease('b', 3, 2000)]), at(10));
     return set;
   };
 
   test('does not cost a peer before its own lease ends', () => {
     const set = known();
-    expect(set.applyList(list([], 50), 60).changed).toBe(false);
+    expect(set.applyList(list([], 1), at(60)).changed).toBe(false);
     expect(set.carried).toBe(2);
-    expect(set.nextExpiry()).toBe(1000);
-    expect(set.dropExpired(999)).toBe(false);
-    expect(set.dropExpired(1000)).toBe(true);
+    expect(set.nextExpiry(at(60))).toBe(940);
+    expect(set.dropExpired(at(999))).toBe(false);
+    expect(set.dropExpired(at(1000))).toBe(true);
     expect(names(set)).toEqual(['b']);
     // The same list again changes nothing.
-    expect(set.applyList(list([], 50), 1500).changed).toBe(false);
+    expect(set.applyList(list([], 1), at(1500)).changed).toBe(false);
     expect(names(set)).toEqual(['b']);
   });
 
   test('what it says itself counts at once: removed, back, or subnet given away', () => {
     const set = known();
-    set.applyList(list([], 50), 60);
-    set.applyEvents([{ type: 'removed', node: 'a', reason: 'deleted' }], 70);
+    set.applyList(list([], 1), at(60));
+    set.applyEvents([{ type: 'removed', node: 'a', reason: 'deleted' }], at(70));
     expect(names(set)).toEqual(['b']);
-    set.applyEvents([{ type: 'set', lease: lease('c', 3) }], 80);
+    set.applyEvents([{ type: 'set', lease: lease('c', 3) }], at(80));
     expect(names(set)).toEqual(['c']);
     const other = known();
-    other.applyList(list([lease('c', 3)], 50), 60);
+    other.applyList(list([lease('c', 3)], 1), at(60));
     expect(names(other)).toEqual(['a', 'c']);
-    other.applyEvents([{ type: 'set', lease: lease('a', 2, 5000) }], 70);
+    other.applyEvents([{ type: 'set', lease: lease('a', 2, 5000) }], at(70));
     expect(other.carried).toBe(0);
   });
 
   test('one that came back afterwards and is missing then has really left', () => {
     const set = known();
-    set.applyList(list([lease('a', 2, 5000)], 50), 60);
-    set.applyList(list([], 50), 70);
+    set.applyList(list([lease('a', 2, 5000)], 1), at(60));
+    set.applyList(list([], 1), at(70));
     expect(names(set)).toEqual(['b']);
   });
 
-  test('never loses a peer too early, whatever lists come', () => {
+  test('asks what was seen before and after, not at what time: renewals and losses may cross', () => {
+    const set = known();
+    // Heard from the old store while another process, which took the time before, was checking it.
+    set.applyEvents([{ type: 'set', lease: lease('a', 2, 5000) }], at(80));
+    set.applyList({ ...list([], 1), rebuiltAt: 50 }, at(90));
+    expect(names(set)).toEqual(['a', 'b']);
+    expect(set.nextExpiry(at(90))).toBe(1910);
+  });
+
+  test('is told once, so that what is known goes to disk', () => {
+    const set = known();
+    expect(set.applyList(list([], 1), at(60)).rebuilt).toBe(true);
+    expect(set.applyList(list([], 1), at(70)).rebuilt).toBe(false);
+  });
+
+  test('with leases that never end: peers stay for a day', () => {
+    const set = new PeerSet('me');
+    set.applyList(list([lease('a', 2, Number.POSITIVE_INFINITY)]), at(10));
+    set.applyList(list([], 1), at(100));
+    expect(set.nextExpiry(at(100))).toBe(LEASE_DURATION_MS);
+    set.applyList(list([], 1), at(200));
+    expect(set.nextExpiry(at(200))).toBe(LEASE_DURATION_MS - 100);
+  });
+
+  const YEARS = 56 * 365 * LEASE_DURATION_MS;
+
+  test.each([
+    ['back by an hour', -3_600_000],
+    ['from 1970 to now', YEARS],
+    ['from the future to now', -YEARS],
+  ])('no clock that is set %s costs or gives a peer anything', (_what, jump) => {
+    const wall = YEARS + LEASE_DURATION_MS;
+    for (const early of [true, false]) {
+      const set = new PeerSet('me');
+      set.applyList(list([lease('a', 2, wall + 1000)]), at(0, wall));
+      set.applyList(list([], 1), at(10, early ? wall + jump : wall));
+      expect(set.dropExpired(at(999, wall + jump))).toBe(false);
+      expect(set.applyList(list([], 1), at(999, wall + jump)).changed).toBe(false);
+      expect(names(set)).toEqual(['a']);
+      expect(set.dropExpired(at(1000, wall + jump))).toBe(true);
+    }
+  });
+
+  test('never loses a peer too early nor keeps it too long, whatever lists come and however the clock is set', () => {
     const step = fc.record({
       present: fc.subarray(['a', 'b', 'c']),
       rebuilt: fc.boolean(),
       after: fc.integer({ min: 1, max: 300 }),
+      jump: fc.oneof(fc.constant(0), fc.integer({ min: -2000, max: 2000 }), fc.constantFrom(-YEARS, YEARS)),
+      restarted: fc.boolean(),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 8 }), (steps) => {
-        const set = new PeerSet('me');
+        let set = new PeerSet('me');
         let now = 0;
-        let rebuiltAt: number | undefined;
-        /** When a node was last in a list. */
-        const seen = new Map<string, number>();
-        for (const { present, rebuilt, after } of steps) {
+        let wall = 2 * YEARS;
+        let losses = 0;
+        /** When a node was last in a list, and how often the registry had lost its memory then. */
+        const seen = new Map<string, { at: number; losses: number }>();
+        for (const { present, rebuilt, after, jump, restarted } of steps) {
           now += after;
-          if (rebuilt) rebuiltAt = now - 1;
-          const leases = present.map((name) => lease(name, name.charCodeAt(0) - 90, now + 400));
-          set.applyList(list(leases, rebuiltAt), now);
-          for (const name of present) seen.set(name, now);
-          for (const [name, at] of seen) {
-            const mustStay =
-              present.includes(name) || (rebuiltAt !== undefined && at <= rebuiltAt && at + 400 > now);
-            if (mustStay) expect(names(set)).toContain(name);
-            else seen.delete(name);
+          wall += after + jump;
+          const instant = at(now, wall);
+          if (restarted) {
+            const text = renderState('me', { peers: set.known }, instant);
+            set = new PeerSet('me', parseState(text, 'me').peers);
           }
+          if (rebuilt) losses += 1;
+          const leases = present.map((name) => lease(name, name.charCodeAt(0) - 90, wall + 400));
+          set.applyList(list(leases, losses), instant);
+          for (const name of present) seen.set(name, { at: now, losses });
+          for (const [name, last] of seen) {
+            if (last.losses === losses && last.at < now) seen.delete(name);
+            else if (last.at + 400 <= now) seen.delete(name);
+          }
+          expect(names(set)).toEqual([...seen.keys()].sort());
         }
       }),
+      { numRuns: 500 },
     );
   });
+});
+
+const known = (node: string, subnet: number): KnownPeer => ({
+  lease: lease(node, subnet),
+  epoch: 'e0',
+  term: { renewed: at(0), durationMs: 1000 },
 });
 
 describe('the state file', () => {
   test('brings back what was written', () => {
     const set = new PeerSet('me');
-    set.applyList(list([lease('a', 2)]), 10);
-    set.applyList(list([], 50), 60);
+    set.applyList(list([lease('a', 2)]), at(10));
+    set.applyList(list([], 1), at(60));
     const forever = lease('me', 1, Number.POSITIVE_INFINITY);
     const state = { own: forever, peers: set.known };
-    expect(parseState(renderState('me', state), 'me')).toEqual(state);
-    const again = new PeerSet('me', parseState(renderState('me', state), 'me').peers);
+    expect(parseState(renderState('me', state, at(10)), 'me')).toEqual(state);
+    const again = new PeerSet('me', parseState(renderState('me', state, at(60)), 'me').peers);
     expect(again.carried).toBe(1);
+    expect(again.nextExpiry(at(70))).toBe(930);
+  });
+
+  test('counts on after a reboot by the wall clock, and no longer than it knew of', () => {
+    const set = new PeerSet('me');
+    set.applyList(list([lease('a', 2)]), at(0));
+    const text = renderState('me', { peers: set.known }, at(100, 5_000_100));
+    const survive = (wallMs: number): PeerSet => {
+      const again = new PeerSet('me', parseState(text, 'me').peers);
+      const now = { wallMs, bootMs: 5, bootId: 'next' };
+      again.applyList(list([], 1), now);
+      if (again.carried > 0) expect(again.nextExpiry(now)).toBe(Math.min(900, 5_001_000 - wallMs));
+      return again;
+    };
+    expect(names(survive(5_000_999))).toEqual(['a']);
+    expect(names(survive(5_001_000))).toEqual([]);
+    expect(names(survive(0))).toEqual(['a']);
   });
 
   test.each([
-    ['of another node', renderState('other', { peers: [] }), /other/],
+    ['of another node', renderState('other', { peers: [] }, at(0)), /other/],
     ['of another version', '{"version":2,"node":"me"}', /version 2/],
     ['cut off', '{"version":1,', /JSON/],
     ['no object', '5', /object/],
@@ -159,8 +240,8 @@ describe('the state file', () => {
   });
 
   test('damaged entries are left out, the others stay', () => {
-    const text = renderState('me', { peers: [{ lease: lease('a', 2), confirmedAt: 1 }] });
-    const damaged = text.replace('"peers":[', '"peers":[5,{"lease":{"node":"x"},"confirmedAt":1},');
+    const text = renderState('me', { peers: [known('a', 2)] }, at(0));
+    const damaged = text.replace('"peers":[', '"peers":[5,{"lease":{"node":"x"},"epoch":"e"},');
     expect(parseState(damaged, 'me').peers.map((peer) => peer.lease.node)).toEqual(['a']);
   });
 
@@ -174,11 +255,11 @@ describe('the state file', () => {
     const writer = new StateWriter(
       path,
       'me',
-      () => ({ peers: [{ lease: lease('a', n), confirmedAt: n }] }),
+      () => ({ peers: [{ ...known('a', 2), epoch: String(n) }] }),
       clock,
       log,
     );
-    const onDisk = (): number | undefined => readState(path, 'me', log).peers[0]?.confirmedAt;
+    const onDisk = (): number => Number(readState(path, 'me', log).peers[0]?.epoch);
     // A disk that refuses is told of, and tried again.
     writer.touch('change');
     await clock.advance(100);

@@ -4,9 +4,14 @@
  * A registry that lost its memory (a damaged store was set aside) lists only the nodes that have registered again.
  * Those that are missing then are most likely alive and talking: they are carried on until the lease that was last
  * seen of them ends, and let go early only if the registry itself says that they were removed.
+ *
+ * No times are compared that different clocks, or different settings of one, have shown: whether the registry knew a
+ * peer since it lost its memory is told by its epoch, and what is left of a lease is counted by the boot clock.
  */
 
 import { formatCidr } from '../../../shared/ip/cidr.ts';
+import type { Instant } from '../../../shared/store/clock.ts';
+import { type LeaseTerm, remainingMs } from '../../../shared/store/lease-time.ts';
 import {
   LEASE_DURATION_MS,
   type LeaseEvent,
@@ -17,10 +22,12 @@ import { sameButExpiry } from './lease-json.ts';
 
 export interface KnownPeer {
   readonly lease: NodeLease;
-  /** When the registry last confirmed it (ms since the epoch). */
-  readonly confirmedAt: number;
-  /** Set while the registry does not know it: until then (ms since the epoch) it is carried on. */
-  readonly carriedUntil?: number;
+  /** The registry's epoch when it last confirmed it. */
+  readonly epoch: string;
+  /** How much of its lease was left when that was last known; of a registry without expiry, forever. */
+  readonly term: LeaseTerm;
+  /** The registry has lost it: it is carried on until the end of `term`. */
+  readonly carried?: true;
 }
 
 /** What became of an update. */
@@ -29,11 +36,14 @@ export interface PeerChange {
   readonly changed: boolean;
   /** The node's own lease is not in the registry any more. */
   readonly ownLost: boolean;
+  /** The registry had lost its memory since it was last listed. */
+  readonly rebuilt: boolean;
 }
 
 export class PeerSet {
   readonly #self: string;
   #peers = new Map<string, KnownPeer>();
+  #epoch: string | undefined;
   #leases: readonly NodeLease[] | undefined;
 
   /** @param self the node's own name, which is no peer */
@@ -55,23 +65,26 @@ export class PeerSet {
 
   /** How many peers the registry does not know at present. */
   get carried(): number {
-    return this.known.filter((peer) => peer.carriedUntil !== undefined).length;
+    return this.known.filter((peer) => peer.carried).length;
   }
 
-  /** Takes over a list. @param now ms since the epoch */
-  applyList(list: LeaseList, now: number): PeerChange {
+  /** Takes over a list. */
+  applyList(list: LeaseList, now: Instant): PeerChange {
     const before = this.#peers;
+    const { epoch } = list;
+    const rebuilt = list.rebuiltAt !== undefined && epoch !== this.#epoch;
+    this.#epoch = epoch;
     const after = new Map<string, KnownPeer>();
     for (const lease of list.leases) {
-      if (lease.node !== this.#self) after.set(lease.node, { lease, confirmedAt: now });
+      if (lease.node !== this.#self) after.set(lease.node, { lease, epoch, term: termOf(lease, now) });
     }
     const taken = new Set(list.leases.flatMap(subnetsOf));
     for (const [node, peer] of before) {
-      if (after.has(node) || list.rebuiltAt === undefined || peer.confirmedAt > list.rebuiltAt) continue;
+      if (after.has(node) || list.rebuiltAt === undefined || peer.epoch === epoch) continue;
       if (subnetsOf(peer.lease).some((subnet) => taken.has(subnet))) continue;
-      const { expiresAt } = peer.lease;
-      const carriedUntil = Number.isFinite(expiresAt) ? expiresAt : list.rebuiltAt + LEASE_DURATION_MS;
-      if (carriedUntil > now) after.set(node, { ...peer, carriedUntil });
+      const endless = !Number.isFinite(peer.term.durationMs);
+      const term = endless ? { renewed: now, durationMs: LEASE_DURATION_MS } : peer.term;
+      if (leftOf(term, now) > 0) after.set(node, { ...peer, term, carried: true });
     }
     this.#peers = after;
     const changed =
@@ -81,11 +94,12 @@ export class PeerSet {
         return !old || !sameButExpiry(old.lease, lease);
       });
     if (changed) this.#leases = undefined;
-    return { changed, ownLost: !list.leases.some((lease) => lease.node === this.#self) };
+    return { changed, ownLost: !list.leases.some((lease) => lease.node === this.#self), rebuilt };
   }
 
-  /** Takes over what a watch told. @param now ms since the epoch */
-  applyEvents(events: readonly LeaseEvent[], now: number): PeerChange {
+  /** Takes over what a watch told that began with the last list. */
+  applyEvents(events: readonly LeaseEvent[], now: Instant): PeerChange {
+    const epoch = this.#epoch ?? '';
     let changed = false;
     let ownLost = false;
     const anyCarried = this.carried > 0;
@@ -100,19 +114,19 @@ export class PeerSet {
         continue;
       }
       const old = this.#peers.get(node);
-      this.#peers.set(node, { lease: event.lease, confirmedAt: now });
+      this.#peers.set(node, { lease: event.lease, epoch, term: termOf(event.lease, now) });
       if (!old || !sameButExpiry(old.lease, event.lease)) changed = true;
       if (anyCarried) changed = this.#dropCarriedOn(event.lease) || changed;
     }
     if (changed) this.#leases = undefined;
-    return { changed, ownLost };
+    return { changed, ownLost, rebuilt: false };
   }
 
-  /** Lets carried peers go whose time has passed; true if there were any. @param now ms since the epoch */
-  dropExpired(now: number): boolean {
+  /** Lets carried peers go whose time has passed; true if there were any. */
+  dropExpired(now: Instant): boolean {
     let dropped = false;
     for (const [node, peer] of this.#peers) {
-      if (peer.carriedUntil === undefined || peer.carriedUntil > now) continue;
+      if (!peer.carried || leftOf(peer.term, now) > 0) continue;
       this.#peers.delete(node);
       dropped = true;
     }
@@ -120,10 +134,12 @@ export class PeerSet {
     return dropped;
   }
 
-  /** When the next carried peer has to go (ms since the epoch). */
-  nextExpiry(): number | undefined {
-    const ends = this.known.flatMap((peer) => (peer.carriedUntil === undefined ? [] : [peer.carriedUntil]));
-    return ends.length === 0 ? undefined : Math.min(...ends);
+  /** In how many milliseconds the next carried peer has to go; `Infinity` where there is none. */
+  nextExpiry(now: Instant): number {
+    return Math.min(
+      Number.POSITIVE_INFINITY,
+      ...this.known.filter((peer) => peer.carried).map((peer) => leftOf(peer.term, now)),
+    );
   }
 
   /** A subnet that the registry gave to somebody is no longer the carried peer's. */
@@ -131,13 +147,27 @@ export class PeerSet {
     const taken = subnetsOf(lease);
     let dropped = false;
     for (const [node, peer] of this.#peers) {
-      if (peer.carriedUntil === undefined || node === lease.node) continue;
+      if (!peer.carried || node === lease.node) continue;
       if (!subnetsOf(peer.lease).some((subnet) => taken.includes(subnet))) continue;
       this.#peers.delete(node);
       dropped = true;
     }
     return dropped;
   }
+}
+
+function termOf(lease: NodeLease, now: Instant): LeaseTerm {
+  const left = lease.expiresAt - now.wallMs;
+  // A lease that the registry shows is not over: if it looks so, the time was set just now.
+  return { renewed: now, durationMs: left > 0 ? left : LEASE_DURATION_MS };
+}
+
+/**
+ * Milliseconds that are left of a term, never more than it had: a machine without a battery for its clock starts in
+ * 1970.
+ */
+export function leftOf(term: LeaseTerm, now: Instant): number {
+  return Math.min(term.durationMs, remainingMs(term, now));
 }
 
 function subnetsOf({ subnet, subnetV6 }: NodeLease): string[] {

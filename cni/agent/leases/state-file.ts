@@ -7,11 +7,12 @@ import type { NetConf } from '../../../shared/config/net-conf.ts';
 import { type Cidr, containsCidr } from '../../../shared/ip/cidr.ts';
 import { errorText } from '../../../shared/log/format.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
+import type { Instant } from '../../../shared/store/clock.ts';
 import type { NodeLease } from '../../../shared/store/registry.ts';
 import { readTextIfExists, writeFileAtomic } from '../../../shared/sys/file.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { leaseFromJson, leaseToJson } from './lease-json.ts';
-import type { KnownPeer } from './peer-set.ts';
+import { type KnownPeer, leftOf } from './peer-set.ts';
 
 /** Written by this release; read by it and the next. */
 const VERSION = 1;
@@ -53,36 +54,48 @@ export function usableState(state: AgentState, { ipv4, ipv6 }: NetConf): AgentSt
 export function parseState(text: string, node: string): AgentState {
   const json: unknown = JSON.parse(text);
   if (typeof json !== 'object' || json === null) throw new Error('it is no object');
-  const { version, node: owner, own, peers } = json as Record<string, unknown>;
+  const { version, node: owner, written, own, peers } = json as Record<string, unknown>;
   if (version !== VERSION) throw new Error(`it has version ${String(version)}, not ${VERSION}`);
   if (owner !== node) throw new Error(`it is of node ${String(owner)}`);
   const lease = leaseFromJson(own);
+  const at = parseInstant(written);
   return {
     ...(lease && { own: lease }),
-    peers: Array.isArray(peers) ? peers.flatMap((peer) => parsePeer(peer) ?? []) : [],
+    peers: Array.isArray(peers) ? peers.flatMap((peer) => parsePeer(peer, at) ?? []) : [],
   };
 }
 
-/** The text of the file. */
-export function renderState(node: string, { own, peers }: AgentState): string {
+/** The text of the file, with what is left of each lease now. */
+export function renderState(node: string, { own, peers }: AgentState, now: Instant): string {
   return JSON.stringify({
     version: VERSION,
     node,
+    written: now,
     ...(own && { own: leaseToJson(own) }),
-    peers: peers.map(({ lease, confirmedAt, carriedUntil }) => ({
+    peers: peers.map(({ lease, epoch, term, carried }) => ({
       lease: leaseToJson(lease),
-      confirmedAt,
-      ...(carriedUntil !== undefined && { carriedUntil }),
+      epoch,
+      // JSON has no infinity.
+      ...(Number.isFinite(term.durationMs) && { leftMs: leftOf(term, now) }),
+      ...(carried && { carried }),
     })),
   });
 }
 
-function parsePeer(value: unknown): KnownPeer | undefined {
+function parsePeer(value: unknown, written: Instant): KnownPeer | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { lease: json, confirmedAt, carriedUntil } = value as Record<string, unknown>;
+  const { lease: json, epoch, leftMs, carried } = value as Record<string, unknown>;
   const lease = leaseFromJson(json);
-  if (!lease || typeof confirmedAt !== 'number') return undefined;
-  return { lease, confirmedAt, ...(typeof carriedUntil === 'number' && { carriedUntil }) };
+  if (!lease || typeof epoch !== 'string') return undefined;
+  const durationMs = typeof leftMs === 'number' ? leftMs : Number.POSITIVE_INFINITY;
+  return { lease, epoch, term: { renewed: written, durationMs }, ...(carried === true && { carried }) };
+}
+
+function parseInstant(value: unknown): Instant {
+  const { wallMs, bootMs, bootId } = (value ?? {}) as Record<string, unknown>;
+  if (typeof wallMs !== 'number' || typeof bootMs !== 'number' || typeof bootId !== 'string')
+    throw new Error('it does not say when it was written');
+  return { wallMs, bootMs, bootId };
 }
 
 /** Writes the state now and then, always whole, never more often than needed. */
@@ -127,7 +140,7 @@ export class StateWriter implements Disposable {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#due = Number.POSITIVE_INFINITY;
-    const text = renderState(this.#node, this.#state());
+    const text = renderState(this.#node, this.#state(), this.#clock.instant());
     if (text === this.#written) return;
     this.#tokens = Math.max(0, this.#tokens - 1);
     try {

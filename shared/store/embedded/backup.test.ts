@@ -258,13 +258,15 @@ describe('restore and node leases', () => {
     // Takes the subnet that `replaced` has in the backup.
     await registry.acquire(sampleNode('new', 5));
     await registry.renew(sampleNode('stays', 9));
-    await using watcher = new LeaseWatcher(registry, (await registry.list()).version);
+    const before = await registry.list();
+    await using watcher = new LeaseWatcher(registry, before.version);
     const next = watcher.next().catch((error: unknown) => error);
 
     const result = restore(store, target);
     expect(result).toEqual({ objects: 9, kept: ['new', 'silent', 'stays'], dropped: ['replaced'] });
     expect(isTooOld(await next)).toBe(true);
-    const { leases, rebuiltAt } = await registry.list();
+    const { leases, epoch, rebuiltAt } = await registry.list();
+    expect(epoch).not.toBe(before.epoch);
     expect(leases.map(show)).toEqual([
       'new 10.244.2.0/24',
       'removed 10.244.3.0/24',

@@ -84,7 +84,7 @@ export class EmbeddedRegistry implements NodeRegistry {
   }
 
   async list(): Promise<LeaseList> {
-    return this.#store.read((view, version, rebuiltAt) => {
+    return this.#store.read((view, version, { epoch, rebuiltMs }) => {
       const leaseByName = new Map(listLeases(view).map((lease) => [lease.metadata.name, lease]));
       const leases = view
         .list('Node')
@@ -93,7 +93,7 @@ export class EmbeddedRegistry implements NodeRegistry {
           return lease && toNodeLease(node, lease, view.now);
         })
         .filter((lease) => lease !== undefined);
-      return { leases, version, ...(rebuiltAt !== undefined && { rebuiltAt }) };
+      return { leases, version, epoch, ...(rebuiltMs !== undefined && { rebuiltAt: rebuiltMs }) };
     });
   }
 

@@ -31,6 +31,14 @@ export interface StoreInfo {
   readonly rebuilt?: { readonly atMs: number; readonly reason: string };
 }
 
+/** What a store says of its past. */
+export interface StorePast {
+  /** Changes whenever the past is replaced: see version.ts. */
+  readonly epoch: string;
+  /** When that last happened, in ms since 1970. */
+  readonly rebuiltMs?: number;
+}
+
 /**
  * Kubernetes objects in one SQLite file that several processes of one kernel share: see store-file.ts for how they do.
  * All calls but the watch are synchronous inside: a read takes microseconds, a write one fsync.
@@ -87,11 +95,12 @@ export class EmbeddedStore implements ObjectSource, Disposable {
   }
 
   /** Several reads from one snapshot. */
-  read<T>(work: (view: ReadView, version: string, rebuiltMs: number | undefined) => T): T {
+  read<T>(work: (view: ReadView, version: string, past: StorePast) => T): T {
     const now = this.clock.now();
     return this.#file.read((tables) => {
       const { sequence, epoch, rebuiltMs } = tables.state();
-      return work(new ReadView(tables, now), formatVersion(sequence, epoch), rebuiltMs ?? undefined);
+      const past = { epoch, ...(rebuiltMs !== null && { rebuiltMs }) };
+      return work(new ReadView(tables, now), formatVersion(sequence, epoch), past);
     });
   }
 
