@@ -8,7 +8,7 @@ import type { Interface, Result } from '../../protocol/result.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
 import { hostVethName } from '../common/attachment.ts';
 import { enableForwarding } from '../common/forwarding.ts';
-import { chooseHostVethName, createVethPair } from '../common/host-veth.ts';
+import { chooseHostVethName, createVethPair, existsAlready } from '../common/host-veth.ts';
 import { ipamOf } from '../common/ipam.ts';
 import { awaitCarrier } from '../common/kernel-events.ts';
 import type { LinkView } from '../common/link-view.ts';
@@ -76,14 +76,25 @@ async function build(addition: Addition): Promise<Result> {
 }
 
 /** Addresses of the IPAM plugin; undefined for an interface without. */
-async function allocate({ config, request, rollback }: Addition): Promise<Result | undefined> {
+async function allocate(addition: Addition): Promise<Result | undefined> {
+  const { config, request, rollback } = addition;
   if (config.ipamType === '') return undefined;
   const ipam = await ipamOf(config.ipamType);
-  // That there is no host interface of this attachment has been seen, so it is new.
-  const result = await ipam.add(request, { isNew: true });
-  rollback.defer(() => ipam.del({ ...request, env: { ...request.env, command: 'DEL' } }));
+  if (config.ipamType !== 'host-local') refuseTakenIfname(addition);
+  // That there is no host interface of this attachment has been seen, so it is new; unless upstream's plugin made it,
+  // and then this ADD will be refused.
+  const result = await ipam.add(request, { isNew: true, defer: (undo) => rollback.defer(undo) });
   if (result.ips.length > 0) return result;
   throw invalidConfig(`IPAM plugin ${config.ipamType} gave no address: configure its ranges`);
+}
+
+/**
+ * A foreign IPAM plugin is undone by DEL, which would take the addresses of a live interface as well: so it is not
+ * even called where there is one. Without it the making of the interface finds that out, at no cost.
+ */
+function refuseTakenIfname({ key, netns }: Addition): void {
+  using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
+  if (readLink(pod, { name: key.ifname })) throw existsAlready(key, 'in its namespace');
 }
 
 function configurePod(

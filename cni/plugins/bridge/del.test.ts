@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { hostVethName } from '../common/attachment.ts';
 import { interfaces, link, network } from '../testing/bridge.ts';
@@ -72,6 +73,21 @@ describe.skipIf(!node)('DEL', () => {
     expect(node.hostVeths()).toContain('veththeirs');
     await node.ok('DEL', previous('02:00:00:00:00:07'), pod);
     expect(node.hostVeths()).not.toContain('veththeirs');
+  });
+
+  test('gives back what an ADD that was killed had taken besides', async () => {
+    const net = network({}, [[{ subnet: '10.223.0.0/24' }], [{ subnet: 'fd00:223::/64' }]]);
+    const pod = node.container();
+    const other = { ...pod, ifname: 'eth1' };
+    await node.ok('ADD', net, other);
+    const files = `/var/lib/cni/networks/${String(net['name'])}`;
+    for (const ip of ['10.223.0.3', 'fd00:223::3']) writeFileSync(`${files}/${ip}`, `${pod.id}\r\neth0`);
+    const prevResult = await node.ok('ADD', net, pod);
+    expect(node.addresses(String(net['name']))).toHaveLength(6);
+    await node.ok('DEL', { ...net, prevResult }, pod);
+    expect(node.addresses(String(net['name']))).toEqual(['10.223.0.2', 'fd00:223::2']);
+    await node.ok('DEL', net, other);
+    expect(node.leftovers(String(net['name']))).toEqual(nothing);
   });
 
   test('needs no sensible configuration', async () => {

@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { network } from '../testing/bridge.ts';
 import type { Json } from '../testing/node.ts';
@@ -45,6 +46,27 @@ describe.skipIf(!node)('a failed ADD leaves nothing', () => {
     await node.ok('DEL', net, pod);
     clean(net);
   });
+
+  test.each([{ type: 'host-local', subnet: '10.222.0.0/24' }, { type: 'foreign' }])(
+    'an interface that upstream’s plugin made keeps its address: %j',
+    async (ipam) => {
+      const net = network();
+      const pod = node.container();
+      await node.ok('ADD', { ...net, ipam: { type: 'host-local', subnet: '10.222.0.0/24' } }, pod);
+      const [host = ''] = node.hostVeths();
+      // Upstream chooses another name each time, and no alias.
+      run('ip', 'link', 'set', host, 'down');
+      run('ip', 'link', 'set', host, 'alias', '', 'name', 'veth12345678');
+      mkdirSync('/run/bin', { recursive: true });
+      writeFileSync('/run/bin/foreign', '#!/bin/sh\ntouch /run/bin/called\n', { mode: 0o755 });
+      const { json } = await node.call('ADD', { ...net, ipam }, pod, { CNI_PATH: '/run/bin' });
+      expect(json).toMatchObject({ code: 7, msg: expect.stringMatching(/exists already/) });
+      expect(node.addresses(String(net['name']))).toEqual(['10.222.0.2']);
+      expect(list('/run/bin')).toEqual(['foreign']);
+      await node.ok('DEL', net, pod);
+      clean(net);
+    },
+  );
 
   test('the bridge’s name is another link’s', async () => {
     const net = network({ bridge: 'lo' });

@@ -13,6 +13,11 @@ import type { Keep } from './keep.ts';
 export interface AddOptions {
   /** The kernel has no interface of this attachment, so it cannot hold addresses either. */
   readonly isNew?: boolean;
+  /**
+   * Takes the step that undoes what the ADD did, for a caller that fails after it. Ours undo just that; those of other
+   * projects are called with DEL, which takes all that the attachment holds.
+   */
+  readonly defer?: (undo: () => unknown) => void;
 }
 
 /** A plugin that another one calls: in the same process where it is ours, else executed. */

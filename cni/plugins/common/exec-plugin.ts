@@ -16,7 +16,7 @@ import { decodeResult } from '../../protocol/result-decode.ts';
 import type { AttachmentKey } from './attachment.ts';
 import { attachmentHash } from './attachment.ts';
 import { heldLockVariable } from './attachment-lock.ts';
-import type { Delegate } from './delegate.ts';
+import type { AddOptions, Delegate } from './delegate.ts';
 import { gcHash } from './gc-journal.ts';
 import type { Keep } from './keep.ts';
 import { statOrUndefined } from './stat-or-undefined.ts';
@@ -26,9 +26,10 @@ const scrubbed = ['BUN_OPTIONS', 'BUN_BE_BUN'];
 
 /** A plugin found by its type in CNI_PATH, at the time of each call. */
 export function execPlugin(type: string): Delegate {
-  return {
-    async add(request: AddRequest): Promise<Result> {
+  const plugin: Delegate = {
+    async add(request: AddRequest, { defer }: AddOptions = {}): Promise<Result> {
       const output = await execute(type, request, request.conf.raw, hashOf(request));
+      defer?.(() => plugin.del({ ...request, env: { ...request.env, command: 'DEL' } }));
       return decodeResult(parseJsonObject(output, `the result of plugin ${type}`), {
         path: `result of plugin ${type}`,
         implicitVersion: request.conf.cniVersion,
@@ -58,6 +59,7 @@ export function execPlugin(type: string): Delegate {
       };
     },
   };
+  return plugin;
 }
 
 function hashOf(request: { readonly conf: NetConf; readonly env: Omit<AttachmentKey, 'network'> }): string {

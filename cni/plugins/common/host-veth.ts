@@ -91,7 +91,8 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
   throw changed?.error ?? internalError(`link ${name} vanished while it was being set up`);
 }
 
-function existsAlready(key: AttachmentKey, where: string, cause?: unknown): Error {
+/** The error of an ADD for an interface that is there. */
+export function existsAlready(key: AttachmentKey, where: string, cause?: unknown): Error {
   return invalidConfig(`${key.ifname} of container ${key.containerId} exists already (${where})`, {
     details: 'an attachment is added once: call DEL before the next ADD, or give another CNI_IFNAME',
     cause,

@@ -5,6 +5,7 @@ import { invalidConfig, ioFailure, tryAgainLater } from '../../protocol/error.ts
 import type { Attachment } from '../../protocol/net-conf.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Dns, IpConfig, Result } from '../../protocol/result.ts';
+import type { AddOptions } from '../common/delegate.ts';
 import type { Candidate } from './allocator.ts';
 import { Candidates, firstFree } from './allocator.ts';
 import type { HostLocalConfig } from './config.ts';
@@ -15,17 +16,13 @@ import { matchOwner } from './record.ts';
 import { parseResolvConf } from './resolv-conf.ts';
 import { AddressStore } from './store.ts';
 
-/** What the caller knows. */
-export interface AllocateOptions {
-  /**
-   * The caller has seen that this attachment does not exist (the kernel has no interface of it), so it cannot hold an
-   * address: saves reading the file of every address that is given out.
-   */
-  readonly isNew?: boolean;
-}
-
-/** ADD: one address out of every range set, all or none. */
-export function addHostLocal(request: AddRequest, options: AllocateOptions = {}): Result {
+/**
+ * ADD: one address out of every range set, all or none.
+ *
+ * A caller that knows the attachment to be new saves reading the file of every address that is given out. Should an
+ * ADD that was killed have left one to it, the attachment gets another, and DEL gives back both.
+ */
+export function addHostLocal(request: AddRequest, options: AddOptions = {}): Result {
   const { conf, env } = request;
   const config = readHostLocalConfig(conf, env.args);
   const dns = config.resolvConf === undefined ? {} : readDns(config.resolvConf);
@@ -34,6 +31,11 @@ export function addHostLocal(request: AddRequest, options: AllocateOptions = {})
   const ips = store.locked(() => {
     if (!options.isNew) refuseDuplicate(store, config, env);
     return reserveAll(store, config, env);
+  });
+  options.defer?.(() => {
+    store.locked(() => {
+      for (const { address } of ips) store.release(address.ip);
+    });
   });
   return { interfaces: [], ips, routes: config.routes, dns };
 }
