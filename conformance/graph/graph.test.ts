@@ -4,8 +4,10 @@ import {
   CNI_ENTRY,
   cniStaysLight,
   importDirection,
+  isPure,
   mainIsLazy,
   onlySysCallsTheSystem,
+  PURE_EXCEPT,
   pureFilesReachNoIo,
   roomCycles,
 } from './rules.ts';
@@ -95,6 +97,54 @@ describe('each rule can fail', () => {
     );
     const [global, text] = planted('shared/ip/planted.ts', "export const a = await Bun.file('/').text();");
     expect(pureFilesReachNoIo(global, text)).toContainEqual(expect.stringContaining('"Bun."'));
+  });
+
+  test('pure: a file anywhere that says so, however it says it', () => {
+    for (const comment of ['/** A plan. Pure. */', '/**\n * A plan.\n * Pure, given the time.\n */']) {
+      const line = `${comment}\nimport { readFile } from '../../shared/sys/file.ts'; readFile('');`;
+      const [bad, all] = planted('cni/plugins/planted.ts', line);
+      expect(pureFilesReachNoIo(bad, all)).toContainEqual(expect.stringContaining('cni/plugins/planted.ts'));
+    }
+    // One function of a file is pure: that claims nothing for the others.
+    const [good, all] = planted('commands/planted.ts', "import 'node:fs';\n/** Sums up. Pure. */");
+    expect(pureFilesReachNoIo(good, all)).toEqual([]);
+  });
+
+  test.each([
+    'Date.now()',
+    'new Date()',
+    'performance.now()',
+    'Math.random()',
+    'crypto.getRandomValues(new Uint8Array(1))',
+    'process.env',
+    "process['env']",
+    'Bun.nanoseconds()',
+    "Bun.which('ip')",
+    "fetch('')",
+    'setInterval(() => 1, 1)',
+  ])('pure: %s', (use) => {
+    const [bad, all] = planted('shared/ip/planted.ts', `export const a = ${use};`);
+    expect(pureFilesReachNoIo(bad, all)).toHaveLength(1);
+  });
+
+  test.each(['new Date(0)', "Bun.CryptoHasher.hash('sha256', '')", '1 // Date.now'])(
+    'pure: but not %s',
+    (use) => {
+      const [good, all] = planted('shared/ip/planted.ts', `export const a = ${use};`);
+      expect(pureFilesReachNoIo(good, all)).toEqual([]);
+    },
+  );
+
+  test('pure: every exception is one still, and for nothing else', () => {
+    for (const [path, { uses }] of Object.entries(PURE_EXCEPT)) {
+      expect(isPure(path, sources)).toBe(true);
+      expect(sources.get(path)).toContain(uses);
+      const [bad, all] = planted(
+        path,
+        `${sources.get(path)?.split('*/')[0]}*/ export const planted = Date.now();`,
+      );
+      expect(pureFilesReachNoIo(bad, all)).toContainEqual(expect.stringContaining('Date.now'));
+    }
   });
 
   test.each(['@grpc/grpc-js', '@kubernetes/client-node', 'node:fs', '../../shared/kube/client.ts'])(
