@@ -5,13 +5,13 @@ import { kernelTestsUnavailable, run } from '../testing/netns.ts';
 /** Enters a world in a process of its own, which then ends as `ending` says. @returns its directory on disk */
 function worldThatEnds(ending: string): string {
   const script = `
-    import { enterWorld } from '${import.meta.dirname}/world.ts';
+    const { enterWorld } = await import(process.argv[1]);
     const world = enterWorld();
     world.container();
     await Bun.write('/var/lib/cni/networks/n/10.0.0.2', 'x');
     process.stdout.write(world.disk);
     ${ending}`;
-  return run(process.execPath, '-e', script);
+  return run(process.execPath, '-e', script, `${import.meta.dirname}/world.ts`);
 }
 
 describe.skipIf(kernelTestsUnavailable() !== undefined)('a world leaves nothing on disk', () => {
