@@ -9,7 +9,10 @@ export function executable(arch: Architecture = nativeArchitecture()): string {
 }
 
 export interface Outcome {
+  /** `null` after a signal. */
   readonly code: number | null;
+  /** The signal that ended it, such as `SIGKILL`. */
+  readonly signal: string | undefined;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -35,7 +38,12 @@ export function runCommand(command: readonly string[], setting: Setting = {}): O
     ...(setting.cwd === undefined ? {} : { cwd: setting.cwd }),
     ...(setting.argv0 === undefined ? {} : { argv0: setting.argv0 }),
   });
-  return { code: done.exitCode, stdout: done.stdout.toString(), stderr: done.stderr.toString() };
+  return {
+    code: done.exitCode,
+    signal: done.signalCode,
+    stdout: done.stdout.toString(),
+    stderr: done.stderr.toString(),
+  };
 }
 
 /** The environment of a call that asks a plugin for its versions. */
