@@ -70,7 +70,7 @@ export class AddressStore {
     return text === undefined ? undefined : parseIp(text.trim());
   }
 
-  /** Gives `ip` to the attachment; false when it is taken. Needs the lock. */
+  /** Gives `ip` to the attachment; false when it is taken. An error leaves nothing. Needs the lock. */
   reserve(ip: Ip, attachment: Attachment, rangeSet: number): boolean {
     const name = formatIp(ip);
     try {
@@ -79,8 +79,13 @@ export class AddressStore {
       if (isErrno(error, 'EEXIST')) return false;
       throw error;
     }
-    writeFile(this.#path(lastReservedFile(rangeSet)), name, 0o600);
-    return true;
+    try {
+      writeFile(this.#path(lastReservedFile(rangeSet)), name, 0o600);
+      return true;
+    } catch (error) {
+      this.release(ip);
+      throw error;
+    }
   }
 
   /** Takes `ip` back, whoever had it; false when nobody had. Needs the lock. */
