@@ -107,14 +107,19 @@ describe.skipIf(!available)('a lab whose agents repair', () => {
     expect(hostState()).toEqual(before);
   });
 
-  test.each(['fdb', 'route', 'device', 'mtu', 'masquerade', 'forward'])(
-    'puts back within a second: %s',
-    async (what) => {
-      expect(await lab.heal(what)).toBeLessThan(1000);
-      const { rows } = await lab.must('check', '--only', 'forward,other-icmp,mtu,outside');
-      expect(idsOf(rows, 'passed')).toHaveLength(8);
-    },
-  );
+  test.each([
+    ['fdb', 1],
+    ['route', 1],
+    ['device', 1],
+    ['mtu', 1],
+    ['masquerade', 1],
+    // By a legacy iptables, which tells the agent nothing.
+    ['forward', 3],
+  ] as const)('puts back within a second: %s', async (what, attempts) => {
+    expect(await lab.heal(what, attempts)).toBeLessThan(1000);
+    const { rows } = await lab.must('check', '--only', 'forward,other-icmp,mtu,outside');
+    expect(idsOf(rows, 'passed')).toHaveLength(8);
+  });
 
   test('goes without a trace', async () => {
     const state = lab.instance.readState();
