@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { parseCidr } from '../../../shared/ip/cidr.ts';
+import { newAddress } from '../../../shared/netlink/requests/address.ts';
+import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { attachmentAlias, hostVethName } from '../common/attachment.ts';
 import { addressesOf, dualStack, link, network, reaches } from '../testing/bridge.ts';
@@ -117,7 +120,7 @@ describe.skipIf(!node)('ADD', () => {
     run('ip', 'link', 'add', 'uplink2', 'type', 'veth', 'peer', 'name', 'uplink3');
     for (const uplink of [0, 1, 2, 3]) run('ip', 'link', 'set', `uplink${uplink}`, 'up');
     run('ip', '-6', 'route', 'add', '2001:db8::/64', 'dev', 'uplink0', 'proto', 'ra');
-    run('ip', 'address', 'add', '2001:db8:1::5/64', 'dev', 'uplink1', 'proto', 'kernel_ra');
+    learnAddress('uplink1', '2001:db8:1::5/64');
     writeSysctl('net/ipv6/conf/all/forwarding', '0');
     const before = acceptRa();
     const net = network({ isGateway: true }, [[{ subnet: 'fd00:211::/64' }]]);
@@ -141,3 +144,10 @@ test.skipIf(!node)('pods of one bridge start at the same time', async () => {
   await Promise.all(pods.map((pod) => node.ok('DEL', net, pod)));
   expect(node.leftovers(String(net['name']))).toEqual(nothing);
 });
+
+/** Adds an address as the kernel does on a router's advertisement: IFAPROT_KERNEL_RA of linux/if_addr.h. */
+function learnAddress(name: string, text: string): void {
+  using host = Rtnetlink.open();
+  const index = host.linkByName(name)?.index ?? 0;
+  host.socket.request(newAddress({ index, address: parseCidr(text)!, protocol: 2 }));
+}
