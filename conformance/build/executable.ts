@@ -40,7 +40,7 @@ export function runCommand(command: readonly string[], setting: Setting = {}): O
   });
   return {
     code: done.exitCode,
-    signal: done.signalCode,
+    signal: done.signalCode === undefined ? undefined : String(done.signalCode),
     stdout: done.stdout.toString(),
     stderr: done.stderr.toString(),
   };

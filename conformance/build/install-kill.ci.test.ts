@@ -44,7 +44,14 @@ describe.skipIf(STRACE === null)('SIGKILL before a change of the disk', () => {
   const killed = (call: string, n: number, program: string, root: string): boolean => {
     const inject = `inject=?${call}:signal=KILL:when=${n}`;
     const options = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=?${call}`, '-e', inject];
-    const { code, signal, stderr } = runCommand([STRACE ?? '', ...options, underpod, program, '--root', root]);
+    const { code, signal, stderr } = runCommand([
+      STRACE ?? '',
+      ...options,
+      underpod,
+      program,
+      '--root',
+      root,
+    ]);
     // strace ends by the signal that ended what it traced; a shell in between would make 137 of it.
     if (signal === 'SIGKILL' || code === 137) return true;
     if (code === 0) return false;
