@@ -36,8 +36,20 @@ export function winsOverOurs(name: string): boolean {
  *
  * @param n 1 for the first file set aside from this place, 2 for the next
  */
-export function savedName(path: string, n: number): string {
+function savedName(path: string, n: number): string {
   return `${path}.underpod-saved${n === 1 ? '' : `-${n}`}`;
+}
+
+/** A free name to set `path` aside under. */
+export function freeSavedName(path: string, taken: (name: string) => boolean): string {
+  let n = 1;
+  while (taken(savedName(path, n))) n++;
+  return savedName(path, n);
+}
+
+/** The directory that a file of an absolute path is in: `/` for one at the top. */
+export function parentDirectory(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf('/')));
 }
 
 /** The name under which the next content of `path` is prepared. One only, so that a later run removes a dead one's. */

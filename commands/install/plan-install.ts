@@ -1,6 +1,13 @@
 import { UsageError } from '../../shared/config/usage-error.ts';
 import { type Disk, digestText } from './disk.ts';
-import { conflistPath, type Layout, linkPath, preparedName, winsOverOurs } from './layout.ts';
+import {
+  conflistPath,
+  type Layout,
+  linkPath,
+  parentDirectory,
+  preparedName,
+  winsOverOurs,
+} from './layout.ts';
 import type { InstallRecord } from './record.ts';
 import { Aside, withdraw } from './set-aside.ts';
 import type { Step } from './steps.ts';
@@ -42,7 +49,11 @@ export async function planInstall(
   const aside = new Aside(disk, previous?.setAside ?? []);
   const steps: Step[] = [];
   const notes: string[] = [];
-  const directories = missingDirectories(disk, [parent(layout.binary), layout.cniBinDir, layout.cniConfDir]);
+  const directories = missingDirectories(disk, [
+    parentDirectory(layout.binary),
+    layout.cniBinDir,
+    layout.cniConfDir,
+  ]);
   steps.push(...directories.map((path): Step => ({ do: 'make directory', path })));
 
   const binaries = new Set([...(previous?.binaries ?? []), wanted.source.digest]);
@@ -140,19 +151,15 @@ function refuseDirectory(disk: Disk, path: string): void {
   if (disk.isDirectory(path)) throw new UsageError(`${path} is a directory: move it away first`);
 }
 
-/** Directories to make, parents first. */
+/** Directories to make, parents first; never the root itself. */
 function missingDirectories(disk: Disk, wanted: readonly string[]): string[] {
   const missing = new Set<string>();
   for (const directory of wanted) {
-    const parts = directory.split('/');
-    for (let n = 2; n <= parts.length; n++) {
-      const path = parts.slice(0, n).join('/');
+    let path = '';
+    for (const part of directory.split('/').filter((name) => name !== '')) {
+      path += `/${part}`;
       if (!disk.exists(path)) missing.add(path);
     }
   }
   return [...missing];
-}
-
-function parent(path: string): string {
-  return path.slice(0, path.lastIndexOf('/'));
 }

@@ -1,5 +1,5 @@
 import type { Disk } from './disk.ts';
-import { conflistPath, linkPath, preparedName, RECORD_PATH, savedName } from './layout.ts';
+import { conflistPath, freeSavedName, linkPath, preparedName, RECORD_PATH } from './layout.ts';
 import type { Plan } from './plan-install.ts';
 import type { InstallRecord } from './record.ts';
 import { withdraw } from './set-aside.ts';
@@ -48,9 +48,7 @@ async function planConflist(disk: Disk, record: InstallRecord): Promise<Plan> {
   const present = await disk.digest(path);
   if (present === undefined || record.conflists.length === 0) return { steps: leftover, notes: [] };
   if (record.conflists.includes(present)) return { steps: [...leftover, { do: 'remove', path }], notes: [] };
-  let n = 1;
-  while (disk.exists(savedName(path, n))) n++;
-  const saved = savedName(path, n);
+  const saved = freeSavedName(path, disk.exists);
   return {
     steps: [...leftover, { do: 'move', from: path, path: saved }],
     notes: [`${path} was edited: it stays at ${saved}`],

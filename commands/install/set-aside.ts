@@ -1,6 +1,6 @@
 /** Who had a place before us: kept under another name, and put back. */
 import type { Disk } from './disk.ts';
-import { preparedName, savedName } from './layout.ts';
+import { freeSavedName, preparedName } from './layout.ts';
 import type { SetAside } from './record.ts';
 import type { Step } from './steps.ts';
 
@@ -41,20 +41,15 @@ export class Aside {
       const done = this.#disk.exists(saved) && (await this.#disk.digest(saved)) === content;
       if (done) return { saved: this.#newest(path, saved), done };
     }
+    const taken = (name: string): boolean =>
+      this.#disk.exists(name) || this.#entries.some((entry) => entry.saved === name);
     const unused = known.find(({ saved }) => !this.#disk.exists(saved));
-    return { saved: this.#newest(path, unused?.saved ?? this.#freeName(path)), done: false };
+    return { saved: this.#newest(path, unused?.saved ?? freeSavedName(path, taken)), done: false };
   }
 
   #newest(path: string, saved: string): string {
     this.#entries = [...this.#entries.filter((entry) => entry.saved !== saved), { path, saved }];
     return saved;
-  }
-
-  #freeName(path: string): string {
-    for (let n = 1; ; n++) {
-      const name = savedName(path, n);
-      if (!this.#disk.exists(name) && !this.#entries.some(({ saved }) => saved === name)) return name;
-    }
   }
 }
 

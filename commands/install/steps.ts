@@ -16,7 +16,7 @@ import {
 } from '../../shared/sys/file.ts';
 import { syscall } from '../../shared/sys/syscall.ts';
 import type { Disk } from './disk.ts';
-import { preparedName, RECORD_PATH, STATE_DIR } from './layout.ts';
+import { parentDirectory, preparedName, RECORD_PATH, STATE_DIR } from './layout.ts';
 import { formatRecord, type InstallRecord } from './record.ts';
 
 export type Step =
@@ -95,12 +95,12 @@ export function apply(step: Step, disk: Disk, checkpoint: Checkpoint): void {
     case 'move':
       checkpoint(`rename ${step.from}`);
       rename(disk.real(step.from), disk.real(step.path));
-      fsyncDirectory(parent(disk.real(step.path)));
+      fsyncDirectory(parentDirectory(disk.real(step.path)));
       return;
     case 'remove':
       checkpoint(`unlink ${step.path}`);
       unlinkIfExists(disk.real(step.path));
-      fsyncDirectory(parent(disk.real(step.path)));
+      fsyncDirectory(parentDirectory(disk.real(step.path)));
       return;
     case 'remove directory':
       checkpoint(`rmdir ${step.path}`);
@@ -120,7 +120,7 @@ function replace(path: string, checkpoint: Checkpoint, make: (part: string) => v
   flush(part);
   checkpoint(`replace ${path}`);
   rename(part, path);
-  fsyncDirectory(parent(path));
+  fsyncDirectory(parentDirectory(path));
 }
 
 /** Content to the disk before its name, or a power cut leaves an empty file. Links have none. */
@@ -141,7 +141,7 @@ function keep(path: string, saved: string): void {
     if (!isErrno(error, 'EPERM', 'EOPNOTSUPP', 'EMLINK')) throw error;
     rename(path, saved);
   }
-  fsyncDirectory(parent(saved));
+  fsyncDirectory(parentDirectory(saved));
 }
 
 /** Removes a directory unless something is in it. */
@@ -151,8 +151,4 @@ export function removeIfEmpty(path: string): void {
   } catch (error) {
     if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error;
   }
-}
-
-function parent(path: string): string {
-  return path.slice(0, Math.max(1, path.lastIndexOf('/')));
 }
