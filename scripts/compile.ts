@@ -1,6 +1,6 @@
 /** Compiles main.ts into one executable. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type Architecture, bunRuntime, compileTarget } from './bun-runtime.ts';
 
 /**
@@ -100,13 +100,26 @@ function identity(inputs: string, output: string): string {
 /** One hash over every file that can reach the executable: sources, locked versions, the way it is built. */
 function hashInputs(): string {
   const hash = new Bun.CryptoHasher('sha256');
-  const sources = [...new Bun.Glob('{cni,commands,csi,cri,scripts,shared}/**/*.{ts,json}').scanSync('.')]
-    .filter((path) => !path.endsWith('.test.ts'))
-    .sort();
-  for (const path of ['main.ts', 'package.json', 'package-lock.json', 'tsconfig.json', ...sources]) {
+  for (const path of [...sourcesOf('main.ts', 'scripts/build.ts'), 'package-lock.json', 'tsconfig.json']) {
     hash.update(`${path}\0`).update(readFileSync(path)).update('\0');
   }
   return hash.digest('hex');
+}
+
+/**
+ * The files of ours that these reach by imports, `await import()` included, sorted: a test or a fake beside them is none,
+ * so that editing it builds nothing anew. What is imported as a type only is none either: it leaves no bytes.
+ */
+export function sourcesOf(...entries: string[]): string[] {
+  const transpiler = new Bun.Transpiler({ loader: 'ts' });
+  const found = new Set(entries);
+  for (const path of found) {
+    if (!path.endsWith('.ts')) continue;
+    for (const { path: specifier } of transpiler.scanImports(readFileSync(path, 'utf8'))) {
+      if (specifier.startsWith('.')) found.add(join(dirname(path), specifier));
+    }
+  }
+  return [...found].sort();
 }
 
 /** Nothing of the builder's environment may reach the bytes. */
