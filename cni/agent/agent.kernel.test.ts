@@ -39,7 +39,8 @@ function picture(): string {
       ip neigh show dev $d nud permanent; ip -6 neigh show dev $d nud permanent; bridge fdb show dev $d
     done; ip route show proto 93; ip -6 route show proto 93
     nft list table inet underpod-agent; iptables-nft -S FORWARD; iptables-legacy -S FORWARD
-    cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding; true`);
+    cd /proc/sys/net; cat ipv4/ip_forward ipv6/conf/all/forwarding
+    grep -H . ipv[46]/conf/eth0/forwarding ipv[46]/conf/flannel*/forwarding; true`);
   // A device that was made anew is listed last.
   return shown
     .split('\n')
@@ -151,10 +152,21 @@ describe.skipIf(!available)('the agent in a namespace of its own', () => {
     'iptables-legacy -F FORWARD',
     'echo 0 > /proc/sys/net/ipv4/ip_forward',
     'echo 0 > /proc/sys/net/ipv6/conf/all/forwarding',
+    'echo 0 > /proc/sys/net/ipv4/conf/flannel.1/forwarding',
+    'echo 0 > /proc/sys/net/ipv6/conf/flannel-v6.1/forwarding',
+    'echo 0 > /proc/sys/net/ipv4/conf/eth0/forwarding',
+    'echo 0 > /proc/sys/net/ipv6/conf/eth0/forwarding',
+    'cd /proc/sys/net; echo 0 > ipv4/conf/default/forwarding; echo 0 > ipv6/conf/default/forwarding; ip link del flannel.1; ip link del flannel-v6.1',
   ])('`%s` is put right at once', async (command) => {
     const before = picture();
     sh(command);
     await until(`${command}\n${lines.slice(-5).join('')}`, () => picture() === before);
+  });
+
+  test('a strict source check on the tunnel is made loose at once', async () => {
+    const key = '/proc/sys/net/ipv4/conf/flannel.1/rp_filter';
+    sh(`echo 1 > ${key}`);
+    await until('rp_filter', () => sh(`cat ${key}`).trim() === '2');
   });
 
   test('subnet.env comes back, its directory too', async () => {

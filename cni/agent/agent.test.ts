@@ -329,6 +329,24 @@ describe('peers', () => {
 });
 
 describe('repair', () => {
+  test('the tunnel forwards from the start, wherever the machine stood, and again when it is told not to', async () => {
+    const node = newNode();
+    const { sysctls, network } = node.kernel;
+    const switches = ['eth0', 'flannel.1'].map((name) => `net/ipv4/conf/${name}/forwarding`);
+    sysctls.set('net/ipv4/ip_forward', '1');
+    for (const key of switches) sysctls.set(key, '0');
+    const agent = await node.start();
+    expect(agent.ready).toBe(true);
+    expect(switches.map((key) => sysctls.get(key))).toEqual(['1', '1']);
+    for (const [at, key] of switches.entries()) {
+      sysctls.set(key, '0');
+      const { index } = network.link(['eth0', 'flannel.1'][at] as string);
+      node.kernel.emit({ kind: 'forwarding', family: 4, index });
+      await node.pass(100);
+      expect(sysctls.get(key)).toBe('1');
+    }
+  });
+
   test('what somebody deletes comes back at once and is counted', async () => {
     const node = newNode();
     await node.join(5);
@@ -340,7 +358,7 @@ describe('repair', () => {
     kernel.nftables.run(new Transaction().deleteTable(OWN_TABLE));
     kernel.emit({ kind: 'nftables', family: OWN_TABLE.family, table: OWN_TABLE.name });
     kernel.sysctls.set('net/ipv4/ip_forward', '0');
-    kernel.emit({ kind: 'forwarding', family: 4 });
+    kernel.emit({ kind: 'forwarding', family: 4, index: -1 });
     await node.pass(100);
     expect(node.routes()).toEqual(['5']);
     expect(node.rules()).toBe(8);

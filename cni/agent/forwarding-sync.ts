@@ -1,7 +1,7 @@
 /** Keeps the kernel's switches for forwarding as they should be. */
 
 import type { Underlays } from './backends/backend.ts';
-import { planForwarding } from './forwarding.ts';
+import { type ForwardingInput, isGlobalSwitch, planForwarding } from './forwarding.ts';
 import type { Kernel } from './kernel/kernel.ts';
 
 export interface ForwardingSyncOptions {
@@ -24,18 +24,28 @@ export class ForwardingSync {
 
   /** Sets what differs. @throws SyscallError, for instance EROFS in a container without the right */
   sync({ v4, v6 }: Underlays): void {
-    const { kernel, families, devices, allowRepair } = this.#options;
+    const { kernel, families, devices } = this.#options;
     const input = {
       ...families,
       observed: kernel.readNetwork([]),
       devices,
       underlays: [v4, v6].flatMap((underlay) => underlay?.name ?? []),
     };
+    // The first time round may set what the switches of interfaces follow.
+    if (this.#setAll(input)) this.#setAll(input);
+  }
+
+  /** True if a switch was set that others follow. */
+  #setAll(input: ForwardingInput): boolean {
+    const { kernel, allowRepair } = this.#options;
+    let followed = false;
     for (const { key, value } of planForwarding(input, (name) => kernel.readSysctl(name))) {
       if (this.#set.has(key) && !allowRepair(key)) continue;
       kernel.writeSysctl(key, value);
       this.#set.add(key);
+      followed ||= isGlobalSwitch(key);
     }
+    return followed;
   }
 
   /** A device was made anew, and has the kernel's own settings again. */

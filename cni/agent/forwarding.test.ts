@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseCidr } from '../../shared/ip/cidr.ts';
+import { SCOPE } from '../../shared/netlink/codec/address.ts';
 import { RTPROT } from '../../shared/netlink/codec/route.ts';
 import { type ForwardingInput, planForwarding } from './forwarding.ts';
 import { FakeNetwork } from './kernel/fake-network.ts';
@@ -54,13 +55,63 @@ describe('forwarding', () => {
     ]);
   });
 
-  test('leaves an accept_ra that somebody chose alone, and everything once it is on', () => {
+  test('of each interface is asked for once that of all is on: a new one starts with conf/default', () => {
+    const own = (name: string, v4: string, v6: string): [string, string][] => [
+      [`net/ipv4/conf/${name}/forwarding`, v4],
+      [`net/ipv6/conf/${name}/forwarding`, v6],
+    ];
+    const on = { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' };
+    const both = { v4: true, v6: true, devices: ['flannel.1'] };
+    const all = {
+      ...off,
+      ...on,
+      ...Object.fromEntries(['eth0', 'wlan0', 'eth1'].map((l) => accept(l, '0'))),
+    };
+    const some = Object.fromEntries([...own('flannel.1', '0', '0'), ...own('eth0', '0', '0')]);
+    expect(plan(both, { ...all, ...some, ...Object.fromEntries(own('wlan0', '0', '0')) })).toEqual([
+      'net/ipv4/conf/flannel.1/forwarding=1',
+      'net/ipv4/conf/eth0/forwarding=1',
+      'net/ipv6/conf/flannel.1/forwarding=1',
+      'net/ipv6/conf/eth0/forwarding=1',
+    ]);
+    // The global one sets them all.
+    expect(plan({ v4: true, devices: ['flannel.1'] }, { ...some, 'net/ipv4/ip_forward': '0' })).toEqual([
+      'net/ipv4/ip_forward=1',
+    ]);
+    // IPv6: never before advertisements are listened to nevertheless.
+    expect(plan({ v6: true }, { ...all, ...some, ...Object.fromEntries([accept('eth0', '1')]) })).toEqual([
+      'net/ipv6/conf/eth0/accept_ra=2',
+      'net/ipv6/conf/eth0/forwarding=1',
+    ]);
+  });
+
+  test('that somebody else switched on first gets accept_ra=2 nevertheless', () => {
+    expect(plan({ v6: true }, { ...off, 'net/ipv6/conf/all/forwarding': '1' })).toEqual([
+      'net/ipv6/conf/eth0/accept_ra=2',
+      'net/ipv6/conf/wlan0/accept_ra=2',
+      'net/ipv6/conf/eth1/accept_ra=2',
+    ]);
+  });
+
+  test('an old kernel does not say who made an address: one with an end was made by a router', () => {
+    const observed = machine();
+    observed.addAddress(observed.link('br0').index, cidr('2001:db8:2::5/64'), { flags: 0 });
+    observed.addAddress(observed.link('eth1').index, cidr('fe80::5/64'), { flags: 0, scope: SCOPE.LINK });
+    observed.addresses = observed.addresses.map(({ protocol: _, ...address }) => address);
+    expect(plan({ v6: true, observed }, off)).toEqual([
+      'net/ipv6/conf/eth0/accept_ra=2',
+      'net/ipv6/conf/wlan0/accept_ra=2',
+      'net/ipv6/conf/br0/accept_ra=2',
+      'net/ipv6/conf/all/forwarding=1',
+    ]);
+  });
+
+  test('leaves an accept_ra that somebody chose alone', () => {
     const chosen = { ...off, ...Object.fromEntries([accept('eth0', '0'), accept('wlan0', '2')]) };
     expect(plan({ v6: true }, chosen)).toEqual([
       'net/ipv6/conf/eth1/accept_ra=2',
       'net/ipv6/conf/all/forwarding=1',
     ]);
-    expect(plan({ v6: true }, { ...off, 'net/ipv6/conf/all/forwarding': '1' })).toEqual([]);
   });
 
   test('a kernel without IPv6 has nothing to set', () => {

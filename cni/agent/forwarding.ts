@@ -1,6 +1,8 @@
 /** The kernel's switches for forwarding, and what has to be set beside them. */
 
-import { acceptRaToRaise } from '../../shared/netlink/router-advertisements.ts';
+import { IFA_F, SCOPE } from '../../shared/netlink/codec/address.ts';
+import { IFF, type Link } from '../../shared/netlink/codec/link.ts';
+import { RTPROT } from '../../shared/netlink/codec/route.ts';
 import type { ObservedNetwork } from './network/observed.ts';
 
 /** One parameter and the value that it should have. */
@@ -19,6 +21,14 @@ export interface ForwardingInput {
   readonly underlays: readonly string[];
 }
 
+/** The switches that, turned on, turn on those of all interfaces there are (ip-sysctl.rst). */
+const GLOBAL = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
+
+/** True for a parameter whose change changes those of interfaces: what they need is to be asked again. */
+export function isGlobalSwitch(key: string): boolean {
+  return key === GLOBAL[4] || key === GLOBAL[6];
+}
+
 /**
  * Parameters that have another value than they should, in the order in which they have to be set.
  *
@@ -26,11 +36,16 @@ export interface ForwardingInput {
  */
 export function planForwarding(input: ForwardingInput, read: (key: string) => string | undefined): Sysctl[] {
   const wanted: Sysctl[] = [];
-  if (input.v4) wanted.push({ key: 'net/ipv4/ip_forward', value: '1' });
-  if (input.v6 && read('net/ipv6/conf/all/forwarding') !== '1') {
-    const known = { underlays: input.underlays, deaf: input.devices };
-    for (const key of acceptRaToRaise(input.observed, read, known)) wanted.push({ key, value: '2' });
-    wanted.push({ key: 'net/ipv6/conf/all/forwarding', value: '1' });
+  if (input.v4) wanted.push(...switches(4, input, read));
+  if (input.v6) {
+    // A forwarding host ignores router advertisements unless told otherwise (accept_ra=2), and switching forwarding on
+    // drops the default routes learned from them: Documentation/networking/ip-sysctl.rst. Looked at when forwarding is
+    // on already, too: somebody else, a CNI plugin for instance, may have been faster.
+    for (const link of input.observed.links) {
+      const key = `net/ipv6/conf/${link.name}/accept_ra`;
+      if (livesOnAdvertisements(link, input) && read(key) === '1') wanted.push({ key, value: '2' });
+    }
+    wanted.push(...switches(6, input, read));
   }
   for (const device of input.devices) {
     wanted.push({ key: `net/ipv6/conf/${device}/accept_ra`, value: '0' });
@@ -45,3 +60,45 @@ export function planForwarding(input: ForwardingInput, read: (key: string) => st
     return current !== undefined && current !== value;
   });
 }
+
+/**
+ * The switch of all interfaces, or, once that is on, those of the interfaces that pods' packets come in by: the kernel
+ * asks the interface's own (IN_DEV_FORWARD, include/linux/inetdevice.h), and a new interface starts with conf/default.
+ */
+function switches(
+  family: 4 | 6,
+  { devices, underlays }: ForwardingInput,
+  read: (key: string) => string | undefined,
+): Sysctl[] {
+  if (read(GLOBAL[family]) !== '1') return [{ key: GLOBAL[family], value: '1' }];
+  return [...new Set([...devices, ...underlays])].map((name) => ({
+    key: `net/ipv${family}/conf/${name}/forwarding`,
+    value: '1',
+  }));
+}
+
+/**
+ * True for an interface whose addresses or routes come from a router's advertisements, and for those towards the
+ * other nodes, where the first advertisement may be still to come.
+ */
+function livesOnAdvertisements(link: Link, { observed, underlays, devices }: ForwardingInput): boolean {
+  if ((link.flags & IFF.LOOPBACK) !== 0 || devices.includes(link.name)) return false;
+  if (underlays.includes(link.name)) return true;
+  const hasRoute = observed.routes.some(
+    (route) =>
+      route.protocol === RTPROT.RA &&
+      (route.oif === link.index || route.nextHops?.some((hop) => hop.oif === link.index)),
+  );
+  // Before Linux 5.18 the kernel does not say who made an address; one that it made from an advertisement has an end.
+  const hasAddress = observed.addresses.some(
+    ({ index, address, scope, flags, protocol }) =>
+      index === link.index &&
+      address.ip.family === 6 &&
+      (protocol === KERNEL_RA ||
+        (protocol === undefined && scope === SCOPE.UNIVERSE && (flags & IFA_F.PERMANENT) === 0)),
+  );
+  return hasRoute || hasAddress;
+}
+
+/** IFAPROT_KERNEL_RA, include/uapi/linux/if_addr.h (since Linux 5.18). */
+const KERNEL_RA = 2;

@@ -18,7 +18,9 @@ import type { KernelEvent } from './event.ts';
 const RTM_NEWNETCONF = 80;
 const RTNLGRP_IPV4_NETCONF = 24;
 const RTNLGRP_IPV6_NETCONF = 25;
+const NETCONFA_IFINDEX = 1;
 const NETCONFA_FORWARDING = 2;
+const NETCONFA_RP_FILTER = 3;
 
 /** The groups whose messages `decodeRouteEvent` understands. */
 export const ROUTE_GROUPS: readonly number[] = [
@@ -62,9 +64,13 @@ export function decodeRouteEvent({ type, payload }: NlMessage): KernelEvent | un
       const destination: Cidr = { ip: destinationOf(payload), prefix: u8(payload, 1) };
       return { kind: 'route', destination, device: device ? i32(device) : 0, protocol: u8(payload, 5) };
     }
-    case RTM_NEWNETCONF:
-      if (!attribute(payload, 4, NETCONFA_FORWARDING)) return undefined;
-      return { kind: 'forwarding', family: u8(payload) === AF.INET ? 4 : 6 };
+    case RTM_NEWNETCONF: {
+      const index = attribute(payload, 4, NETCONFA_IFINDEX);
+      const concerns =
+        attribute(payload, 4, NETCONFA_FORWARDING) || attribute(payload, 4, NETCONFA_RP_FILTER);
+      if (!index || !concerns) return undefined;
+      return { kind: 'forwarding', family: u8(payload) === AF.INET ? 4 : 6, index: i32(index) };
+    }
     default:
       return undefined;
   }

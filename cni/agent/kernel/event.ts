@@ -20,8 +20,8 @@ export type KernelEvent =
       /** A chain with a hook was made or changed. */
       readonly isBaseChain?: true;
     }
-  /** The forwarding switch of a family, or that of one interface. */
-  | { readonly kind: 'forwarding'; readonly family: 4 | 6 }
+  /** The switch for forwarding or the source check of one interface, or, with index -1, of all of them. */
+  | { readonly kind: 'forwarding'; readonly family: 4 | 6; readonly index: number }
   /** Events were lost: look at everything. */
   | { readonly kind: 'overrun' }
   /** No more events will come from this watch. */

@@ -50,7 +50,10 @@ export function dirtyParts(event: KernelEvent, interests: Interests): readonly P
       if (event.family === OWN_TABLE.family && event.table === OWN_TABLE.name) return ['rules'];
       return interests.foreignRule(event) ? ['forward'] : NONE;
     case 'forwarding':
-      return ['sysctl'];
+      // Every interface that a pod gets tells of itself.
+      return event.index === -1 || deviceIndexes.has(event.index) || underlays.includes(event.index)
+        ? ['sysctl']
+        : NONE;
     case 'overrun':
     case 'deaf':
       return PARTS;

@@ -170,7 +170,9 @@ describe('which events matter', () => {
     ['our table', { kind: 'nftables', family: OWN_TABLE.family, table: OWN_TABLE.name }, ['rules']],
     ['a watched chain', { kind: 'nftables', family: 'ip', table: 'filter', chain: 'FORWARD' }, ['forward']],
     ['another chain', { kind: 'nftables', family: 'ip', table: 'filter', chain: 'INPUT' }, []],
-    ['forwarding', { kind: 'forwarding', family: 6 }, ['sysctl']],
+    ['forwarding', { kind: 'forwarding', family: 6, index: -1 }, ['sysctl']],
+    ['forwarding of a device', { kind: 'forwarding', family: 4, index: 7 }, ['sysctl']],
+    ['forwarding of a pod', { kind: 'forwarding', family: 4, index: 99 }, []],
   ])('%s', (_what, event, expected) => {
     expect(dirtyParts(event, interests)).toEqual(expected);
   });
