@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { parseCidr } from '../../shared/ip/cidr.ts';
-import { SCOPE } from '../../shared/netlink/codec/address.ts';
 import { RTPROT } from '../../shared/netlink/codec/route.ts';
 import { type ForwardingInput, planForwarding } from './forwarding.ts';
 import { FakeNetwork } from './kernel/fake-network.ts';
@@ -90,19 +89,6 @@ describe('forwarding', () => {
       'net/ipv6/conf/eth0/accept_ra=2',
       'net/ipv6/conf/wlan0/accept_ra=2',
       'net/ipv6/conf/eth1/accept_ra=2',
-    ]);
-  });
-
-  test('an old kernel does not say who made an address: one with an end was made by a router', () => {
-    const observed = machine();
-    observed.addAddress(observed.link('br0').index, cidr('2001:db8:2::5/64'), { flags: 0 });
-    observed.addAddress(observed.link('eth1').index, cidr('fe80::5/64'), { flags: 0, scope: SCOPE.LINK });
-    observed.addresses = observed.addresses.map(({ protocol: _, ...address }) => address);
-    expect(plan({ v6: true, observed }, off)).toEqual([
-      'net/ipv6/conf/eth0/accept_ra=2',
-      'net/ipv6/conf/wlan0/accept_ra=2',
-      'net/ipv6/conf/br0/accept_ra=2',
-      'net/ipv6/conf/all/forwarding=1',
     ]);
   });
 

@@ -1,8 +1,6 @@
 /** The kernel's switches for forwarding, and what has to be set beside them. */
 
-import { IFA_F, SCOPE } from '../../shared/netlink/codec/address.ts';
-import { IFF, type Link } from '../../shared/netlink/codec/link.ts';
-import { RTPROT } from '../../shared/netlink/codec/route.ts';
+import { acceptRaToRaise } from '../../shared/netlink/router-advertisements.ts';
 import type { ObservedNetwork } from './network/observed.ts';
 
 /** One parameter and the value that it should have. */
@@ -38,12 +36,10 @@ export function planForwarding(input: ForwardingInput, read: (key: string) => st
   const wanted: Sysctl[] = [];
   if (input.v4) wanted.push(...switches(4, input, read));
   if (input.v6) {
-    // A forwarding host ignores router advertisements unless told otherwise (accept_ra=2), and switching forwarding on
-    // drops the default routes learned from them: Documentation/networking/ip-sysctl.rst. Looked at when forwarding is
-    // on already, too: somebody else, a CNI plugin for instance, may have been faster.
-    for (const link of input.observed.links) {
-      const key = `net/ipv6/conf/${link.name}/accept_ra`;
-      if (livesOnAdvertisements(link, input) && read(key) === '1') wanted.push({ key, value: '2' });
+    // Where forwarding is on already, too: whoever switched it on need not have thought of this.
+    const { observed, underlays, devices } = input;
+    for (const key of acceptRaToRaise(observed, read, { underlays, deaf: devices })) {
+      wanted.push({ key, value: '2' });
     }
     wanted.push(...switches(6, input, read));
   }
@@ -76,29 +72,3 @@ function switches(
     value: '1',
   }));
 }
-
-/**
- * True for an interface whose addresses or routes come from a router's advertisements, and for those towards the
- * other nodes, where the first advertisement may be still to come.
- */
-function livesOnAdvertisements(link: Link, { observed, underlays, devices }: ForwardingInput): boolean {
-  if ((link.flags & IFF.LOOPBACK) !== 0 || devices.includes(link.name)) return false;
-  if (underlays.includes(link.name)) return true;
-  const hasRoute = observed.routes.some(
-    (route) =>
-      route.protocol === RTPROT.RA &&
-      (route.oif === link.index || route.nextHops?.some((hop) => hop.oif === link.index)),
-  );
-  // Before Linux 5.18 the kernel does not say who made an address; one that it made from an advertisement has an end.
-  const hasAddress = observed.addresses.some(
-    ({ index, address, scope, flags, protocol }) =>
-      index === link.index &&
-      address.ip.family === 6 &&
-      (protocol === KERNEL_RA ||
-        (protocol === undefined && scope === SCOPE.UNIVERSE && (flags & IFA_F.PERMANENT) === 0)),
-  );
-  return hasRoute || hasAddress;
-}
-
-/** IFAPROT_KERNEL_RA, include/uapi/linux/if_addr.h (since Linux 5.18). */
-const KERNEL_RA = 2;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Address } from './codec/address.ts';
+import { type Address, IFA_F, SCOPE } from './codec/address.ts';
 import type { Link } from './codec/link.ts';
 import { type Route, RTPROT } from './codec/route.ts';
 import { type AdvertisedNetwork, acceptRaToRaise, type KnownInterfaces } from './router-advertisements.ts';
@@ -68,6 +68,24 @@ describe('accept_ra is to be raised', () => {
       'hop',
       'address',
       'static',
+    ]);
+  });
+
+  test('where an address has an end, on a kernel that does not say who made it', () => {
+    const old = (index: number, text: string, flags: number, scope = 0): Address => ({
+      index,
+      address: cidr(text),
+      scope,
+      flags,
+    });
+    const addresses = [
+      old(2, '2001:db8::1/64', 0),
+      old(3, '2001:db8::2/64', IFA_F.PERMANENT),
+      old(4, 'fe80::1/64', 0, SCOPE.LINK),
+      old(5, '192.0.2.1/24', 0),
+    ];
+    expect(acceptRaToRaise({ ...network, routes: [], addresses }, () => '1')).toEqual([
+      'net/ipv6/conf/route/accept_ra',
     ]);
   });
 

@@ -1,6 +1,6 @@
 /** Which interfaces have to go on listening to router advertisements once the node forwards IPv6. Pure. */
 
-import type { Address } from './codec/address.ts';
+import { type Address, IFA_F, SCOPE } from './codec/address.ts';
 import { IFF, type Link } from './codec/link.ts';
 import { type Route, RTPROT } from './codec/route.ts';
 
@@ -20,7 +20,7 @@ export interface KnownInterfaces {
 }
 
 /**
- * The `accept_ra` parameters that have to become 2 before forwarding of IPv6 is switched on.
+ * The `accept_ra` parameters that have to become 2 before forwarding of IPv6 is switched on, or at once where it is on.
  *
  * A host that forwards takes itself for a router: it ignores advertisements unless told otherwise (accept_ra=2), and
  * switching forwarding on drops the default routes learned from them (Documentation/networking/ip-sysctl.rst). So an
@@ -49,8 +49,12 @@ function listens(link: Link, network: AdvertisedNetwork, known: KnownInterfaces)
       (route.oif === link.index || route.nextHops?.some((hop) => hop.oif === link.index)),
   );
   const hasAddress = network.addresses.some(
-    ({ index, address, protocol }) =>
-      index === link.index && address.ip.family === 6 && protocol === IFAPROT_KERNEL_RA,
+    ({ index, address, scope, flags, protocol }) =>
+      index === link.index &&
+      address.ip.family === 6 &&
+      (protocol === IFAPROT_KERNEL_RA ||
+        // A kernel that does not say who made it: one that it made from an advertisement has an end.
+        (protocol === undefined && scope === SCOPE.UNIVERSE && (flags & IFA_F.PERMANENT) === 0)),
   );
   return hasRoute || hasAddress;
 }
