@@ -10,10 +10,12 @@ BUN := $(BIN)/bun
 RUN := $(BUN) --bun
 NODES ?= 3
 IPV ?= dual
-NODE ?= 1
+# Not from the environment, where NODE is often the path of Node: `make shell NODE=2`.
+NODE := 1
+unexport NODE
 export NODES IPV
 
-.PHONY: help setup setup-ci build dist up check status shell down test test-vm bench soak lint format typecheck clean
+.PHONY: help setup setup-ci bun build dist up check status shell down test test-vm bench soak lint format typecheck clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +26,10 @@ setup: ## npm packages, Bun and Debian packages that are missing (says what and 
 setup-ci:
 	@scripts/setup lab test ci
 
+# For what works with a lab that runs: who built it has Bun, and nothing is to be installed to remove it.
+bun:
+	@$(BUN) --version >/dev/null 2>&1 || { echo 'Bun is not installed in this checkout: make setup' >&2; exit 1; }
+
 build: setup ## this machine's executable in dist/ (nothing to do when nothing changed)
 	@$(RUN) scripts/build.ts native
 
@@ -33,16 +39,16 @@ dist: setup ## dist/underpod-linux-{amd64,arm64} and SHA256SUMS, reproducible
 up: build ## NODES=3 IPV=dual: pods on several nodes talk over VXLAN; checks every path, prints a table, stays up
 	@$(RUN) conformance/lab/main.ts up
 
-check: setup ## check the running lab again
+check: bun ## check the running lab again
 	@$(RUN) conformance/lab/main.ts check
 
-status: setup ## nodes, subnets and pods of the running lab
+status: bun ## nodes, subnets and pods of the running lab
 	@$(RUN) conformance/lab/main.ts status
 
-shell: setup ## NODE=1: a shell in a node of the lab
+shell: bun ## NODE=1: a shell in a node of the lab
 	@$(RUN) conformance/lab/main.ts shell $(NODE)
 
-down: setup ## remove the lab
+down: bun ## remove the lab
 	@$(RUN) conformance/lab/main.ts down
 
 test: build ## unit, kernel and executable tests (at most 5 minutes)

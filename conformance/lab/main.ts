@@ -109,7 +109,7 @@ async function run(args: string[]): Promise<number> {
       console.log(formatStatus(await nodesOf(new Instance(line.name))));
       return 0;
     case 'shell':
-      return shell(new Instance(line.name), line.positionals[0] ?? process.env['NODE'] ?? '1', line.rest);
+      return shell(new Instance(line.name), line.positionals[0] ?? '1', line.rest);
     case 'help':
       console.log(usage);
       return 0;
