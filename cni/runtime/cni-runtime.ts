@@ -2,12 +2,12 @@ import { incompatibleVersion, invalidConfig, isCniError } from '../protocol/erro
 import { toCniError } from '../protocol/error-codes.ts';
 import { containerIdProblem, ifnameProblem } from '../protocol/names.ts';
 import type { Attachment } from '../protocol/net-conf.ts';
+import { decodePluginError, decodePluginResult, decodeVersions } from '../protocol/plugin-output.ts';
 import type { Result } from '../protocol/result.ts';
 import { encodeResult } from '../protocol/result-encode.ts';
 import { isAtLeast, requireVersion } from '../protocol/version.ts';
 import { ExecRunner } from './exec-runner.ts';
 import type { NetworkConfig, PluginConfig } from './network-config.ts';
-import { decodePluginError, decodePluginResult, decodeVersions } from './plugin-output.ts';
 import type { PluginCall, PluginRunner } from './plugin-runner.ts';
 import type { AttachmentParameters, RequestParts } from './request.ts';
 import { buildRequest, buildVariables } from './request.ts';
@@ -226,7 +226,8 @@ export class CniRuntime {
     ];
     const signal = AbortSignal.any(limits.filter((limit) => limit !== undefined));
     const answer = await this.#runner.run({ ...call, signal });
-    if (answer.exitCode !== 0) throw decodePluginError(call, answer);
+    if (answer.exitCode !== 0)
+      throw decodePluginError(call.type, call.variables['CNI_COMMAND'] ?? '', answer);
     if (answer.stderr.trim() !== '') onNotice?.(`plugin ${call.type}: ${answer.stderr.trim()}`);
     return answer.stdout;
   }

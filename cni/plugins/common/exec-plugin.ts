@@ -3,26 +3,21 @@
  * run in the same process.
  */
 
-import { isRegular } from '../../../shared/sys/stat.ts';
+import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
 import type { Environment } from '../../protocol/environment.ts';
 import { environmentVariables } from '../../protocol/environment.ts';
-import { CniError, invalidConfig, ioFailure } from '../../protocol/error.ts';
+import { invalidConfig } from '../../protocol/error.ts';
 import type { JsonObject } from '../../protocol/json.ts';
-import { parseJsonObject, readString, readUint } from '../../protocol/json.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { AddRequest, CheckRequest, DelRequest, Request, StatusRequest } from '../../protocol/plugin.ts';
+import { decodePluginError, decodePluginResult } from '../../protocol/plugin-output.ts';
 import type { Result } from '../../protocol/result.ts';
-import { decodeResult } from '../../protocol/result-decode.ts';
 import type { AttachmentKey } from './attachment.ts';
 import { attachmentHash } from './attachment.ts';
 import { heldLockVariable } from './attachment-lock.ts';
 import type { AddOptions, Delegate } from './delegate.ts';
 import { gcHash } from './gc-journal.ts';
 import type { Keep } from './keep.ts';
-import { statOrUndefined } from './stat-or-undefined.ts';
-
-/** Environment variables of Bun that would make an executable of ours run other code. */
-const scrubbed = ['BUN_OPTIONS', 'BUN_BE_BUN'];
 
 /** A plugin found by its type in CNI_PATH, at the time of each call. */
 export function execPlugin(type: string): Delegate {
@@ -30,10 +25,7 @@ export function execPlugin(type: string): Delegate {
     async add(request: AddRequest, { defer }: AddOptions = {}): Promise<Result> {
       const output = await execute(type, request, request.conf.raw, hashOf(request));
       defer?.(() => plugin.del({ ...request, env: { ...request.env, command: 'DEL' } }));
-      return decodeResult(parseJsonObject(output, `the result of plugin ${type}`), {
-        path: `result of plugin ${type}`,
-        implicitVersion: request.conf.cniVersion,
-      });
+      return decodePluginResult(type, output, request.conf.cniVersion);
     },
     async del(request: DelRequest): Promise<void> {
       await execute(type, request, request.conf.raw, hashOf(request));
@@ -72,64 +64,37 @@ async function execute(
   request: Request<Exclude<Environment, { command: 'VERSION' }>>,
   conf: JsonObject,
   held?: string,
-): Promise<Uint8Array> {
+): Promise<string> {
   const { env, signal } = request;
-  const child = Bun.spawn([findPlugin(type, env.path)], {
-    env: childEnvironment(env, held),
+  const answer = await runProgram({
+    what: `plugin ${type} (${env.command})`,
+    file: findPlugin(type, env.path),
+    variables: childVariables(env, held),
     stdin: new TextEncoder().encode(JSON.stringify(conf)),
-    stdout: 'pipe',
-    stderr: 'pipe',
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.bytes(),
-    child.stderr.text(),
-    child.exited,
-  ]);
-  if (exitCode === 0) return stdout;
-  throw readError(type, stdout, stderr, exitCode);
+  if (answer.exitCode !== 0) throw decodePluginError(type, env.command, answer);
+  return answer.stdout;
 }
 
 function findPlugin(type: string, path: readonly string[]): string {
   if (type === '' || type.includes('/')) throw invalidConfig(`${JSON.stringify(type)} is no plugin type`);
-  for (const directory of path) {
-    const file = `${directory}/${type}`;
-    const found = statOrUndefined(file);
-    if (found && isRegular(found)) return file;
-  }
+  const file = findProgram(type, path);
+  if (file !== undefined) return file;
   throw invalidConfig(`no plugin ${JSON.stringify(type)} is in CNI_PATH (${path.join(':')})`, {
     details: 'install it there, or correct the type in the network configuration',
   });
 }
 
-function childEnvironment(
+/** The call's own variables in place of all of ours: GC and STATUS have fewer than the call that we were given. */
+function childVariables(
   env: Exclude<Environment, { command: 'VERSION' }>,
   held: string | undefined,
-): Record<string, string> {
-  const inherited = Object.entries(process.env).filter(
-    (entry): entry is [string, string] =>
-      entry[1] !== undefined && !entry[0].startsWith('CNI_') && !scrubbed.includes(entry[0]),
-  );
+): Record<string, string | undefined> {
+  const ours = Object.keys(process.env).filter((name) => name.startsWith('CNI_'));
   return {
-    ...Object.fromEntries(inherited),
+    ...Object.fromEntries(ours.map((name) => [name, undefined])),
     ...environmentVariables(env),
     ...(held === undefined ? {} : { [heldLockVariable]: held }),
   };
-}
-
-function readError(type: string, stdout: Uint8Array, stderr: string, exitCode: number): CniError {
-  try {
-    const raw = parseJsonObject(stdout, 'the error');
-    const code = readUint(raw['code'], 'code') ?? 0;
-    const message = readString(raw['msg'], 'msg') ?? '';
-    if (code > 0) {
-      return new CniError(code, `plugin ${type}: ${message}`, {
-        details: readString(raw['details'], 'details'),
-      });
-    }
-  } catch {
-    // Not the specification's JSON: what it wrote is shown below.
-  }
-  const said = (stderr.trim() || new TextDecoder().decode(stdout).trim()).slice(-2000);
-  return ioFailure(`plugin ${type} failed with exit code ${exitCode}`, { details: said });
 }

@@ -64,7 +64,35 @@ describe.skipIf(!node)('type flannel with a delegate of another project', () => 
     install(1);
     const pod = node.container();
     const { json } = await node.call('ADD', network, pod, path);
-    expect(json).toMatchObject({ code: 120, msg: 'plugin other: no luck', details: 'at all' });
+    expect(json).toMatchObject({ code: 120, msg: 'plugin other failed (ADD): no luck', details: 'at all' });
+    expect(node.leftovers('cbr0')).toEqual(nothing);
+  });
+
+  test('it is run as a runtime would run it: without variables of Bun, and shown what it said at its end', async () => {
+    install();
+    const pod = node.container();
+    process.env['BUN_UNDERPOD_TEST'] = 'leak';
+    try {
+      await node.ok('ADD', network, pod, path);
+    } finally {
+      delete process.env['BUN_UNDERPOD_TEST'];
+    }
+    expect(read('/run/bin/env.ADD')).not.toMatch(/^BUN_/m);
+    await node.ok('DEL', network, pod, path);
+    writeFileSync('/run/bin/other', '#!/bin/sh\necho "panic: oh" >&2\nexit 2\n');
+    const { json } = await node.call('ADD', network, node.container(), path);
+    expect(json).toMatchObject({ code: 999, msg: 'plugin other failed (ADD): panic: oh' });
+    chmodSync('/run/bin/other', 0o644);
+    expect((await node.call('ADD', network, node.container(), path)).json).toMatchObject({
+      code: 5,
+      msg: expect.stringMatching(/make it executable/),
+    });
+    writeFileSync('/run/bin/other', '#!/bin/sh\nexec yes\n', { mode: 0o755 });
+    chmodSync('/run/bin/other', 0o755);
+    expect((await node.call('ADD', network, node.container(), path)).json).toMatchObject({
+      code: 5,
+      msg: expect.stringMatching(/printed more than/),
+    });
     expect(node.leftovers('cbr0')).toEqual(nothing);
   });
 

@@ -1,10 +1,11 @@
-import type { Answer } from '../protocol/dispatch.ts';
-import { CniCode, CniError, decodingFailure, isCniError } from '../protocol/error.ts';
-import { parseJsonObject, readString, readStrings } from '../protocol/json.ts';
-import type { Result } from '../protocol/result.ts';
-import { decodeResult } from '../protocol/result-decode.ts';
-import type { CniVersion } from '../protocol/version.ts';
-import type { PluginCall } from './plugin-runner.ts';
+/** What a plugin printed, as a caller understands it: a runtime, or a plugin that delegates to another. Pure. */
+
+import type { Answer } from './dispatch.ts';
+import { CniCode, CniError, decodingFailure, isCniError } from './error.ts';
+import { parseJsonObject, readString, readStrings } from './json.ts';
+import type { Result } from './result.ts';
+import { decodeResult } from './result-decode.ts';
+import type { CniVersion } from './version.ts';
 
 /**
  * The result that a plugin printed for ADD. It may leave cniVersion out, or print null for nothing at all. Throws code
@@ -34,8 +35,8 @@ export function decodeVersions(type: string, stdout: string): readonly string[] 
 const maxStderr = 4096;
 
 /** The error that a plugin reported, or the best that can be made of how it failed. */
-export function decodePluginError(call: PluginCall, answer: Answer): CniError {
-  const what = `plugin ${call.type} failed (${call.variables['CNI_COMMAND']})`;
+export function decodePluginError(type: string, command: string, answer: Answer): CniError {
+  const what = `plugin ${type} failed (${command})`;
   const stderr = answer.stderr.trim().slice(-maxStderr);
   const stdout = answer.stdout.trim();
   if (stdout === '') {
