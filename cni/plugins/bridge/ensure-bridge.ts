@@ -1,5 +1,5 @@
 import type { Cidr } from '../../../shared/ip/cidr.ts';
-import { formatCidr } from '../../../shared/ip/cidr.ts';
+import { cidrEquals, formatCidr } from '../../../shared/ip/cidr.ts';
 import { IFA_F } from '../../../shared/netlink/codec/address.ts';
 import { IFF } from '../../../shared/netlink/codec/link.ts';
 import { isNetlinkError } from '../../../shared/netlink/error.ts';
@@ -53,56 +53,48 @@ function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
 /**
  * Gives the bridge the gateways' addresses. With `forceAddress` those that conflict are removed.
  *
- * The addresses are added first and looked at only if one was new, which is so for the node's first pod: the kernel's
- * EEXIST is a cheaper answer than the list of addresses.
+ * What is to change is one send, which the kernel works off before a signal can end the process: whoever finds the
+ * gateways there also finds that nothing conflicts with them and that the bridge keeps its MAC address.
  */
 export function ensureBridgeAddresses(
   host: NetlinkSocket,
-  bridge: LinkView,
+  { index }: LinkView,
   gateways: readonly Cidr[],
   config: BridgeConfig,
 ): void {
-  const { index } = bridge;
-  const requests: NetlinkRequest[] = [];
-  for (const address of gateways) {
+  const present: Cidr[] = [];
+  for (const { address } of readAddresses(host, { index })) present.push(address);
+  const missing = withoutThose(gateways, present);
+  if (missing.length === 0) return;
+  const conflicts = findConflicts(present, gateways, missing);
+  if (conflicts.length > 0 && !config.forceAddress) throw conflictError(config, conflicts, missing);
+  const requests: NetlinkRequest[] = conflicts.map((address) => delAddress({ index, address }));
+  // A MAC that was set stays. Otherwise the bridge takes the lowest of its ports', and pods lose their neighbour. It is
+  // read now that the pod's port is there: a bridge that has lost its last one has zeros only.
+  const mac = readLink(host, { index })?.mac;
+  if (mac !== undefined) requests.push(setLink({ index, mac }));
+  for (const address of missing) {
     requests.push(
       newAddress({ index, address, flags: gatewayFlags(address, config), ...broadcastOf(address) }),
     );
   }
-  const added: Cidr[] = [];
-  let at = 0;
-  for (const { error } of host.transact(requests)) {
-    const gateway = gateways[at++];
-    if (error === undefined && gateway) added.push(gateway);
-    else if (error && error.code !== 'EEXIST') throw error;
-  }
-  if (added.length > 0) settleAddresses(host, bridge, gateways, added, config);
+  // Another pod's ADD, on the same way, may have been faster.
+  host.transact(requests).forEach(({ error }, at) => {
+    if (error && !isNetlinkError(error, at < conflicts.length ? 'EADDRNOTAVAIL' : 'EEXIST')) throw error;
+  });
 }
 
-/** Sees to what the bridge had before it got new addresses. */
-function settleAddresses(
-  host: NetlinkSocket,
-  { index, mac }: LinkView,
-  gateways: readonly Cidr[],
-  added: readonly Cidr[],
-  config: BridgeConfig,
-): void {
-  const present = readAddresses(host, { index }).map(({ address }) => address);
-  const [conflict, ...more] = findConflicts(present, gateways, added);
-  if (conflict && !config.forceAddress) {
-    host.transact(added.map((address) => delAddress({ index, address })));
-    const names = `${formatCidr(conflict)}, which ${added.map(formatCidr).join(', ')}`;
-    throw invalidConfig(`${config.bridge} has the address ${names} conflicts with`, {
-      details: 'remove it, set "forceAddress": true to have it replaced, or use another bridge',
-    });
-  }
-  const outcomes = host.transact([
-    ...(conflict ? [conflict, ...more] : []).map((address) => delAddress({ index, address })),
-    // A MAC that was set stays. Otherwise the bridge takes the lowest of its ports', and pods lose their neighbour.
-    ...(mac === undefined ? [] : [setLink({ index, mac })]),
-  ]);
-  // Another pod's ADD, on the same way, may have been faster.
-  for (const { error } of outcomes) if (error && error.code !== 'EADDRNOTAVAIL') throw error;
+function withoutThose(wanted: readonly Cidr[], present: readonly Cidr[]): readonly Cidr[] {
+  const missing: Cidr[] = [];
+  for (const one of wanted) if (!present.some((other) => cidrEquals(one, other))) missing.push(one);
+  return missing;
+}
+
+function conflictError(config: BridgeConfig, present: readonly Cidr[], wanted: readonly Cidr[]): Error {
+  const names = `${present.map(formatCidr).join(', ')}, which ${wanted.map(formatCidr).join(', ')}`;
+  return invalidConfig(`${config.bridge} has the address ${names} conflicts with`, {
+    details: 'remove it, set "forceAddress": true to have it replaced, or use another bridge',
+  });
 }
 
 /**
