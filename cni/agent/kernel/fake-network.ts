@@ -9,7 +9,7 @@ import { type Address, IFA_F, SCOPE } from '../../../shared/netlink/codec/addres
 import type { FdbEntry } from '../../../shared/netlink/codec/fdb.ts';
 import { IFF, type Link } from '../../../shared/netlink/codec/link.ts';
 import { type Neighbour, NTF, NUD } from '../../../shared/netlink/codec/neighbour.ts';
-import { type Route, RT_TABLE, RTN, RTNH_F } from '../../../shared/netlink/codec/route.ts';
+import { type Route, RT_TABLE, RTN, RTNH_F, RTPROT } from '../../../shared/netlink/codec/route.ts';
 import { bytesEqual } from '../network/bytes.ts';
 import type { Change } from '../network/change.ts';
 import { type DesiredDevice, type DesiredRoute, metricOf, ROUTE_PROTOCOL } from '../network/desired.ts';
@@ -113,7 +113,7 @@ export class FakeNetwork {
         break;
       case 'delete-route': {
         // As `ip route del` with all that identifies a route: the first one that agrees.
-        const at = this.routes.findIndex((route) => sameRoute(route, change.route));
+        const at = this.routes.findIndex((route) => isMeant(route, change.route));
         if (at >= 0) this.routes.splice(at, 1);
         break;
       }
@@ -161,6 +161,11 @@ export class FakeNetwork {
         (other.priority ?? 0) === metric &&
         cidrEquals(other.destination, want.destination),
     );
+    // Replacing the first one by what stands behind it is refused (fib_table_insert, net/ipv4/fib_trie.c).
+    const same = this.routes.findIndex(
+      (other) => other.destination.ip.family === 4 && sameRoute(other, route),
+    );
+    if (same >= 0 && same !== at) throw new FakeRefusal('the route exists');
     if (at >= 0) this.routes[at] = route;
     else this.routes.push(route);
   }
@@ -185,15 +190,19 @@ function vxlanKind(device: DesiredDevice): NonNullable<Link['kind']> {
 }
 
 function sameRoute(a: Route, b: Route): boolean {
+  return isMeant(a, b) && isMeant(b, a) && a.flags === b.flags;
+}
+
+/** True if the kernel would take a request to delete `named` for this route: what is left out matches anything. */
+function isMeant(route: Route, named: Route): boolean {
   return (
-    a === b ||
-    (cidrEquals(a.destination, b.destination) &&
-      a.table === b.table &&
-      a.tos === b.tos &&
-      (a.priority ?? 0) === (b.priority ?? 0) &&
-      a.oif === b.oif &&
-      a.type === b.type &&
-      a.protocol === b.protocol &&
-      (a.gateway && b.gateway ? ipEquals(a.gateway, b.gateway) : a.gateway === b.gateway))
+    cidrEquals(route.destination, named.destination) &&
+    route.table === named.table &&
+    route.tos === named.tos &&
+    (route.priority ?? 0) === (named.priority ?? 0) &&
+    route.type === named.type &&
+    (named.oif === undefined || route.oif === named.oif) &&
+    (named.protocol === RTPROT.UNSPEC || route.protocol === named.protocol) &&
+    (!named.gateway || (route.gateway !== undefined && ipEquals(route.gateway, named.gateway)))
   );
 }

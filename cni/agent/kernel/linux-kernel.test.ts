@@ -115,6 +115,18 @@ describe.skipIf(!available)('the kernel', () => {
     ['ip route replace 10.244.1.0/24 via 192.0.2.9 dev eth0', ['set-route']],
     ['ip route append 10.244.1.0/24 via 192.0.2.9 dev eth0', ['delete-route']],
     ['ip route prepend 10.244.1.0/24 via 192.0.2.9 dev eth0', ['delete-route']],
+    [
+      'ip route replace 10.244.1.0/24 via 192.0.2.9 dev eth0; ip route append 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink proto 93 src 192.0.2.1',
+      ['delete-route', 'set-route'],
+    ],
+    [
+      'ip route replace 10.244.1.0/24 via 192.0.2.9 dev eth0; ip route append 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink proto 93; ip route append 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink proto 93 src 192.0.2.1',
+      ['delete-route', 'delete-route', 'set-route'],
+    ],
+    [
+      'ip route prepend 10.244.1.0/24 proto 93 nexthop via 192.0.2.8 dev eth0 nexthop via 192.0.2.9 dev eth0',
+      ['delete-route', 'delete-route', 'set-route'],
+    ],
     ['ip route add 10.244.9.0/24 via 10.244.9.0 dev flannel.1 onlink', ['delete-route']],
     ['ip route add 10.244.9.0/24 via 192.0.2.9 dev eth0 proto 93 metric 7', ['delete-route']],
     ['ip route del blackhole 10.244.0.0/24', ['set-route']],

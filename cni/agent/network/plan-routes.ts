@@ -10,8 +10,9 @@ import type { EntryPlan } from './plan-entries.ts';
 
 export interface RoutePlan extends EntryPlan {
   /**
-   * Routes that must go before the wanted ones can come: IPv6 takes a gateway "on the link" only if no route leads to
+   * Routes that must go before the wanted ones can come. IPv6 takes a gateway "on the link" only if no route leads to
    * it by another device (ip6_route_check_nh_onlink, net/ipv6/route.c), and the gateway lies within its own subnet.
+   * And where deleting a wrong route could hit the right one, the right one comes afterwards.
    */
   readonly obstacles: readonly Change[];
 }
@@ -29,7 +30,7 @@ export function planRoutes(
   const indexes = new Map(observed.links.map((link) => [link.name, link.index]));
   for (const index of gone) indexes.delete(observed.links.find((link) => link.index === index)?.name ?? '');
   const wanted = new Map(desired.map((route) => [routeKey(route.destination, metricOf(route)), route]));
-  const right = new Set<DesiredRoute>();
+  const right = new Map<DesiredRoute, Route>();
   /** Routes to a wanted destination that are not the wanted route, in the kernel's order. */
   const wrong = new Map<DesiredRoute, Route[]>();
   const removed: Change[] = [];
@@ -39,7 +40,7 @@ export function planRoutes(
     if (!want) {
       if (isOurs(route, kept)) removed.push({ kind: 'delete-route', route });
     } else if (!right.has(want) && isRight(route, want, indexes)) {
-      right.add(want);
+      right.set(want, route);
     } else {
       const others = wrong.get(want);
       if (others) others.push(route);
@@ -54,9 +55,21 @@ export function planRoutes(
       !right.has(route) && other.destination.ip.family === 6 && other.oif !== indexes.get(route.device ?? '');
     for (const other of all.filter(elsewhere)) obstacles.push({ kind: 'delete-route', route: other });
     const others = all.filter((other) => !elsewhere(other));
+    const found = right.get(route);
     // Replacing exchanges the first route of that destination and metric in place: no packet finds none.
-    const rest = right.has(route) ? others : others.slice(1);
-    if (!right.has(route)) set.push({ kind: 'set-route', route });
+    const rest = found ? others : others.slice(1);
+    if (rest.some((other) => wouldDelete(other, route, indexes))) {
+      const alike = [
+        ...others.filter((other) => wouldDelete(other, route, indexes)),
+        ...(found ? [found] : []),
+      ];
+      for (const other of alike.sort(byPrecision)) obstacles.push({ kind: 'delete-route', route: other });
+      set.push({ kind: 'set-route', route });
+      const unlike = others.filter((other) => !alike.includes(other));
+      for (const other of unlike.slice(1)) removed.push({ kind: 'delete-route', route: other });
+      continue;
+    }
+    if (!found) set.push({ kind: 'set-route', route });
     for (const other of rest) removed.push({ kind: 'delete-route', route: other });
   }
   return { obstacles, set, delete: removed };
@@ -88,6 +101,28 @@ function isRight(route: Route, want: DesiredRoute, indexes: ReadonlyMap<string, 
     route.oif === indexes.get(want.device) &&
     ((route.flags & RTNH_F.ONLINK) !== 0) === want.onlink
   );
+}
+
+/**
+ * True if a request to delete one route would be satisfied by the wanted one: it cannot name what else distinguishes
+ * them (onlink, a preferred source, metrics), and what it leaves out (a route of several hops has neither device nor
+ * gateway of its own) matches anything (fib_table_delete and fib_nh_match, net/ipv4).
+ */
+function wouldDelete(other: Route, want: DesiredRoute, indexes: ReadonlyMap<string, number>): boolean {
+  const { protocol, type, oif, gateway } = other;
+  return (
+    (protocol === RTPROT.UNSPEC || protocol === ROUTE_PROTOCOL) &&
+    type === (want.device === undefined ? RTN.BLACKHOLE : RTN.UNICAST) &&
+    (oif === undefined || oif === indexes.get(want.device ?? '')) &&
+    (gateway === undefined || (want.gateway !== undefined && ipEquals(gateway, want.gateway)))
+  );
+}
+
+/** Of several deletions, those that match the least come first. */
+function byPrecision(a: Route, b: Route): number {
+  const named = (route: Route): number =>
+    [route.protocol || undefined, route.oif, route.gateway].filter((part) => part !== undefined).length;
+  return named(b) - named(a);
 }
 
 function routeKey(destination: Cidr, metric: number): string {

@@ -193,6 +193,28 @@ describe('what the plan does', () => {
     expect(converge(other, kernel).slice(0, 3)).toEqual(['delete-device', 'create-device', 'add-address']);
   });
 
+  test.each<[string, Partial<Route>, Partial<Route>[]]>([
+    ['foreign, then ours without onlink', { protocol: RTPROT.BOOT }, [{}]],
+    ['foreign, then ours with a source', { protocol: RTPROT.BOOT }, [{ preferredSource: ip('10.244.0.0') }]],
+    ['ours without onlink, then the right one', {}, [{ flags: RTNH_F.ONLINK }]],
+    ['foreign, ours without onlink, the right one', { protocol: 5 }, [{}, { flags: RTNH_F.ONLINK }]],
+    ['two foreign, ours in between', { protocol: 5 }, [{}, { protocol: RTPROT.BOOT }]],
+    [
+      'ours, then one of several hops',
+      {},
+      [{ gateway: undefined as never, oif: undefined as never, nextHops: [] }],
+    ],
+  ])('deleting a route hits no other that it could mean: %s', (_what, first, others) => {
+    const kernel = withUnderlay();
+    converge(network(1), kernel);
+    const { index } = kernel.link('flannel.1');
+    const ours = { oif: index, gateway: ip('10.244.1.0'), protocol: ROUTE_PROTOCOL };
+    kernel.routes = [first, ...others].map((part) => route('10.244.1.0/24', { ...ours, ...part }));
+    converge(network(1), kernel);
+    expect(kernel.routes).toHaveLength(1);
+    expect(planNetwork(network(1), kernel)).toEqual([]);
+  });
+
   test('a black hole and a direct route', () => {
     const kernel = withUnderlay();
     const desired: DesiredNetwork = {
