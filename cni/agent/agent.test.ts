@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -165,6 +165,20 @@ describe('start', () => {
     const status = agent.status();
     expect(status).toMatchObject({ ready: true, node: 'n1', subnets: ['10.244.1.0/24'], problems: [] });
     expect(status.datastore).toMatchObject({ type: 'embedded', connected: true });
+  });
+
+  test('subnet.env waits for the switches of forwarding', async () => {
+    const node = newNode();
+    const write = node.kernel.writeSysctl.bind(node.kernel);
+    node.kernel.writeSysctl = () => {
+      throw new Error('read-only file system');
+    };
+    const agent = await node.start();
+    expect([agent.ready, existsSync(`${node.directory}/subnet.env`)]).toEqual([false, false]);
+    expect(agent.status().problems.join()).toContain('sysctl');
+    node.kernel.writeSysctl = write;
+    await node.pass(60_000);
+    expect([agent.ready, existsSync(`${node.directory}/subnet.env`)]).toEqual([true, true]);
   });
 
   test('is not ready without a way to other nodes, and becomes so when one appears', async () => {

@@ -174,7 +174,7 @@ export class NodeWork implements Disposable {
     const { netConf, options, log, backend, repairs } = this.#options;
     const lease = this.#options.lease();
     // What CNI plugins read must be true: written when pods' packets can travel.
-    if (!lease || !this.isDone('network') || !this.isDone('rules') || !this.isDone('forward')) return;
+    if (!lease || !PARTS.every((part) => part === 'subnet-file' || this.isDone(part))) return;
     const content = renderSubnetEnv({
       ...(netConf.ipv4 && { network: netConf.ipv4.network }),
       ...(netConf.ipv6 && { networkV6: netConf.ipv6.network }),
