@@ -5,7 +5,7 @@ import { netConfFromObject } from '../../protocol/net-conf.ts';
 import type { DelRequest } from '../../protocol/plugin.ts';
 import { delegateType, readPlaces } from './config.ts';
 import { delegateOf, readRendered } from './delegation.ts';
-import { RenderedConfigs } from './rendered.ts';
+import { isOfAnother, RenderedConfigs } from './rendered.ts';
 
 /**
  * DEL: by the configuration that ADD kept, which goes last. Without one there is most likely nothing left; our own
@@ -29,7 +29,8 @@ export async function delByRendered(request: DelRequest, dataDir: string, bare: 
     const conf = netConfFromObject(bare, { lenientPrevResult: true });
     await (await delegateOf('bridge')).del({ ...request, conf });
   }
-  if (kept !== undefined) files.remove(containerId);
+  // Another network's interface of the same container needs its file still.
+  if (kept !== undefined && !isOfAnother(kept, request.conf.name)) files.remove(containerId);
 }
 
 /** What DEL needs to find the delegate's work: no ranges, and rules are looked for in any case. */

@@ -17,7 +17,7 @@ import type { Delegate } from '../common/delegate.ts';
 import type { Keep } from '../common/keep.ts';
 import { delegateType } from './config.ts';
 import type { Rendered } from './rendered.ts';
-import { RenderedConfigs } from './rendered.ts';
+import { isOfAnother, RenderedConfigs } from './rendered.ts';
 import type { SubnetEnv } from './subnet-env.ts';
 import { parseSubnetEnv } from './subnet-env.ts';
 
@@ -44,16 +44,21 @@ export async function delegateOf(type: string): Promise<Delegate> {
   return execPlugin(type);
 }
 
-/** ADD by a rendered configuration, which is on the disk before the delegate makes anything. */
+/**
+ * ADD by a rendered configuration, which is kept before the delegate makes anything.
+ *
+ * @param durable whether it is to survive a power cut
+ */
 export async function addByRendered(
   request: AddRequest,
   dataDir: string,
   rendered: JsonObject,
+  durable: boolean,
 ): Promise<Result> {
   const conf = netConfFromObject(rendered);
   const delegate = await delegateOf(delegateType(rendered));
   const files = new RenderedConfigs(dataDir);
-  const forget = files.save(request.env.containerId, rendered);
+  const forget = files.save(request.env.containerId, rendered, durable);
   try {
     return await delegate.add({ ...request, conf });
   } catch (error) {
@@ -65,13 +70,13 @@ export async function addByRendered(
 
 /**
  * The rendered configuration that a container was added by, as its delegate is to get it now: prevResult comes from
- * the present call. Undefined where there is none that can be read.
+ * the present call. Undefined where there is none that can be read, or only another network's: a container has one file.
  */
 export function readRendered(
   rendered: Rendered | undefined,
   conf: NetConf,
 ): { readonly type: string; readonly conf: NetConf } | undefined {
-  if (rendered === undefined || rendered === 'corrupt') return undefined;
+  if (rendered === undefined || rendered === 'corrupt' || isOfAnother(rendered, conf.name)) return undefined;
   const { prevResult } = conf.raw;
   const raw = prevResult === undefined ? rendered : { ...rendered, prevResult };
   try {

@@ -12,7 +12,7 @@ afterEach(() => node?.reset());
 describe.skipIf(!node).each([
   ['flannel', flannelConf],
   ['underpod', underpodConf],
-])('type %s', (_type, network) => {
+])('type %s', (type, network) => {
   test('a pod in the node’s subnet; nothing is left after DEL', async () => {
     const pod = node.container();
     const result = await node.ok('ADD', network, pod);
@@ -153,6 +153,44 @@ describe.skipIf(!node).each([
     expect((await node.call('ADD', network, pod)).json).toMatchObject({ code: 7 });
     expect(read(`${dataDir}/${pod.id}`)).toBe(kept);
     await node.ok('DEL', network, pod);
+    expect(node.leftovers('cbr0')).toEqual(nothing);
+  });
+
+  test('a second network of the same container leaves the first one’s alone', async () => {
+    writeFileSync('/run/flannel/subnet.env', subnetEnv(false));
+    const pod = node.container();
+    const own = { bridge: 'other0' };
+    const other = { ...network, name: 'other', ...(type === 'flannel' ? { delegate: own } : own) };
+    const second = { ...pod, ifname: 'net1' };
+    await node.ok('ADD', network, pod);
+    await node.ok('ADD', other, second);
+    const kept = read(`${dataDir}/${pod.id}`);
+    expect(JSON.parse(kept)).toMatchObject({ name: 'other' });
+    await node.ok('DEL', network, pod);
+    expect(read(`${dataDir}/${pod.id}`)).toBe(kept);
+    expect([node.addresses('cbr0'), node.addresses('other')]).toEqual([[], ['10.244.3.2']]);
+    expect(node.masqueradeRules()).toEqual([expect.stringContaining('net: other')]);
+    // One that fails gives the file back as it was; it is never written in place, where a reader might see a part.
+    const { ino } = statSync(`${dataDir}/${pod.id}`);
+    writeFileSync('/run/flannel/subnet.env', subnetEnv(true));
+    expect((await node.call('ADD', other, second)).json).toMatchObject({ code: 7 });
+    expect(read(`${dataDir}/${pod.id}`)).toBe(kept);
+    expect(statSync(`${dataDir}/${pod.id}`).ino).not.toBe(ino);
+    await node.ok('DEL', other, second);
+    expect(node.leftovers('other')).toEqual(nothing);
+  });
+
+  test('a container’s id that no file can have is refused, and nothing of it needs removing', async () => {
+    const pod = { ...node.container(), id: 'x'.repeat(256) };
+    expect((await node.call('ADD', network, pod)).json).toMatchObject({
+      code: 4,
+      msg: expect.stringMatching(/CNI_CONTAINERID has 256 bytes/),
+    });
+    await node.ok('DEL', network, pod);
+    expect(node.leftovers('cbr0')).toEqual(nothing);
+    const longest = { ...pod, id: 'x'.repeat(255) };
+    await node.ok('ADD', network, longest);
+    await node.ok('DEL', network, longest);
     expect(node.leftovers('cbr0')).toEqual(nothing);
   });
 

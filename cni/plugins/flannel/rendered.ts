@@ -11,22 +11,32 @@ import {
   mkdirp,
   readFile,
   unlinkIfExists,
-  writeFile,
+  writeFileAtomic,
 } from '../../../shared/sys/file.ts';
 import { stat } from '../../../shared/sys/stat.ts';
-import { isCniError } from '../../protocol/error.ts';
+import { invalidEnvironment, isCniError } from '../../protocol/error.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import { parseJsonObject } from '../../protocol/json.ts';
-import { containerIdProblem } from '../../protocol/names.ts';
+import { containerIdProblem, networkNameProblem } from '../../protocol/names.ts';
 
 /** A file that is there: its configuration, or 'corrupt' where a power cut or a kill took the content. */
 export type Rendered = JsonObject | 'corrupt';
+
+/** True for the configuration of another network: a container that has interfaces of both has one file. */
+export function isOfAnother(rendered: Rendered, network: string): boolean {
+  if (rendered === 'corrupt') return false;
+  const name = rendered['name'];
+  return typeof name === 'string' && name !== network && networkNameProblem(name) === undefined;
+}
 
 /**
  * Age in ms from which on nobody is still writing a file. Upstream's plugin writes in place, so a file that cannot be
  * read may be complete a moment later.
  */
 const settledMs = 60_000;
+
+/** NAME_MAX of linux/limits.h: bytes of a file's name. Ids are ASCII. */
+const maxNameBytes = 255;
 
 /** The directory of rendered configurations; it is shared by all networks. */
 export class RenderedConfigs {
@@ -37,26 +47,36 @@ export class RenderedConfigs {
   }
 
   /**
-   * Keeps a container's configuration, on the disk when this returns: 0600 in a directory of 0700.
+   * Keeps a container's configuration: 0600 in a directory of 0700.
    *
+   * @param durable whether it is to survive a power cut, which costs milliseconds
    * @returns what undoes it
    */
-  save(containerId: string, conf: JsonObject): () => void {
+  save(containerId: string, conf: JsonObject, durable: boolean): () => void {
     const path = this.#path(containerId);
     const text = JSON.stringify(conf);
     mkdirp(this.#directory, 0o700);
-    let undo = (): void => this.remove(containerId);
     try {
       createExclusive(path, text, 0o600);
+      if (durable) fsyncFile(path);
+      return () => this.remove(containerId);
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
-      // Another interface of the same container. As upstream, the file is of whichever was added last.
-      const before = readFile(path);
-      undo = () => writeFile(path, before, 0o600);
-      writeFile(path, text, 0o600);
     }
-    fsyncFile(path);
-    return undo;
+    // Another interface of the same container. As upstream, the file is of whichever was added last.
+    const before = readFile(path);
+    const replace = (data: string | Uint8Array): void =>
+      writeFileAtomic(path, data, { mode: 0o600, fsync: durable });
+    replace(text);
+    return () => replace(before);
+  }
+
+  /** Throws code 4 for a container whose configuration cannot be kept, before anything of it is made. */
+  static requireUsable(containerId: string): void {
+    if (containerId.length <= maxNameBytes) return;
+    throw invalidEnvironment(
+      `CNI_CONTAINERID has ${containerId.length} bytes: a file is called after it, so ${maxNameBytes} are the most`,
+    );
   }
 
   /** A container's configuration; undefined where there is none. */
@@ -64,7 +84,8 @@ export class RenderedConfigs {
     try {
       return parseJsonObject(readFile(this.#path(containerId)), 'the rendered configuration');
     } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+      // No file can have a name that is too long.
+      if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return undefined;
       if (isCniError(error)) return 'corrupt';
       throw error;
     }

@@ -3,6 +3,7 @@ import type { Result } from '../../protocol/result.ts';
 import { bridge } from '../bridge/delegate.ts';
 import { readPlaces, renderDelegate } from '../flannel/config.ts';
 import { addByRendered, readSubnetEnv } from '../flannel/delegation.ts';
+import { RenderedConfigs } from '../flannel/rendered.ts';
 import { asBridge, hasIpam } from './as-bridge.ts';
 import { bridgeKeys, refuseUnsupported } from './config.ts';
 
@@ -11,7 +12,10 @@ export async function addUnderpod(request: AddRequest): Promise<Result> {
   const { conf } = request;
   refuseUnsupported(conf);
   if (hasIpam(conf)) return await bridge.add({ ...request, conf: asBridge(conf) });
+  RenderedConfigs.requireUsable(request.env.containerId);
   const { subnetFile, dataDir } = readPlaces(conf);
   const config = { delegate: bridgeKeys(conf), ipam: {} };
-  return await addByRendered(request, dataDir, renderDelegate(conf, config, readSubnetEnv(subnetFile)));
+  const rendered = renderDelegate(conf, config, readSubnetEnv(subnetFile));
+  // Not durable: our DEL does without the file, and a power cut takes the interfaces as well.
+  return await addByRendered(request, dataDir, rendered, false);
 }
