@@ -1,13 +1,5 @@
 import { invalidEnvironment } from './error.ts';
 
-/** The pod that an attachment belongs to, as every CRI runtime tells it in CNI_ARGS. */
-export interface PodArgs {
-  readonly namespace: string | undefined;
-  readonly name: string | undefined;
-  readonly uid: string | undefined;
-  readonly infraContainerId: string | undefined;
-}
-
 /** CNI_ARGS: `KEY=value` pairs separated by semicolons. */
 export interface CniArgs {
   /** As given, to hand on to delegates. */
@@ -16,10 +8,9 @@ export interface CniArgs {
   readonly pairs: readonly (readonly [key: string, value: string])[];
   /** The pair IgnoreUnknown: keys that a plugin does not know are no error. */
   readonly ignoreUnknown: boolean;
-  readonly pod: PodArgs;
 }
 
-/** Keys that are known to every plugin. */
+/** Keys that are known to every plugin: CRI runtimes tell by them which pod an attachment belongs to. */
 const commonKeys = [
   'IgnoreUnknown',
   'K8S_POD_NAMESPACE',
@@ -34,18 +25,7 @@ export function parseArgs(text: string): CniArgs {
   for (const pair of text.split(';')) {
     if (pair !== '') pairs.push(parsePair(pair));
   }
-  const args = { pairs };
-  return {
-    text,
-    pairs,
-    ignoreUnknown: parseBoolean(argValue(args, 'IgnoreUnknown') ?? '0'),
-    pod: {
-      namespace: argValue(args, 'K8S_POD_NAMESPACE'),
-      name: argValue(args, 'K8S_POD_NAME'),
-      uid: argValue(args, 'K8S_POD_UID'),
-      infraContainerId: argValue(args, 'K8S_POD_INFRA_CONTAINER_ID'),
-    },
-  };
+  return { text, pairs, ignoreUnknown: parseBoolean(argValue({ pairs }, 'IgnoreUnknown') ?? '0') };
 }
 
 /** The value of `key`, or undefined. Keys are case-sensitive. */

@@ -35,7 +35,7 @@ describe('parseEnvironment', () => {
       ifname: 'eth0',
       path: ['/opt/cni/bin', '/usr/lib/cni'],
       netnsOverride: false,
-      args: { ignoreUnknown: true, pod: { namespace: 'kube-system', name: 'dns-0', uid: '42' } },
+      args: { ignoreUnknown: true },
     });
   });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { NetlinkError } from '../../shared/netlink/error.ts';
 import { NftError } from '../../shared/nftables/error.ts';
 import { errnoName, SyscallError } from '../../shared/sys/errno.ts';
-import { isCniError, tryAgainLater, unknownContainer, unsupportedField } from './error.ts';
+import { invalidConfig, isCniError, tryAgainLater, unsupportedField } from './error.ts';
 import { toCniError } from './error-codes.ts';
 
 /** An error as shared/sys and shared/netlink throw them. */
@@ -18,7 +18,7 @@ function lockTimeout(): Error {
 
 describe('toCniError', () => {
   test('a CniError is its own answer', () => {
-    const error = unknownContainer('gone');
+    const error = invalidConfig('gone');
     expect(toCniError(error)).toBe(error);
   });
 
@@ -104,13 +104,13 @@ describe('toCniError', () => {
   });
 
   test("an AggregateError has the first one's code and tells of all", () => {
-    const error = toCniError(new AggregateError([systemError('EBUSY'), unknownContainer('gone')], 'GC'));
+    const error = toCniError(new AggregateError([systemError('EBUSY'), invalidConfig('gone')], 'GC'));
     expect(error).toMatchObject({
       code: 11,
       message: 'GC: openat /x: EBUSY',
       details: 'openat /x: EBUSY; gone',
     });
-    expect(toCniError(new AggregateError([unknownContainer('gone')])).message).toBe('gone');
+    expect(toCniError(new AggregateError([invalidConfig('gone')])).message).toBe('gone');
     expect(toCniError(new AggregateError([])).code).toBe(999);
   });
 });

@@ -58,11 +58,6 @@ export function unsupportedField(key: string, value: unknown, advice: string): C
   return new CniError(CniCode.UnsupportedField, `"${key}": ${short} is not supported: ${advice}`);
 }
 
-/** Code 3: the container is gone; the runtime need not call DEL. */
-export function unknownContainer(message: string, options?: CniErrorOptions): CniError {
-  return new CniError(CniCode.UnknownContainer, message, options);
-}
-
 /** Code 4: a CNI_* variable is missing or wrong. The message names the variable. */
 export function invalidEnvironment(message: string, options?: CniErrorOptions): CniError {
   return new CniError(CniCode.InvalidEnvironment, message, options);

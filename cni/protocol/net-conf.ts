@@ -31,8 +31,6 @@ export interface NetConf {
   readonly args: JsonObject;
   /** `cni.dev/valid-attachments`: what GC must keep. Undefined when the key is absent or null. */
   readonly validAttachments: readonly Attachment[] | undefined;
-  /** `cni.dev/attachments`: the same list under the name that an early text of the specification used. */
-  readonly attachments: readonly Attachment[] | undefined;
   /** Every key as it came, to read the plugin's own keys from and to hand on to delegates. */
   readonly raw: JsonObject;
 }
@@ -89,7 +87,6 @@ export function netConfFromObject(raw: JsonObject, options: NetConfOptions = {})
     runtimeConfig: readObject(raw['runtimeConfig'], 'runtimeConfig') ?? {},
     args: readObject(raw['args'], 'args') ?? {},
     validAttachments: readAttachments(raw['cni.dev/valid-attachments'], 'cni.dev/valid-attachments'),
-    attachments: readAttachments(raw['cni.dev/attachments'], 'cni.dev/attachments'),
     raw,
   };
 }

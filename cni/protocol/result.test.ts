@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formatCidr } from '../../shared/ip/cidr.ts';
-import { formatIp, type Ip } from '../../shared/ip/ip.ts';
+import type { Ip } from '../../shared/ip/ip.ts';
 import { isCniError } from './error.ts';
 import type { JsonObject } from './json.ts';
 import type { Interface, IpConfig, Result, Route } from './result.ts';
-import { emptyResult, mergeResults } from './result.ts';
+import { emptyResult } from './result.ts';
 import { decodeResult } from './result-decode.ts';
 import { encodeResult } from './result-encode.ts';
 import type { CniVersion } from './version.ts';
@@ -233,13 +233,4 @@ describe('decodeResult', () => {
   test('an unknown version is code 1', () => {
     expect(() => decode({ cniVersion: '2.0.0' })).toThrow('CNI version "2.0.0" of result is not supported');
   });
-});
-
-test('mergeResults appends, and the later DNS wins if it says anything', () => {
-  const first = decode({ cniVersion: '1.1.0', ips: [{ address: '10.0.0.2/24' }], dns: { domain: 'a' } });
-  const second = decode({ cniVersion: '1.1.0', ips: [{ address: 'fd00::2/64', gateway: 'fd00::1' }] });
-  const merged = mergeResults(first, second);
-  expect(merged.ips.map((entry) => formatCidr(entry.address))).toEqual(['10.0.0.2/24', 'fd00::2/64']);
-  expect(merged.ips[1]?.gateway && formatIp(merged.ips[1].gateway)).toBe('fd00::1');
-  expect(merged.dns).toEqual({ domain: 'a' });
 });

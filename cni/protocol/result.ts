@@ -59,16 +59,6 @@ export interface Dns {
 /** A result with nothing in it, to build on. */
 export const emptyResult: Result = { interfaces: [], ips: [], routes: [], dns: {} };
 
-/** The first result's entries followed by the second's; DNS of the second wins where it says anything. */
-export function mergeResults(first: Result, second: Result): Result {
-  return {
-    interfaces: [...first.interfaces, ...second.interfaces],
-    ips: [...first.ips, ...second.ips],
-    routes: [...first.routes, ...second.routes],
-    dns: isEmptyDns(second.dns) ? first.dns : second.dns,
-  };
-}
-
 /** True when there is nothing to say about name resolution, so that the key is left out on the wire. */
 export function isEmptyDns(dns: Dns): boolean {
   return !(dns.nameservers?.length || dns.domain || dns.search?.length || dns.options?.length);

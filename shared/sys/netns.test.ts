@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { coverWithTmpfs, freshNetns, ipJson, run } from '../../conformance/testing/netns.ts';
 import { AF, MSG, SO, SOCK, SOL } from './constants.ts';
+import type { OwnedFd } from './fd.ts';
 import { writeFile } from './file.ts';
 import {
   createNetns,
@@ -11,7 +12,6 @@ import {
   isNetns,
   NotNetnsError,
   openNetns,
-  sameNetns,
 } from './netns.ts';
 import { hostname, monotonicMs, processExists, sleepMs, uname } from './process.ts';
 import {
@@ -23,10 +23,14 @@ import {
   trySetIntOption,
   waitReadable,
 } from './socket.ts';
-import { exists } from './stat.ts';
+import { exists, fstat } from './stat.ts';
 import { ensureSysctl, readSysctl, writeSysctl } from './sysctl.ts';
 
 const available = freshNetns();
+
+function isSame(a: OwnedFd, b: OwnedFd): boolean {
+  return fstat(a.fd).ino === fstat(b.fd).ino;
+}
 
 describe.skipIf(!available)('network namespaces', () => {
   test('a pinned namespace can be opened, entered and removed, and the thread comes back', () => {
@@ -38,10 +42,10 @@ describe.skipIf(!available)('network namespaces', () => {
     using home = currentNetns();
     {
       using ns = openNetns(path);
-      expect(sameNetns(ns, home)).toBe(false);
+      expect(isSame(ns, home)).toBe(false);
       inNetns(ns, () => {
         using inside = currentNetns();
-        expect(sameNetns(ns, inside)).toBe(true);
+        expect(isSame(ns, inside)).toBe(true);
         writeSysctl('net/ipv4/ip_forward', '1');
       });
       expect(() =>
@@ -50,7 +54,7 @@ describe.skipIf(!available)('network namespaces', () => {
         }),
       ).toThrow('from inside');
       using after = currentNetns();
-      expect(sameNetns(after, home)).toBe(true);
+      expect(isSame(after, home)).toBe(true);
       expect(inNetns(ns, () => readSysctl('net/ipv4/ip_forward'))).toBe('1');
     }
     expect(ipJson('-n', 'one', 'link')).toHaveLength(1);

@@ -12,8 +12,8 @@ import type { OwnedFd } from './fd.ts';
 import { mkdirp, openFile, unlinkIfExists } from './file.ts';
 import { mount, setns, unmount, unshare } from './mount.ts';
 import { exit } from './process.ts';
-import { fstat, statfs } from './stat.ts';
-import { syscall, trySyscall } from './syscall.ts';
+import { statfs } from './stat.ts';
+import { trySyscall } from './syscall.ts';
 
 const SELF = '/proc/thread-self/ns/net';
 
@@ -47,13 +47,6 @@ export function openNetns(path: string): OwnedFd {
 /** The calling thread's network namespace. */
 export function currentNetns(): OwnedFd {
   return openFile(SELF, O.RDONLY);
-}
-
-/** True if both descriptors are of the same namespace. */
-export function sameNetns(a: OwnedFd, b: OwnedFd): boolean {
-  const one = fstat(a.fd);
-  const other = fstat(b.fd);
-  return one.ino === other.ino && one.dev === other.dev;
 }
 
 /** True if a namespace (of any kind) is pinned or linked at `path`; false on any error. */
@@ -110,9 +103,4 @@ export function deleteNetns(path: string): void {
     if (!isErrno(error, 'ENOENT', 'EINVAL')) throw error;
   }
   unlinkIfExists(path);
-}
-
-/** Moves the calling thread into a new network namespace for good. */
-export function unshareNetns(): void {
-  syscall('unshare', 'network namespace', CLONE.NEWNET);
 }
