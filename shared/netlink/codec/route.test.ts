@@ -152,6 +152,17 @@ test('ip route get 10.1.0.77', () => {
   expect(decodeRoute(captured.payload)).toMatchObject({ flags: RTM_F.LOOKUP_TABLE });
 });
 
+test('a route to an IPv6 address is asked for without the flag that the kernel refuses there', () => {
+  const [destination, source] = [ip('2001:db8::9'), ip('2001:db8::1')];
+  // struct rtmsg: family 10, both prefixes, flags 0. RTA_DST, RTA_SRC and RTA_OIF follow.
+  const expected = `0a808000000000000000000014000100${destination.value.toString(16).padStart(32, '0')}
+    14000200${source.value.toString(16).padStart(32, '0')} 0800040007000000`.replace(/\s/g, '');
+  const request = getRoute(destination, { source, oif: 7 });
+  expect(request.payload.toHex()).toBe(expected);
+  expect(decodeRoute(request.payload).flags & RTM_F.LOOKUP_TABLE).toBe(0);
+  expect(decodeRoute(getRoute(ip('10.0.0.9')).payload).flags).toBe(RTM_F.LOOKUP_TABLE);
+});
+
 test('ip route show table 1000', () => {
   const captured = message('240000001a0001039305016b00000000 020000000000000000000000 08000f00e8030000');
   const request = dumpRoutes({ family: 4, table: 1000 });
