@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -165,6 +165,17 @@ describe('start', () => {
     const status = agent.status();
     expect(status).toMatchObject({ ready: true, node: 'n1', subnets: ['10.244.1.0/24'], problems: [] });
     expect(status.datastore).toMatchObject({ type: 'embedded', connected: true });
+  });
+
+  test('a node registers although its subnet.env cannot be read, and says so', async () => {
+    const node = newNode();
+    mkdirSync(`${node.directory}/subnet.env`);
+    const agent = await node.start();
+    expect(agent.status()).toMatchObject({ ready: false, subnets: ['10.244.1.0/24'] });
+    expect(node.log).toContain('the subnet file cannot be read');
+    rmdirSync(`${node.directory}/subnet.env`);
+    await node.pass(60_000);
+    expect(agent.ready).toBe(true);
   });
 
   test('subnet.env waits for the switches of forwarding', async () => {

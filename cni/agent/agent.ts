@@ -7,7 +7,7 @@
 
 import type { NetConf } from '../../shared/config/net-conf.ts';
 import type { Logger } from '../../shared/log/logger.ts';
-import type { NodeRegistry } from '../../shared/store/registry.ts';
+import type { NodeRegistry, WantedSubnets } from '../../shared/store/registry.ts';
 import type { Backend } from './backends/backend.ts';
 import { createBackend } from './backends/registry.ts';
 import type { Clock, Timer } from './clock.ts';
@@ -129,8 +129,7 @@ export class Agent {
       info: (before) => this.#work.nodeInfo(before, parts.instance),
       wanted: () => {
         const { subnet, subnetV6 } = state.own ?? {};
-        const written = parseSubnets(this.#work.subnetFile.read() ?? '');
-        return { ...written, ...(subnet && { subnet }), ...(subnetV6 && { subnetV6 }) };
+        return { ...this.#writtenSubnets(), ...(subnet && { subnet }), ...(subnetV6 && { subnetV6 }) };
       },
       renewMarginMs: options.lease.renewMarginMs,
       known: usableState(state, netConf),
@@ -184,6 +183,16 @@ export class Agent {
       repairs: this.#repairs.counts,
       forwardAccepts: this.#work.guard.places,
     });
+  }
+
+  /** What subnet.env says, of a former run or of flanneld's. A wish only: one that cannot be read is no reason to wait. */
+  #writtenSubnets(): WantedSubnets {
+    try {
+      return parseSubnets(this.#work.subnetFile.read() ?? '');
+    } catch (error) {
+      this.#parts.log.warn('the subnet file cannot be read', { path: this.#work.subnetFile.path, error });
+      return {};
+    }
   }
 
   #lookRegularly(): void {
