@@ -146,7 +146,9 @@ describe('several processes', () => {
   test('start on garbage at the same moment', async () => {
     using directory = new StoreDirectory();
     writeFileSync(directory.file, 'garbage');
-    await race(directory, 'put', ['a', 'b', 'c'], 5);
+    const outputs = await race(directory, 'put', ['a', 'b', 'c'], 5);
+    expect(outputs.map((lines) => lines.at(-1))).toEqual(['done', 'done', 'done']);
+    expect(outputs.flat().filter((line) => line.startsWith('report'))).toHaveLength(1);
     expect(directory.open().list('Service').items).toHaveLength(15);
   });
 });

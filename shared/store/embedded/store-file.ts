@@ -52,9 +52,10 @@ export class StoreFile implements Disposable {
     if (stat?.isFile() === false)
       throw new StoreRefusedError(`${file} is no regular file; name one with --store`);
     requireLocalFilesystem(this.paths.directory, environment.filesystemType);
-    // The file may be mounted over its directory's entry by itself, as containers do.
-    if (stat !== undefined) requireLocalFilesystem(this.paths.file, environment.filesystemType);
     using _held = this.#lock();
+    // The file may be mounted over its directory's entry by itself, as containers do. Looked at under the lock, since
+    // a process that finds it damaged renames it.
+    if (existsSync(this.paths.file)) requireLocalFilesystem(this.paths.file, environment.filesystemType);
     this.#open();
     this.#beatMs = environment.clock.now().wallMs;
   }
