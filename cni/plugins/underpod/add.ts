@@ -5,7 +5,8 @@ import { readPlaces, renderDelegate } from '../flannel/config.ts';
 import { addByRendered, readSubnetEnv } from '../flannel/delegation.ts';
 import { RenderedConfigs } from '../flannel/rendered.ts';
 import { asBridge, hasIpam } from './as-bridge.ts';
-import { bridgeKeys, refuseUnsupported } from './config.ts';
+import { bridgeKeys } from './config.ts';
+import { refuseUnsupported } from './refuse.ts';
 
 /** ADD: as flannel with bridge as its delegate, or as bridge where the configuration has `ipam`. */
 export async function addUnderpod(request: AddRequest): Promise<Result> {

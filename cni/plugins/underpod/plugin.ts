@@ -9,7 +9,8 @@
  * - `ipam`: any IPAM section; then subnet.env is not read, and it is the bridge plugin with this configuration.
  *
  * Host ports and bandwidth limits (capabilities `portMappings` and `bandwidth`) are not built yet: a pod that asks for
- * them is refused.
+ * them is refused. So is every other capability besides `mac`, `ips` and `ipRanges`, and every key of the plugins that
+ * are chained elsewhere (bandwidth, portmap, tuning, firewall, sbr, vrf), unless it asks for nothing.
  */
 
 import type { Plugin } from '../../protocol/plugin.ts';

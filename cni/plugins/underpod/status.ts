@@ -4,10 +4,12 @@ import { readPlaces, renderDelegate } from '../flannel/config.ts';
 import { readSubnetEnvForStatus, statusByRendered } from '../flannel/status.ts';
 import { asBridge, hasIpam } from './as-bridge.ts';
 import { bridgeKeys } from './config.ts';
+import { refuseUnsupportedKeys } from './refuse.ts';
 
 /** STATUS: subnet.env is there and the bridge ready. */
 export async function statusUnderpod(request: StatusRequest): Promise<void> {
   const { conf } = request;
+  refuseUnsupportedKeys(conf);
   if (hasIpam(conf)) {
     await bridge.status({ ...request, conf: asBridge(conf) });
     return;
