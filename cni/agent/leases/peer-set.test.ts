@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseNetConf } from '../../../shared/config/net-conf.ts';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
 import { parseIp } from '../../../shared/ip/ip.ts';
 import { createLogger } from '../../../shared/log/logger.ts';
@@ -12,7 +13,7 @@ import { FakeClock } from '../fake-clock.ts';
 import { leaseFromJson, leaseToJson } from './lease-json.ts';
 import { renewIn } from './membership.ts';
 import { type KnownPeer, PeerSet } from './peer-set.ts';
-import { parseState, readState, renderState, StateWriter } from './state-file.ts';
+import { parseState, readState, renderState, StateWriter, usableState } from './state-file.ts';
 
 function lease(node: string, subnet: number, expiresAt = 1000): NodeLease {
   return {
@@ -228,6 +229,29 @@ describe('the state file', () => {
     expect(names(survive(5_000_999))).toEqual(['a']);
     expect(names(survive(5_001_000))).toEqual([]);
     expect(names(survive(0))).toEqual(['a']);
+  });
+
+  test('of another cluster network is good for nothing', () => {
+    const v6 = { subnetV6: parseCidr('fd00:244:0:9::/64')! };
+    const peer = (part: Partial<NodeLease>): KnownPeer => ({
+      ...known('a', 2),
+      lease: { ...lease('a', 2), ...part },
+    });
+    const only6: KnownPeer = {
+      ...known('b', 3),
+      lease: { node: 'b', ...v6, backend: { type: 'x' }, expiresAt: 1 },
+    };
+    const state = { own: lease('me', 1), peers: [peer({}), peer(v6), only6] };
+    const kept = (json: string): (number | boolean)[] => {
+      const { own, peers } = usableState(state, parseNetConf(json));
+      return [own !== undefined, ...peers.map((each) => state.peers.indexOf(each))];
+    };
+    expect(kept('{"Network":"10.244.0.0/16"}')).toEqual([true, 0, 1]);
+    expect(kept('{"Network":"10.99.0.0/16"}')).toEqual([false]);
+    const dual = (network: string): string =>
+      `{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"${network}"}`;
+    expect(kept(dual('fd00:244::/48'))).toEqual([false, 0, 1, 2]);
+    expect(kept(dual('fd00:99::/48'))).toEqual([false, 0]);
   });
 
   test.each([

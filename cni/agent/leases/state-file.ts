@@ -41,13 +41,24 @@ export function readState(path: string, node: string, log: Logger): AgentState {
   }
 }
 
-/** What of it can be used: a lease for another cluster network is good for nothing but a wish. */
-export function usableState(state: AgentState, { ipv4, ipv6 }: NetConf): AgentState {
+/**
+ * What of it can be used: a lease for another cluster network is good for nothing but a wish, and a peer's would bring
+ * routes to addresses that are none of the cluster's.
+ */
+export function usableState(
+  { own, peers }: AgentState,
+  { ipv4, ipv6 }: Pick<NetConf, 'ipv4' | 'ipv6'>,
+): AgentState {
   const inside = (network: Cidr | undefined, part: Cidr | undefined): boolean =>
     network === undefined ? part === undefined : part !== undefined && containsCidr(network, part);
-  const { own, peers } = state;
   const fits = own && inside(ipv4?.network, own.subnet) && inside(ipv6?.network, own.subnetV6);
-  return fits ? state : { peers };
+  // A peer may have fewer families than the cluster, or, while that changes, more.
+  const reachable = ({ lease: { subnet, subnetV6 } }: KnownPeer): boolean => {
+    const v4 = ipv4 && subnet && containsCidr(ipv4.network, subnet);
+    const v6 = ipv6 && subnetV6 && containsCidr(ipv6.network, subnetV6);
+    return v4 !== false && v6 !== false && (v4 === true || v6 === true);
+  };
+  return { ...(fits && { own }), peers: peers.filter(reachable) };
 }
 
 /** The file's content. @throws Error when it is not one of this node's files */
