@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { freshNetns } from '../../conformance/testing/netns.ts';
+import { freshNetns, inUserNamespace } from '../../conformance/testing/netns.ts';
 import { encodeTransaction } from './codec/transaction.ts';
 import { KernelNftables } from './kernel.ts';
 import { inetProto, inetService, ipv4Addr, mark } from './model/data-type.ts';
@@ -31,7 +31,11 @@ function element(service: number, slot: number): Element {
   };
 }
 
-describe.skipIf(!freshNetns())('a map of 250,000 elements', () => {
+/** One transaction of this size needs a send buffer beyond the limit that net.core.wmem_max sets to others than root. */
+const refused = inUserNamespace();
+if (refused) process.stderr.write('skipped: a map of 250,000 elements: SO_SNDBUFFORCE needs the real root\n');
+
+describe.skipIf(refused || !freshNetns())('a map of 250,000 elements', () => {
   const kernel = KernelNftables.open();
   afterAll(() => kernel[Symbol.dispose]());
 
