@@ -1,41 +1,42 @@
 import { describe, expect, test } from 'vitest';
+import { inUserNamespace } from '../testing/netns.ts';
 import { executable, idsOf, LabUnderTest, labsAvailable } from './lab-under-test.ts';
 
 /** Debian's "nobody". */
 const NOBODY = 65534;
-const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+
+/**
+ * How this test becomes an ordinary user, and which: root becomes nobody, root of a user namespace an ordinary user of a
+ * further one, and whoever is none of them is one already.
+ */
+function ordinaryUser(): { readonly prefix: readonly string[]; readonly uid: number } {
+  const uid = process.getuid?.() ?? 0;
+  if (uid !== 0) return { prefix: [], uid };
+  if (inUserNamespace())
+    return { prefix: ['unshare', '--user', '--map-user=1000', '--map-group=1000'], uid: 1000 };
+  return { prefix: ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'], uid: NOBODY };
+}
+
+const { prefix, uid } = ordinaryUser();
 
 function userNamespacesAllowed(): boolean {
-  const trial = [
-    ...asNobody,
-    'unshare',
-    '--user',
-    '--map-root-user',
-    '--mount',
-    '--net',
-    'mount',
-    '-t',
-    'tmpfs',
-    'x',
-    '/tmp',
-  ];
-  const child = Bun.spawnSync(trial, { stdout: 'ignore', stderr: 'pipe' });
-  if (!child.success) {
-    process.stderr.write(`skipped: lab without root: ${child.stderr.toString().trim()}\n`);
-  }
+  const aside = ['unshare', '--user', '--map-root-user', '--mount', '--net'];
+  const child = Bun.spawnSync([...prefix, ...aside, 'mount', '-t', 'tmpfs', 'x', '/tmp'], {
+    stdout: 'ignore',
+    stderr: 'pipe',
+  });
+  if (!child.success) process.stderr.write(`skipped: lab without root: ${child.stderr.toString().trim()}\n`);
   return child.success;
 }
 
-const asRoot = labsAvailable() && process.getuid?.() === 0;
-if (!asRoot) process.stderr.write('skipped: lab as another user: needs root to become one\n');
-
-describe.skipIf(!asRoot)('without root', () => {
-  test.skipIf(!asRoot || !userNamespacesAllowed())('a lab lives in a user namespace', async () => {
-    await using lab = new LabUnderTest('nobody', asNobody, NOBODY);
+describe.skipIf(!labsAvailable())('without root', () => {
+  test.skipIf(!userNamespacesAllowed())('a lab lives in a user namespace', async () => {
+    await using lab = new LabUnderTest('nobody', prefix, uid);
     const { rows } = await lab.up('--nodes', '2', '--firewall', 'nft', '--quick');
     expect(idsOf(rows, 'passed')).toHaveLength(rows.length);
-    // iptables by nf_tables tells of changes; the legacy one, which the root's lab has, does not.
     expect(await lab.heal('forward')).toBeLessThan(1000);
+    // Each command is then in a user namespace of its own, and none may enter what another one made.
+    if (inUserNamespace()) return;
     const child = lab.spawn('shell', '1', '--', 'hostname');
     expect(await child.stdout.text()).toBe('node1\n');
   });
