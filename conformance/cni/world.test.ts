@@ -8,7 +8,10 @@ function worldThatEnds(ending: string): string {
     const { enterWorld } = await import(process.argv[1]);
     const world = enterWorld();
     world.container();
-    await Bun.write('/var/lib/cni/networks/n/10.0.0.2', 'x');
+    // By this thread: Bun.write uses one that is still outside, and would leave the file on the host.
+    const { mkdirSync, writeFileSync } = await import('node:fs');
+    mkdirSync('/var/lib/cni/networks/n', { recursive: true });
+    writeFileSync('/var/lib/cni/networks/n/10.0.0.2', 'x');
     process.stdout.write(world.disk);
     ${ending}`;
   return run(process.execPath, '-e', script, `${import.meta.dirname}/world.ts`);
