@@ -11,11 +11,11 @@ import { O } from '../../../shared/sys/constants.ts';
 import { readDir } from '../../../shared/sys/directory.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import { writeAll } from '../../../shared/sys/fd.ts';
-import { openFile, readTextIfExists, writeFile } from '../../../shared/sys/file.ts';
+import { mkdirp, openFile, readTextIfExists, writeFile } from '../../../shared/sys/file.ts';
 import type { FileLock } from '../../../shared/sys/lock.ts';
 import { isLocked, lock, tryLock } from '../../../shared/sys/lock.ts';
 import { exists } from '../../../shared/sys/stat.ts';
-import { tryAgainLater } from '../../protocol/error.ts';
+import { tryAgainLater, unavailable } from '../../protocol/error.ts';
 import type { AttachmentKey } from './attachment.ts';
 import { attachmentHash, sha256 } from './attachment.ts';
 
@@ -92,25 +92,71 @@ export class AttachmentLock implements Disposable {
 
 /** Takes the lock, waiting for another call of the same attachment. Throws code 11 when that takes too long. */
 export function lockAttachment(key: AttachmentKey): AttachmentLock {
-  const path = lockPath(key);
-  let held: FileLock;
+  const held = waitFor(key);
   try {
-    held = lock(path, timeoutMs);
+    // Written before anything of the attachment is made, so whoever sees the attachment can also read this.
+    writeFile(lockPath(key), ownerText(key), 0o600);
+    return held;
+  } catch (error) {
+    held[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/**
+ * As `lockAttachment`, for DEL, which must also work where nothing can be written any more: undefined where the file
+ * cannot be made. Then no other call holds the lock, and no ADD gets it.
+ */
+export function lockAttachmentForDel(key: AttachmentKey): AttachmentLock | undefined {
+  let held: AttachmentLock;
+  try {
+    held = waitFor(key);
+  } catch (error) {
+    if (isUnwritable(error)) return undefined;
+    throw error;
+  }
+  try {
+    writeFile(lockPath(key), ownerText(key), 0o600);
+  } catch (error) {
+    // GC does not learn whose the lock is, but that it is held: it leaves the attachment alone.
+    if (!isUnwritable(error)) {
+      held[Symbol.dispose]();
+      throw error;
+    }
+  }
+  return held;
+}
+
+/** Throws code 50 where no lock could be taken, and so no pod added. */
+export function requireLockDirectory(): void {
+  try {
+    mkdirp(lockDirectory, 0o700);
+    // A nameless file with some content: it tells what is read-only, full or forbidden, and leaves nothing.
+    using probe = openFile(lockDirectory, O.TMPFILE | O.WRONLY, 0o600);
+    writeAll(probe.fd, new Uint8Array(1), lockDirectory);
+  } catch (cause) {
+    // A file system without nameless files, which says nothing about others.
+    if (isErrno(cause, 'EOPNOTSUPP', 'EISDIR')) return;
+    throw unavailable(`locks cannot be written in ${lockDirectory}: mount it writable, or free some space`, {
+      cause,
+    });
+  }
+}
+
+function isUnwritable(error: unknown): boolean {
+  return isErrno(error, 'EROFS', 'ENOSPC', 'EDQUOT');
+}
+
+function waitFor(key: AttachmentKey): AttachmentLock {
+  const path = lockPath(key);
+  try {
+    return new AttachmentLock(lock(path, timeoutMs));
   } catch (cause) {
     if (!(cause instanceof Error && cause.name === 'LockTimeout')) throw cause;
     throw tryAgainLater(
       `another call for ${key.ifname} of container ${key.containerId} has been running for ${timeoutMs / 1000} s`,
       { details: `find it with "fuser ${path}"`, cause },
     );
-  }
-  const attachmentLock = new AttachmentLock(held);
-  try {
-    // Written before anything of the attachment is made, so whoever sees the attachment can also read this.
-    writeFile(path, ownerText(key), 0o600);
-    return attachmentLock;
-  } catch (error) {
-    attachmentLock[Symbol.dispose]();
-    throw error;
   }
 }
 
