@@ -27,14 +27,27 @@ class TestNode {
   readonly directory = mkdtempSync(join(tmpdir(), 'underpod-agent-'));
   readonly clock = new FakeClock();
   readonly kernel = new FakeKernel();
-  readonly registry: FakeNodeRegistry;
-  readonly netConf = parseNetConf('{"Network":"10.244.0.0/16"}');
+  registry: FakeNodeRegistry;
+  netConf = parseNetConf('{"Network":"10.244.0.0/16"}');
   readonly lines: string[] = [];
   #draws = 0;
   #running: { readonly stop: AbortController; readonly end: Promise<void> } | undefined;
 
   constructor() {
-    this.registry = new FakeNodeRegistry({
+    this.registry = this.#newRegistry();
+    const { network } = this.kernel;
+    network.addLink('eth0', [cidr('192.0.2.1/24')]);
+    network.routes.push({ ...defaultRoute, oif: network.link('eth0').index });
+  }
+
+  /** As an operator who changes net-conf.json, while the agent is stopped. */
+  configure(netConf: string): void {
+    this.netConf = parseNetConf(netConf);
+    this.registry = this.#newRegistry();
+  }
+
+  #newRegistry(): FakeNodeRegistry {
+    return new FakeNodeRegistry({
       networks: this.netConf,
       // Never the same twice: a subnet that comes back was asked for.
       random: (below) => this.#draws++ % below,
@@ -46,9 +59,6 @@ class TestNode {
         },
       },
     });
-    const { network } = this.kernel;
-    network.addLink('eth0', [cidr('192.0.2.1/24')]);
-    network.routes.push({ ...defaultRoute, oif: network.link('eth0').index });
   }
 
   /** Starts an agent and lets it settle. */
@@ -233,6 +243,35 @@ describe('start', () => {
     await node.start();
     expect(node.subnetEnv).toContain('10.244.2.1/24');
     expect(node.kernel.network.link('flannel.1').mac).toEqual(mac);
+  });
+
+  test('devices of former settings go with all that is on them, others of such names stay', async () => {
+    const node = newNode();
+    const { network } = node.kernel;
+    const vxlan = { kind: 'vxlan', id: 3, port: 8472 } as const;
+    network.addLink('flannel.3', [], { kind: vxlan });
+    const dual = '"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:244::/48"';
+    const v6 = network.link('eth0').index;
+    network.addAddress(v6, cidr('2001:db8::1/64'));
+    network.routes.push({ ...defaultRoute, destination: cidr('::/0'), gateway: ip('2001:db8::fe'), oif: v6 });
+    node.configure(`{${dual}}`);
+    await node.join(5);
+    await node.start();
+    const names = (): string[] => network.links.map((link) => link.name).sort();
+    expect(names()).toEqual(['eth0', 'flannel-v6.1', 'flannel.1', 'flannel.3']);
+    await node.stop();
+
+    node.configure('{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan","VNI":7}}');
+    const agent = await node.start();
+    expect(agent.ready).toBe(true);
+    expect(names()).toEqual(['eth0', 'flannel.3', 'flannel.7']);
+    expect(agent.status().repairs).toEqual({});
+    // What is made under an old name from now on is somebody else's.
+    network.addLink('flannel.1', [], { kind: vxlan });
+    await node.pass(120_000);
+    await node.stop();
+    await node.start();
+    expect(names()).toEqual(['eth0', 'flannel.1', 'flannel.3', 'flannel.7']);
   });
 
   test('stale routes of a former run go, those of peers stay in place', async () => {

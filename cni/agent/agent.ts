@@ -15,7 +15,7 @@ import type { KernelEvent } from './kernel/event.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { KernelListener } from './kernel/listener.ts';
 import { Membership } from './leases/membership.ts';
-import { readState, StateWriter, usableState } from './leases/state-file.ts';
+import { type AgentState, readState, StateWriter, usableState } from './leases/state-file.ts';
 import { dirtyParts, PARTS, type Part } from './loop/dirty.ts';
 import { Relaxer } from './loop/relaxer.ts';
 import { Repairs } from './loop/repairs.ts';
@@ -92,6 +92,8 @@ export class Agent {
       count: (kind) => this.metrics.repaired(kind),
       onPutOff: (waitMs) => this.#lookAgainIn(waitMs),
     });
+    const statePath = `${options.stateDir}/agent.json`;
+    const state = readState(statePath, options.node, log);
     this.#work = new NodeWork({
       kernel,
       clock,
@@ -100,6 +102,7 @@ export class Agent {
       netConf,
       backend: this.#backend,
       repairs: this.#repairs,
+      formerDevices: state.devices ?? [],
       lease: () => this.#membership.own,
       peers: () => (this.#membership.peersKnown ? this.#membership.peers.leases : undefined),
       mark: (...dirty) => this.#loop.mark(...dirty),
@@ -119,8 +122,6 @@ export class Agent {
       log,
       onEvent: (event) => this.#onEvent(event),
     });
-    const statePath = `${options.stateDir}/agent.json`;
-    const state = readState(statePath, options.node, log);
     this.#membership = new Membership({
       registry: parts.registry,
       clock,
@@ -135,7 +136,8 @@ export class Agent {
       known: usableState(state, netConf),
       onChange: (kind) => this.#membersChanged(kind),
     });
-    this.#state = new StateWriter(statePath, options.node, () => this.#membership.state, clock, log);
+    const content = (): AgentState => ({ ...this.#membership.state, devices: this.#work.network.ownDevices });
+    this.#state = new StateWriter(statePath, options.node, content, clock, log);
   }
 
   get ready(): boolean {
@@ -219,11 +221,12 @@ export class Agent {
     this.#relaxer.started();
   }
 
-  #synced({ durationMs, changes }: SyncResult): void {
+  #synced({ durationMs, changes, deviceTouched }: SyncResult): void {
     this.metrics.programmed(durationMs, changes);
     if (this.#eventAt !== undefined) this.metrics.lag(this.#parts.clock.monotonic() - this.#eventAt);
     this.#eventAt = undefined;
     this.#relaxer.worked(changes);
+    if (deviceTouched) this.#state.touch('change');
   }
 
   #membersChanged(kind: 'change' | 'renewal'): void {

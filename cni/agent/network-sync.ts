@@ -28,6 +28,8 @@ export interface NetworkSyncOptions {
   readonly backend: Backend;
   readonly repairs: Repairs;
   readonly options: AgentOptions;
+  /** Names of the devices that a former run had made or taken over. */
+  readonly formerDevices: readonly string[];
 }
 
 export interface NetworkInput {
@@ -46,6 +48,7 @@ export interface SyncResult {
 
 export class NetworkSync {
   readonly #options: NetworkSyncOptions;
+  #ownDevices: readonly string[];
   #deviceIndexes: ReadonlySet<number> = new Set();
   #skipped: readonly SkippedPeer[] = [];
   /** What was wanted when everything was last in order: the same again means that a difference is a repair. */
@@ -55,6 +58,12 @@ export class NetworkSync {
 
   constructor(options: NetworkSyncOptions) {
     this.#options = options;
+    this.#ownDevices = options.formerDevices;
+  }
+
+  /** Names of the devices that this run and former ones made or took over, as long as they may be there. */
+  get ownDevices(): readonly string[] {
+    return this.#ownDevices;
   }
 
   /** Indexes of the backend's devices, as last seen. */
@@ -83,11 +92,12 @@ export class NetworkSync {
     const start = clock.monotonic();
     const observed = kernel.readNetwork(backend.devices);
     const desired = this.#desiredFor(input, observed);
-    const planned = planNetwork(desired.network, observed);
+    const retired = this.#ownDevices.filter((name) => !backend.devices.includes(name));
+    const planned = planNetwork({ ...desired.network, retired }, observed);
     const changes = this.#settled && same(this.#settled, input) ? this.#allowed(planned) : planned;
     for (const change of changes) {
       if (change.kind === 'delete-device')
-        log.warn('device is replaced', { device: change.name, why: change.why });
+        log.warn('device is deleted', { device: change.name, why: change.why });
     }
     const failures = changes.length === 0 ? [] : kernel.apply(changes);
     const deviceTouched = changes.some((change) => objectOf(change) === 'device');
@@ -104,6 +114,8 @@ export class NetworkSync {
       });
     }
     this.#settled = input;
+    // From now on another one of a retired name is somebody else's.
+    this.#ownDevices = backend.devices;
     return { durationMs, changes: changes.length, deviceTouched };
   }
 

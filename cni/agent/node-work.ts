@@ -31,6 +31,8 @@ export interface NodeWorkOptions {
   readonly netConf: NetConf;
   readonly backend: Backend;
   readonly repairs: Repairs;
+  /** Names of the devices that a former run had made or taken over. */
+  readonly formerDevices: readonly string[];
   /** The node's lease; `undefined` while it has none. */
   readonly lease: () => NodeLease | undefined;
   /** The other nodes; `undefined` while nobody knows. */
@@ -57,11 +59,11 @@ export class NodeWork implements Disposable {
   readonly #done = new Set<Part>();
 
   constructor(work: NodeWorkOptions) {
-    const { kernel, clock, log, options, netConf, backend, repairs, mark } = work;
+    const { kernel, clock, log, options, netConf, backend, repairs, formerDevices, mark } = work;
     const families = { v4: netConf.ipv4 !== undefined, v6: netConf.ipv6 !== undefined };
     this.#options = work;
     this.#underlays = new UnderlayWatch({ kernel, log, options: options.underlay, families });
-    this.network = new NetworkSync({ kernel, clock, log, backend, repairs, options });
+    this.network = new NetworkSync({ kernel, clock, log, backend, repairs, options, formerDevices });
     this.rules = new OwnRules({
       nftables: kernel.nftables,
       log,

@@ -28,6 +28,8 @@ const LATER = 60_000;
 export interface AgentState {
   readonly own?: NodeLease;
   readonly peers: readonly KnownPeer[];
+  /** Names of the devices that the agent made or took over. */
+  readonly devices?: readonly string[];
 }
 
 /** Reads the file; a missing, damaged or foreign one gives an empty state. */
@@ -65,7 +67,7 @@ export function usableState(
 export function parseState(text: string, node: string): AgentState {
   const json: unknown = JSON.parse(text);
   if (typeof json !== 'object' || json === null) throw new Error('it is no object');
-  const { version, node: owner, written, own, peers } = json as Record<string, unknown>;
+  const { version, node: owner, written, own, peers, devices } = json as Record<string, unknown>;
   if (version !== VERSION) throw new Error(`it has version ${String(version)}, not ${VERSION}`);
   if (owner !== node) throw new Error(`it is of node ${String(owner)}`);
   const lease = leaseFromJson(own);
@@ -73,11 +75,12 @@ export function parseState(text: string, node: string): AgentState {
   return {
     ...(lease && { own: lease }),
     peers: Array.isArray(peers) ? peers.flatMap((peer) => parsePeer(peer, at) ?? []) : [],
+    ...(Array.isArray(devices) && { devices: devices.filter((name) => typeof name === 'string') }),
   };
 }
 
 /** The text of the file, with what is left of each lease now. */
-export function renderState(node: string, { own, peers }: AgentState, now: Instant): string {
+export function renderState(node: string, { own, peers, devices }: AgentState, now: Instant): string {
   return JSON.stringify({
     version: VERSION,
     node,
@@ -90,6 +93,7 @@ export function renderState(node: string, { own, peers }: AgentState, now: Insta
       ...(Number.isFinite(term.durationMs) && { leftMs: leftOf(term, now) }),
       ...(carried && { carried }),
     })),
+    ...(devices && { devices }),
   });
 }
 

@@ -60,6 +60,8 @@ export interface DesiredRoute {
 
 /** The desired content of the kernel. Everything else on the devices named here is stale. */
 export interface DesiredNetwork {
+  /** Names of VXLAN devices that the agent made under other settings: they go. */
+  readonly retired?: readonly string[];
   readonly devices: readonly DesiredDevice[];
   readonly neighbours: readonly DesiredNeighbour[];
   readonly fdb: readonly DesiredFdb[];

@@ -26,6 +26,13 @@ export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork):
   /** Those among them whose neighbours stay as well. */
   const settled = new Map<number, string>();
   const gone = new Set<number>();
+  for (const name of desired.retired ?? []) {
+    const link = linkNamed(observed, name);
+    // Whoever took that name for something else since keeps it.
+    if (link?.kind?.kind !== 'vxlan') continue;
+    gone.add(link.index);
+    devices.push({ kind: 'delete-device', name, why: 'it was made under other settings' });
+  }
   for (const device of desired.devices) {
     const link = linkNamed(observed, device.name);
     const obstacle = link && obstacleOf(device, link);
