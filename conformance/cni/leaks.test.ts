@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { writeFile } from '../../shared/sys/file.ts';
 import { lock } from '../../shared/sys/lock.ts';
 import { run } from '../testing/netns.ts';
-import { leaked, snapshot } from './leaks.ts';
+import { leaked, missing, snapshot } from './leaks.ts';
 import { enterWorld } from './world.ts';
 
 const world = enterWorld();
@@ -23,6 +23,34 @@ const plants: [string, () => unknown, RegExp][] = [
       writeFile('/var/lib/cni/networks/n/10.0.0.2', 'x');
     },
     /^address .*10\.0\.0\.2$/,
+  ],
+  [
+    'an address that stays on a link',
+    () => run('ip', 'address', 'add', '10.99.0.1/24', 'dev', 'lo'),
+    /^address of lo 10\.99\.0\.1\/24$/,
+  ],
+  [
+    'a route',
+    () => run('ip', 'route', 'add', '10.98.0.0/24', 'dev', 'lo', 'table', '77'),
+    /^route unicast 10\.98\.0\.0\/24 via - dev lo table 77$/,
+  ],
+  [
+    'an IPv6 route',
+    () => run('ip', 'route', 'add', 'fd00:98::/64', 'dev', 'lo'),
+    /^route unicast fd00:98::\/64 via - dev lo table main$/,
+  ],
+  [
+    'a neighbour',
+    () => {
+      run('ip', 'link', 'add', 'br0', 'type', 'bridge');
+      run('ip', 'neighbour', 'add', '10.0.0.9', 'lladdr', '02:00:00:00:00:09', 'dev', 'br0');
+    },
+    /^neighbour 10\.0\.0\.9 dev br0$/,
+  ],
+  [
+    'a forwarding entry',
+    () => run('bridge', 'fdb', 'add', '02:00:00:00:00:08', 'dev', 'vethdeadbeef'),
+    /^forwarding 02:00:00:00:00:08 dev vethdeadbeef vlan -$/,
   ],
   [
     'a lock file that nobody holds',
@@ -62,6 +90,18 @@ describe.skipIf(!world)('the leak check', () => {
     const found = leaked(before, snapshot());
     expect(found.filter((line) => expected.test(line))).toHaveLength(1);
     if (held && typeof held === 'object' && Symbol.dispose in held) (held as Disposable)[Symbol.dispose]();
+  });
+
+  test('sees what has gone', () => {
+    run('ip', 'link', 'add', 'br7', 'type', 'bridge');
+    run('ip', 'address', 'add', '10.97.0.1/24', 'dev', 'br7');
+    const before = snapshot();
+    run('ip', 'address', 'del', '10.97.0.1/24', 'dev', 'br7');
+    writeFile('/var/lib/cni/more', '');
+    expect(missing(before, snapshot())).toEqual([
+      'gone: address of br7 10.97.0.1/24',
+      'gone: route local 10.97.0.1 via - dev br7 table local',
+    ]);
   });
 
   test('lets host-local keep its own files', () => {
