@@ -6,7 +6,7 @@
 import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
 import type { Environment } from '../../protocol/environment.ts';
 import { environmentVariables } from '../../protocol/environment.ts';
-import { invalidConfig } from '../../protocol/error.ts';
+import { invalidConfig, tryAgainLater } from '../../protocol/error.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { AddRequest, CheckRequest, DelRequest, Request, StatusRequest } from '../../protocol/plugin.ts';
@@ -38,6 +38,17 @@ export function execPlugin(type: string): Delegate {
     },
     prepareGc(request) {
       return async (keep: Keep): Promise<void> => {
+        keep.addRunning();
+        if (keep.hasNameless) {
+          // It knows attachments by their parts only, and would remove one that is alive.
+          throw tryAgainLater(
+            `GC of plugin ${type} was left out: an attachment is kept whose name nobody tells`,
+            {
+              details:
+                'its interface could not be removed, or another call works on it: see the other errors',
+            },
+          );
+        }
         const attachments = keep.attachments.map(({ containerId, ifname }) => ({
           containerID: containerId,
           ifname,

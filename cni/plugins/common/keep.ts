@@ -60,7 +60,13 @@ export class Keep {
     return this.#containers.has(containerId);
   }
 
-  /** All that is kept: what a delegate is told is valid. */
+  /** True if something is kept that nobody tells the parts of, so that `attachments` is not all. */
+  get hasNameless(): boolean {
+    for (const hash of this.#hashes) if (!this.#attachments.has(hash)) return true;
+    return false;
+  }
+
+  /** All that is kept and whose parts are known: what a delegate is told is valid. See `hasNameless`. */
   get attachments(): readonly Attachment[] {
     return [...this.#attachments.values()];
   }
@@ -79,6 +85,8 @@ export class Keep {
     const held = tryLockAttachment(hash);
     if (!held) {
       this.addHash(hash);
+      // Its holder's file says whose it is.
+      this.addRunning();
       return undefined;
     }
     this.#addNoted();

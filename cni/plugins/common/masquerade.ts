@@ -52,7 +52,8 @@ export function removeMasquerade(key: AttachmentKey): Disposable | undefined {
   const nft = openIfSupported();
   if (!nft) return undefined;
   try {
-    deleteWhere(nft, (comment) => comment.startsWith(attachmentCommentPrefix(key)));
+    const prefix = attachmentCommentPrefix(key);
+    deleteWhere(nft, ({ comment }) => comment?.startsWith(prefix) ?? false);
     return nft;
   } catch (error) {
     nft[Symbol.dispose]();
@@ -77,14 +78,20 @@ function isBaseWhole(nft: Nftables): boolean {
   );
 }
 
-/** GC, first half: lists the network's rules. The function it returns removes those not to be kept by then. */
+/**
+ * GC, first half: lists the network's rules. The function it returns removes those not to be kept by then, by the
+ * handles that were seen: a comment may be cut, so that rules made since look the same.
+ */
 export function prepareGcMasquerade(network: string): (keep: Keep) => void {
-  const found = new Set<string>();
+  const found = new Map<string, RuleLabel[]>();
   {
     using nft = openIfSupported();
     if (!nft) return () => {};
     const prefix = networkCommentPrefix(network);
-    for (const { comment } of podRules(nft)) if (comment?.startsWith(prefix)) found.add(comment);
+    for (const rule of podRules(nft)) {
+      if (rule.comment?.startsWith(prefix))
+        found.set(rule.comment, [...(found.get(rule.comment) ?? []), rule]);
+    }
   }
   return (keep) => {
     if (found.size === 0) return;
@@ -93,26 +100,24 @@ export function prepareGcMasquerade(network: string): (keep: Keep) => void {
     );
     const kept = new Set(prefixes);
     using claims = new DisposableStack();
-    const stale = new Set(
-      [...found].filter((comment) => {
-        if (kept.has(comment.split(',', 1)[0] ?? '')) return false;
-        const key = readComment(network, comment);
-        // A comment that was cut does not say whose it is; then the list of what runs has to be enough.
-        const claim = key && keep.claim(key.containerId, key.ifname);
-        if (claim) claims.use(claim);
-        return key === undefined || claim !== undefined;
-      }),
-    );
+    const stale = new Set<bigint>();
+    for (const [comment, rules] of found) {
+      if (kept.has(comment.split(',', 1)[0] ?? '')) continue;
+      const key = readComment(network, comment);
+      // A comment that was cut does not say whose it is; then the list of what is kept has to be enough.
+      const claim = key && keep.claim(key.containerId, key.ifname);
+      if (claim) claims.use(claim);
+      if (key === undefined || claim) for (const { handle } of rules) stale.add(handle);
+    }
     using nft = KernelNftables.open();
-    deleteWhere(nft, (comment) => stale.has(comment));
+    deleteWhere(nft, ({ handle }) => stale.has(handle));
   };
 }
 
-function deleteWhere(nft: Nftables, matches: (comment: string) => boolean): void {
+function deleteWhere(nft: Nftables, matches: (rule: RuleLabel) => boolean): void {
   for (let attempt = 1; ; attempt++) {
-    const rules = podRules(nft).filter(({ comment }) => comment !== undefined && matches(comment));
     try {
-      nft.run(deletePodRules(rules));
+      nft.run(deletePodRules(podRules(nft).filter(matches)));
       return;
     } catch (error) {
       if (attempt === deleteAttempts || !isNotFound(error)) throw error;
