@@ -107,6 +107,8 @@ const FLANNEL_FLAGS: readonly FlagSpec[] = [
     default: '0',
     help: 'serve /healthz and /readyz here too; 0: no',
   },
+  { name: 'v', kind: 'integer', value: 'LEVEL', default: '0', help: 'from 4 on as --log-level=debug' },
+  { name: 'version', kind: 'boolean', help: 'print the version and exit' },
 ];
 
 /** Flags that flanneld does not have. */
@@ -181,12 +183,36 @@ const OWN_FLAGS: readonly FlagSpec[] = [
   },
 ];
 
+/** flanneld's log library takes these. They are accepted, since manifests and unit files have them, and do nothing. */
+export const IGNORED_FLAGS: readonly FlagSpec[] = [
+  { name: 'vmodule', kind: 'string', help: 'log level by source file' },
+  { name: 'logtostderr', kind: 'boolean', help: 'log to stderr (always so)' },
+  { name: 'alsologtostderr', kind: 'boolean', help: 'log to stderr as well as to files' },
+  { name: 'stderrthreshold', kind: 'string', help: 'level from which on to log to stderr' },
+  { name: 'log_dir', kind: 'string', help: 'directory of log files' },
+  { name: 'log_file', kind: 'string', help: 'log file' },
+  { name: 'log_file_max_size', kind: 'string', help: 'its size' },
+  { name: 'log_backtrace_at', kind: 'string', help: 'line of source to log the stack at' },
+  { name: 'log_link', kind: 'string', help: 'directory of links to log files' },
+  { name: 'logbuflevel', kind: 'string', help: 'level up to which log files are buffered' },
+  { name: 'one_output', kind: 'boolean', help: 'log each event to one file' },
+  { name: 'add_dir_header', kind: 'boolean', help: "source file's directory in log lines" },
+  { name: 'skip_headers', kind: 'boolean', help: 'no headers in log lines' },
+  { name: 'skip_log_headers', kind: 'boolean', help: 'no headers in log files' },
+];
+
 /** Every flag, in the order of the help. */
-export const AGENT_FLAGS: readonly FlagSpec[] = [...FLANNEL_FLAGS, ...OWN_FLAGS, ...UNBUILT_FLAGS];
+export const AGENT_FLAGS: readonly FlagSpec[] = [
+  ...FLANNEL_FLAGS,
+  ...OWN_FLAGS,
+  ...UNBUILT_FLAGS,
+  ...IGNORED_FLAGS,
+];
 
 /** Groups for the help text. */
 export const FLAG_GROUPS: readonly { readonly title: string; readonly flags: readonly FlagSpec[] }[] = [
   { title: "flanneld's flags", flags: FLANNEL_FLAGS },
   { title: 'Further flags', flags: OWN_FLAGS },
+  { title: 'Accepted and ignored', flags: IGNORED_FLAGS },
   { title: 'Accepted by name, not built yet (use the embedded store)', flags: UNBUILT_FLAGS },
 ];

@@ -93,6 +93,10 @@ describe('asked for what cannot be', () => {
     expect(code).toBe(2);
   });
 
+  test.each(['-version', '--version', '--version=true'])('%s prints it', async (flag) => {
+    expect(await ended(spawn([flag]))).toEqual([0, expect.stringMatching(/^underpod \d+\.\d+\.\d+\n$/)]);
+  });
+
   test('--help tells every flag', async () => {
     const [code, text] = await ended(spawn(['--help']));
     expect(code).toBe(0);
@@ -115,7 +119,7 @@ describe.skipIf(!available)('a running agent', () => {
 
   test('is ready, refuses a second one, answers status, and leaves all in place when killed or stopped', async () => {
     const environment = { FLANNELD_HEALTHZ_PORT: '9399', FLANNELD_IFACE: 'eth0' };
-    const first = spawn(flags, environment);
+    const first = spawn([...flags, '-v=1', '-logtostderr=true', '-stderrthreshold=0'], environment);
     await logged(first, 'ready peers=0');
     expect((await fetch('http://127.0.0.1:9320/readyz')).status).toBe(200);
     expect((await fetch('http://127.0.0.1:9399/readyz')).status).toBe(200);

@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs';
 import { version } from '../../package.json' with { type: 'json' };
 import { readConfigSection } from '../../shared/config/file.ts';
-import { formatFlags, parseArguments } from '../../shared/config/flags.ts';
+import { formatFlags, parseArguments, parseBoolean } from '../../shared/config/flags.ts';
 import { type NetConf, NetConfError, parseNetConf } from '../../shared/config/net-conf.ts';
 import { Settings } from '../../shared/config/settings.ts';
 import { UsageError } from '../../shared/config/usage-error.ts';
@@ -32,6 +32,10 @@ export async function main(args: string[]): Promise<number> {
       writeSync(1, usage());
       return 0;
     }
+    if (parseBoolean(parsed.values.get('version')?.at(-1) ?? 'false')) {
+      writeSync(1, `underpod ${version}\n`);
+      return 0;
+    }
     const [surplus] = parsed.rest;
     if (surplus !== undefined)
       throw new UsageError(`unexpected argument "${surplus}"; --help lists all flags`);
@@ -56,6 +60,8 @@ async function run(options: AgentOptions, netConf: NetConf): Promise<number> {
   log.info('starting', { version, node: options.node, backend: netConf.backend.type, store: options.store });
   if (netConf.unknownKeys.length > 0)
     log.warn('net-conf.json has keys that nobody reads', { keys: netConf.unknownKeys });
+  if (options.ignored.length > 0)
+    log.warn("flags of flanneld's log library do nothing here; see --log-level", { flags: options.ignored });
   const stop = new AbortController();
   using stack = new DisposableStack();
   const { registry } = stack.use(openRegistry(options, netConf, log.child('store')));

@@ -44,6 +44,27 @@ describe('options', () => {
     expect(merged.rules.fullyRandom).toBe(false);
   });
 
+  test("flanneld's log flags are taken in all of Go's forms; from level 4 on they mean debug", () => {
+    const go = ['-v=4', '-iface', 'eth0', '-ip-masq=false', '-logtostderr', '--alsologtostderr=T'];
+    const rest = ['-vmodule=a=5', '-stderrthreshold', 'INFO', '-log_dir=/x', '--log_backtrace_at=a:1'];
+    const read = options([...go, ...rest]);
+    expect(read.log.level).toBe('debug');
+    expect([read.underlay.interfaces, read.rules.ipMasq]).toEqual([['eth0'], false]);
+    const given = [
+      'alsologtostderr',
+      'log_backtrace_at',
+      'log_dir',
+      'logtostderr',
+      'stderrthreshold',
+      'vmodule',
+    ];
+    expect([...read.ignored].sort()).toEqual(given);
+    expect(options(['-v', '3'])).toMatchObject({ log: { level: 'info' }, ignored: [] });
+    expect(options([], { FLANNELD_V: '10' }).log.level).toBe('debug');
+    expect(options(['--v=5', '--log-level=warn']).log.level).toBe('warn');
+    expect(() => options(['-v=x'])).toThrow('whole number');
+  });
+
   test.each(UNBUILT_FLAGS.map((flag) => [flag.name]))(
     '--%s is known and answered with the way out',
     (name) => {

@@ -4,7 +4,7 @@ import type { Settings } from '../../shared/config/settings.ts';
 import { UsageError } from '../../shared/config/usage-error.ts';
 import { type Ip, parseIp } from '../../shared/ip/ip.ts';
 import type { Level, LogFormat } from '../../shared/log/format.ts';
-import { UNBUILT_FLAGS } from './flags.ts';
+import { IGNORED_FLAGS, UNBUILT_FLAGS } from './flags.ts';
 
 export interface AgentOptions {
   readonly node: string;
@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly healthz: Endpoint;
   readonly repair: boolean;
   readonly log: { readonly level: Level; readonly format: LogFormat };
+  /** Settings that were given and do nothing. */
+  readonly ignored: readonly string[];
 }
 
 export interface UnderlayOptions {
@@ -94,8 +96,15 @@ export function agentOptions(settings: Settings, node: string): AgentOptions {
     metrics: { address: settings.string('metrics-address'), port: port(settings, 'metrics-port') },
     healthz: { address: settings.string('healthz-ip'), port: port(settings, 'healthz-port') },
     repair: settings.boolean('repair'),
-    log: { level: settings.string('log-level') as Level, format: settings.string('log-format') as LogFormat },
+    log: { level: level(settings), format: settings.string('log-format') as LogFormat },
+    ignored: IGNORED_FLAGS.map(({ name }) => name).filter((name) => settings.source(name) !== 'default'),
   };
+}
+
+/** Level 4 is where Kubernetes' conventions for its log library put debugging. */
+function level(settings: Settings): Level {
+  if (settings.source('log-level') === 'default' && settings.integer('v') >= 4) return 'debug';
+  return settings.string('log-level') as Level;
 }
 
 function refuseUnbuilt(settings: Settings): void {
