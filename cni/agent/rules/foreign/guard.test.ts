@@ -217,6 +217,47 @@ END`);
     expect(guard.concerns(event('filter_INPUT'))).toBe(false);
   });
 
+  test.each([
+    ['iifname vmap { "lo" : accept, "eth0" : jump fromext }', true],
+    ['meta nfproto ipv4 oifname vmap { "eth0" : goto fromext, "eth1" : accept }', true],
+    ['iifname . oifname vmap { "eth1" . "eth2" : accept, "eth0" . "eth1" : drop }', true],
+    ['iif vmap { lo : drop }', true],
+    ['meta nfproto vmap { ipv4 : accept, ipv6 : jump fromext }', true],
+    ['iifname vmap @zones', true],
+    ['iifname vmap { "docker0" : drop, "lo" : accept, "eth0" : jump calm }', false],
+    ['ct state vmap { established : accept, invalid : drop }', false],
+    ['tcp dport vmap { 25 : drop }', false],
+    ['iifname . ip saddr vmap { "eth0" . 10.0.0.1 : drop }', 'told'],
+  ])('a map of verdicts: `%s` gets an accept before it: %s', async (rule, expected) => {
+    using kernel = LinuxKernel.open();
+    const lines: string[] = [];
+    const { guard, repairs } = guardOf(kernel, lines);
+    sh(`nft -f - <<'END'
+      table inet router {
+        map zones { type ifname : verdict; elements = { "eth0" : jump fromext } }
+        chain fromext { ct state established accept; drop; }
+        chain calm { ct state invalid drop; }
+        chain forward {
+          type filter hook forward priority filter; policy accept;
+          ct state established accept
+          ${rule}
+        }
+      }
+END`);
+    await guard.check(networks);
+    await guard.check(networks);
+    const shown = sh('nft list chain inet router forward').split('\n').slice(3).join('\n');
+    const accept = shown.indexOf('ip saddr 10.244.0.0/16 accept');
+    if (expected === true) {
+      expect(accept).toBeGreaterThan(shown.indexOf('ct state established accept'));
+      expect(accept).toBeLessThan(shown.indexOf('vmap'));
+    } else {
+      expect(accept).toBe(-1);
+    }
+    expect(lines.filter((line) => line.includes('not understood'))).toHaveLength(expected === 'told' ? 1 : 0);
+    expect(repairs).toEqual([]);
+  });
+
   test('a table that nft made under the name of iptables is treated as what it is', async () => {
     using kernel = LinuxKernel.open();
     const { guard } = guardOf(kernel);

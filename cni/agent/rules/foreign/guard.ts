@@ -8,6 +8,7 @@ import type { Cidr } from '../../../../shared/ip/cidr.ts';
 import type { Logger } from '../../../../shared/log/logger.ts';
 import { NftError } from '../../../../shared/nftables/error.ts';
 import type { Chain } from '../../../../shared/nftables/model/chain.ts';
+import type { Element } from '../../../../shared/nftables/model/element.ts';
 import type { Table } from '../../../../shared/nftables/model/table.ts';
 import type { KernelEvent } from '../../kernel/event.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
@@ -22,13 +23,8 @@ import {
   restore,
 } from './iptables.ts';
 import { isOwnChainRight, OWN_CHAIN, planIptables } from './iptables-text.ts';
-import {
-  asFilterChain,
-  isForwardChain,
-  isOwnNftChainRight,
-  type NftFilterRule,
-  planNftChain,
-} from './nft-chain.ts';
+import { asFilterChain, isForwardChain, isOwnNftChainRight, planNftChain } from './nft-chain.ts';
+import type { NftFilterRule } from './nft-rule.ts';
 
 export interface GuardOptions {
   readonly kernel: Kernel;
@@ -111,7 +107,7 @@ export class ForwardGuard {
     };
     const read = (name: string): FilterChain<NftFilterRule> | undefined => {
       const found = chains.find((candidate) => candidate.name === name);
-      return found && asFilterChain(found, nftables.listRules(table, name));
+      return found && this.#readChain(table, found);
     };
     const family = this.#iptablesFamily(table, chain);
     const programs = family && (await this.#find('nft', family));
@@ -124,7 +120,7 @@ export class ForwardGuard {
       return;
     }
     if (table.name === 'firewalld' && this.#trusted !== undefined && this.#trusted === table.handle) return;
-    const filter = asFilterChain(chain, nftables.listRules(table, chain.name));
+    const filter = this.#readChain(table, chain);
     const placement = placeAccept(filter, read);
     watch(placement.lookedAt);
     const transaction = planNftChain(chain, filter, placement, networks);
@@ -139,6 +135,20 @@ export class ForwardGuard {
       this.#trusted = table.handle;
     }
     this.#placedAt(place);
+  }
+
+  #readChain(table: Table, chain: Chain): FilterChain<NftFilterRule> {
+    const { nftables } = this.#options.kernel;
+    const elements = (name: string): readonly Element[] | undefined => {
+      const map = nftables.listSets(table).find((candidate) => candidate.name === name);
+      return map && nftables.listElements(map);
+    };
+    return asFilterChain(chain, nftables.listRules(table, chain.name), elements, () =>
+      this.#tellOnce(
+        `chain ${chain.name} of table ${table.family} ${table.name} has a rule that decides by a map of interfaces ` +
+          'and more, which is not understood: if it drops what pods send, accept that before it',
+      ),
+    );
   }
 
   /** The family of a chain that the iptables programs made; `undefined` for one that nft made under that name. */
