@@ -3,8 +3,8 @@
  * takes away, and both leave the same on the disk and in the kernel.
  */
 
-import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { afterEach, describe, expect, test } from 'vitest';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Container, Json } from './testing/node.ts';
 import { goPlugins, ipJson, list, nothing, read, run, TestNode } from './testing/node.ts';
 
@@ -166,6 +166,92 @@ describe.skipIf(!node || !go)('bridge with host-local', () => {
     expect(node.masqueradeRules()).toHaveLength(2);
     await ours('DEL', bridge, valid);
     expect([node.addresses('net'), node.masqueradeRules()]).toEqual([[], []]);
+  });
+});
+
+/** iptables' tables nat, without what programs print around rules. */
+function iptablesRules(kind: 'nft' | 'legacy'): string[] {
+  const lines: string[] = [];
+  for (const family of ['iptables', 'ip6tables']) {
+    lines.push(...run(`${family}-${kind}-save`, '-t', 'nat').split('\n'));
+  }
+  return lines.filter((line) => /^-A|^:CNI-/.test(line));
+}
+
+/** Which of the two "iptables" is, for upstream's plugin, goes by PATH. */
+function withIptables(kind: 'nft' | 'legacy'): void {
+  mkdirSync('/run/iptables', { recursive: true });
+  for (const family of ['iptables', 'ip6tables']) {
+    rmSync(`/run/iptables/${family}`, { force: true });
+    symlinkSync(`/usr/sbin/xtables-${kind}-multi`, `/run/iptables/${family}`);
+  }
+}
+
+/** True where programs and kernel have that kind of iptables; else the reason is printed. */
+function hasIptables(kind: 'nft' | 'legacy'): boolean {
+  try {
+    run(`ip6tables-${kind}`, '-t', 'nat', '-S');
+    return true;
+  } catch (error) {
+    process.stderr.write(`skipped: upstream's rules in iptables-${kind}: ${String(error)}\n`);
+    return false;
+  }
+}
+
+const kinds = node ? (['nft', 'legacy'] as const).filter(hasIptables) : [];
+
+describe.skipIf(!node || !go || kinds.length === 0)('rules that upstream made in iptables', () => {
+  const { ipMasqBackend: _, ...preferring } = bridge;
+  const path = process.env['PATH'];
+  beforeEach(() => {
+    process.env['PATH'] = `/run/iptables:${path}`;
+  });
+  afterEach(() => {
+    process.env['PATH'] = path;
+    for (const program of kinds.includes('legacy') ? ['iptables-legacy', 'ip6tables-legacy'] : []) {
+      run(program, '-t', 'nat', '-F');
+      run(program, '-t', 'nat', '-X');
+    }
+  });
+
+  test.each(kinds)('go with the pod, by DEL: %s', async (kind) => {
+    withIptables(kind);
+    const [one, two] = [node.container(), node.container()];
+    await theirs('ADD', preferring, one);
+    await theirs('ADD', preferring, two);
+    expect(iptablesRules(kind)).toHaveLength(16);
+    await ours('DEL', preferring, one);
+    const left = iptablesRules(kind);
+    expect(left).toHaveLength(8);
+    expect(left.filter((line) => line.startsWith('-A POSTROUTING'))).toEqual([
+      expect.stringContaining(two.id),
+      expect.stringContaining(two.id),
+    ]);
+    await ours('DEL', preferring, two);
+    expect(iptablesRules(kind)).toEqual([]);
+    expect(node.leftovers('net')).toEqual(nothing);
+  });
+
+  test.each(kinds)('go with what is not valid, by GC: %s', async (kind) => {
+    withIptables(kind);
+    const [stale, valid, foreign] = [node.container(), node.container(), node.container()];
+    await theirs('ADD', preferring, stale);
+    await theirs('ADD', preferring, valid);
+    await theirs('ADD', { ...preferring, name: 'foreign' }, foreign);
+    node.removeNetns(stale);
+    const before = iptablesRules(kind);
+    await node.ok('GC', {
+      ...preferring,
+      cniVersion: '1.1.0',
+      'cni.dev/valid-attachments': [{ containerID: valid.id, ifname: 'eth0' }],
+    });
+    const after = iptablesRules(kind);
+    expect(after).toHaveLength(16);
+    expect(before).toEqual(expect.arrayContaining(after));
+    expect(after.join('\n')).not.toContain(stale.id);
+    await ours('DEL', preferring, valid);
+    await ours('DEL', { ...preferring, name: 'foreign' }, foreign);
+    expect(iptablesRules(kind)).toEqual([]);
   });
 });
 

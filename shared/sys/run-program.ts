@@ -8,6 +8,7 @@ export interface Run {
   /** What is run, in the words of error messages: `plugin x (ADD)`. */
   readonly what: string;
   readonly file: string;
+  readonly args?: readonly string[];
   /** Variables beside our own; `undefined` keeps one of ours from the program. */
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly stdin: Uint8Array;
@@ -94,9 +95,9 @@ async function tryRun(run: Run): Promise<Output | 'busy'> {
 
 type Child = Bun.Subprocess<Uint8Array, 'pipe', 'pipe'>;
 
-function start({ what, file, variables, stdin, signal }: Run): Child | 'busy' {
+function start({ what, file, args = [], variables, stdin, signal }: Run): Child | 'busy' {
   try {
-    return Bun.spawn([file], {
+    return Bun.spawn([file, ...args], {
       env: environment(variables),
       stdin,
       stdout: 'pipe',

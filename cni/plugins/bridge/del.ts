@@ -1,6 +1,7 @@
 import { formatMac } from '../../../shared/ip/mac.ts';
 import { NETLINK } from '../../../shared/netlink/codec/message.ts';
 import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
+import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { DelRequest } from '../../protocol/plugin.ts';
 import type { Interface } from '../../protocol/result.ts';
@@ -20,13 +21,13 @@ import { readBridgeName, readIpMasq } from './config.ts';
 export async function delBridge(request: DelRequest): Promise<void> {
   const { conf, env } = request;
   const errors = collectErrors('DEL');
-  let rules: Disposable | undefined;
+  let rules: (Nftables & Disposable) | undefined;
   try {
     if (readIpMasq(conf)) {
       const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
-      rules = await errors.tryAsync(async () =>
-        (await import('../common/masquerade.ts')).removeMasquerade(key),
-      );
+      const masquerade = await import('../common/masquerade.ts');
+      rules = errors.try(() => masquerade.removeMasquerade(key));
+      await errors.tryAsync(() => masquerade.removeIptablesMasquerade(rules, key));
     }
     deleteInterface(request);
     const type = conf.ipam?.type ?? '';

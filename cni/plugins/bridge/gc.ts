@@ -24,10 +24,16 @@ export async function prepareGcBridge(request: GcRequest): Promise<(keep: Keep) 
   const removeRules = await errors.tryAsync(async () =>
     readIpMasq(conf) ? (await import('../common/masquerade.ts')).prepareGcMasquerade(conf.name) : undefined,
   );
+  const removeIptables = await errors.tryAsync(async () =>
+    readIpMasq(conf)
+      ? (await import('../common/masquerade.ts')).prepareGcIptablesMasquerade(conf.name)
+      : undefined,
+  );
   const veths = errors.try(() => ownVeths(conf.name)) ?? [];
   return async (keep) => {
     removeVeths(conf.name, veths, keep, errors);
     errors.try(() => removeRules?.(keep));
+    await errors.tryAsync(() => removeIptables?.(keep));
     // Whoever has an interface now has been added since, or could not be removed: its addresses are in use.
     errors.try(() => keepAttached(conf.name, keep));
     await errors.tryAsync(() => removeAddresses?.(keep));

@@ -114,8 +114,13 @@ export function deletePodRules(rules: readonly RuleLabel[]): Transaction {
   return transaction;
 }
 
+/** Hex digits of a text's SHA-512, which upstream makes its names of. */
+export function sha512(text: string): string {
+  return Bun.CryptoHasher.hash('sha512', text, 'hex');
+}
+
 function shortHash(text: string): string {
-  return Bun.CryptoHasher.hash('sha512', text, 'hex').slice(0, hashDigits);
+  return sha512(text).slice(0, hashDigits);
 }
 
 function cutBytes(text: string, limit: number): string {

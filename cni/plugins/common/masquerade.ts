@@ -7,6 +7,7 @@ import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import type { AttachmentKey } from './attachment.ts';
+import { isInNft, legacyNatFamilies } from './iptables-leftovers.ts';
 import type { Keep } from './keep.ts';
 import {
   addBaseAndPodRules,
@@ -43,12 +44,12 @@ export function addMasquerade(key: AttachmentKey, addresses: readonly Cidr[]): v
 }
 
 /**
- * Removes the attachment's rules, ours or upstream's; none is fine.
+ * Removes the attachment's rules, ours or upstream's; none is fine. Those that upstream has in iptables are left.
  *
- * @returns what is to be disposed of last: until the kernel has freed the rules that wait is long, and the removal of
+ * @returns what is to be disposed of last, undefined where the kernel has no nftables: until the kernel has freed the rules that wait is long, and the removal of
  * the interface makes it pass
  */
-export function removeMasquerade(key: AttachmentKey): Disposable | undefined {
+export function removeMasquerade(key: AttachmentKey): (Nftables & Disposable) | undefined {
   const nft = openIfSupported();
   if (!nft) return undefined;
   try {
@@ -59,6 +60,24 @@ export function removeMasquerade(key: AttachmentKey): Disposable | undefined {
     nft[Symbol.dispose]();
     throw error;
   }
+}
+
+/**
+ * Removes the rules that upstream's plugin made in iptables before the node changed over; none is fine, and costs two
+ * questions to the kernel and two looks into /proc.
+ *
+ * @param nft of `removeMasquerade`
+ */
+export async function removeIptablesMasquerade(
+  nft: Nftables | undefined,
+  { network, containerId }: AttachmentKey,
+): Promise<void> {
+  const inNft = nft !== undefined && isInNft(nft, network, containerId);
+  const families = legacyNatFamilies();
+  if (!inNft && families.length === 0) return;
+  const { removeFromLegacy, removeFromNft } = await import('./iptables-masquerade.ts');
+  if (inNft) removeFromNft(nft, network, containerId);
+  await removeFromLegacy(families, network, containerId);
 }
 
 /** Undefined where the kernel has no nftables, and so no rules either. */
@@ -111,6 +130,17 @@ export function prepareGcMasquerade(network: string): (keep: Keep) => void {
     }
     using nft = KernelNftables.open();
     deleteWhere(nft, ({ handle }) => stale.has(handle));
+  };
+}
+
+/** As prepareGcMasquerade, for the rules of upstream's plugin in iptables: of containers of which nothing is kept. */
+export async function prepareGcIptablesMasquerade(network: string): Promise<(keep: Keep) => Promise<void>> {
+  const { prepareGcIptables } = await import('./iptables-masquerade.ts');
+  using listed = openIfSupported();
+  const remove = await prepareGcIptables(listed, network);
+  return async (keep) => {
+    using nft = openIfSupported();
+    await remove(nft, keep);
   };
 }
 
