@@ -27,7 +27,9 @@ export async function delBridge(request: DelRequest): Promise<void> {
       const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
       const masquerade = await import('../common/masquerade.ts');
       rules = errors.try(() => masquerade.removeMasquerade(key));
-      await errors.tryAsync(() => masquerade.removeIptablesMasquerade(rules, key));
+      const addresses = (conf.prevResult?.ips ?? []).map(({ address }) => address);
+      const removal = errors.try(() => masquerade.removeIptablesMasquerade(rules, key, addresses));
+      if (removal) await errors.tryAsync(() => removal);
     }
     deleteInterface(request);
     const type = conf.ipam?.type ?? '';

@@ -7,14 +7,25 @@ import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { readStart } from '../../../shared/sys/file.ts';
 import { sha512 } from './masquerade-rules.ts';
 
-/** Where iptables-nft keeps its table nat. */
-export const natTables: readonly { readonly family: 'ip' | 'ip6'; readonly name: string }[] = [
-  { family: 'ip', name: 'nat' },
-  { family: 'ip6', name: 'nat' },
+/** An address family as nft and iptables call it. */
+export interface IptablesFamily {
+  readonly ip: 4 | 6;
+  readonly nft: 'ip' | 'ip6';
+  readonly program: 'iptables' | 'ip6tables';
+}
+
+export const iptablesFamilies: readonly IptablesFamily[] = [
+  { ip: 4, nft: 'ip', program: 'iptables' },
+  { ip: 6, nft: 'ip6', program: 'ip6tables' },
 ];
 
-/** What the programs of a family are called. */
-export type LegacyFamily = 'iptables' | 'ip6tables';
+/** Where something may be left. */
+export interface Leftovers {
+  /** The container's chain is in iptables-nft. */
+  readonly inNft: readonly IptablesFamily[];
+  /** Legacy iptables has a table nat in this namespace; what is in it only its programs tell. */
+  readonly inLegacy: readonly IptablesFamily[];
+}
 
 /** XT_EXTENSION_MAXNAMELEN − 1 of linux/netfilter/x_tables.h: what upstream fills a chain's name up to. */
 const chainLength = 28;
@@ -24,20 +35,27 @@ export function iptablesChain(network: string, containerId: string): string {
   return `CNI-${sha512(network + containerId)}`.slice(0, chainLength);
 }
 
-/** Whether iptables-nft has rules of the container: its chain is never without. */
-export function isInNft(nft: Nftables, network: string, containerId: string): boolean {
+/** Looks for what may be left of a container, in the families given; undefined where there is surely nothing. */
+export function findLeftovers(
+  nft: Nftables | undefined,
+  network: string,
+  containerId: string,
+  families: readonly IptablesFamily[],
+): Leftovers | undefined {
   const chain = iptablesChain(network, containerId);
-  return natTables.some((table) => nft.listRuleLabels(table, chain).length > 0);
+  const inNft: IptablesFamily[] = [];
+  const inLegacy: IptablesFamily[] = [];
+  for (const family of families) {
+    // The chain is never without rules.
+    if (nft && nft.listRuleLabels({ family: family.nft, name: 'nat' }, chain).length > 0) inNft.push(family);
+    if (hasLegacyNat(family)) inLegacy.push(family);
+  }
+  return inNft.length + inLegacy.length > 0 ? { inNft, inLegacy } : undefined;
 }
 
-/** The families whose legacy table nat is in use in this namespace; none where the kernel has no legacy iptables. */
-export function legacyNatFamilies(): readonly LegacyFamily[] {
-  return (['iptables', 'ip6tables'] as const).filter((family) => {
-    const names = new Uint8Array(256);
-    const length = readStart(
-      `/proc/thread-self/net/${family === 'iptables' ? 'ip' : 'ip6'}_tables_names`,
-      names,
-    );
-    return length > 0 && new TextDecoder().decode(names.subarray(0, length)).split('\n').includes('nat');
-  });
+/** Whether legacy iptables has a table nat in this namespace; never so where the kernel has none. */
+export function hasLegacyNat(family: IptablesFamily): boolean {
+  const names = new Uint8Array(256);
+  const length = readStart(`/proc/thread-self/net/${family.nft}_tables_names`, names);
+  return length > 0 && new TextDecoder().decode(names.subarray(0, length)).split('\n').includes('nat');
 }

@@ -13,7 +13,8 @@ import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
 import { ioFailure } from '../../protocol/error.ts';
-import { iptablesChain, type LegacyFamily, legacyNatFamilies, natTables } from './iptables-leftovers.ts';
+import type { IptablesFamily, Leftovers } from './iptables-leftovers.ts';
+import { hasLegacyNat, iptablesChain, iptablesFamilies } from './iptables-leftovers.ts';
 import type { Keep } from './keep.ts';
 
 /** A jump from POSTROUTING to a container's chain. */
@@ -37,20 +38,17 @@ const attempts = 3;
 /** Where iptables' programs are, whatever PATH the runtime gave us. */
 const programDirectories = ['/usr/sbin', '/sbin', '/usr/bin', '/bin', '/usr/local/sbin'];
 
-/** Removes a container's rules and chain, of both families, from where iptables-nft keeps them. */
-export function removeFromNft(nft: Nftables, network: string, containerId: string): void {
-  const chain = iptablesChain(network, containerId);
-  for (const table of natTables) removeNftJumps(nft, table.family, (jump) => jump.chain === chain, chain);
-}
-
-/** Removes a container's rules and chain from legacy iptables. */
-export async function removeFromLegacy(
-  families: readonly LegacyFamily[],
+/** Removes a container's rules and chain from where they may be. */
+export async function removeLeftovers(
+  nft: Nftables | undefined,
   network: string,
   containerId: string,
+  { inNft, inLegacy }: Leftovers,
 ): Promise<void> {
   const chain = iptablesChain(network, containerId);
-  for (const family of families) await removeLegacyJumps(family, (jump) => jump.chain === chain, chain);
+  const isStale: IsStale = (jump) => jump.chain === chain;
+  if (nft) for (const family of inNft) removeNftJumps(nft, family, isStale, chain);
+  for (const family of inLegacy) await removeLegacyJumps(family, isStale, chain);
 }
 
 /**
@@ -66,33 +64,33 @@ export async function prepareGcIptables(
     if (jump.network === network) found.add(jump.chain);
     return false;
   };
-  const families = legacyNatFamilies();
-  if (nft) for (const { family } of natTables) removeNftJumps(nft, family, note);
-  for (const family of families) await removeLegacyJumps(family, note);
+  const legacy = iptablesFamilies.filter(hasLegacyNat);
+  if (nft) for (const family of iptablesFamilies) removeNftJumps(nft, family, note);
+  for (const family of legacy) await removeLegacyJumps(family, note);
   return async (kernel, keep) => {
     if (found.size === 0) return;
     const isStale: IsStale = (jump) => found.has(jump.chain) && !keep.hasContainer(jump.containerId);
-    if (kernel) for (const { family } of natTables) removeNftJumps(kernel, family, isStale);
-    for (const family of families) await removeLegacyJumps(family, isStale);
+    if (kernel) for (const family of iptablesFamilies) removeNftJumps(kernel, family, isStale);
+    for (const family of legacy) await removeLegacyJumps(family, isStale);
   };
 }
 
 /** @param chain one to remove even where nothing jumps to it */
-function removeNftJumps(nft: Nftables, family: 'ip' | 'ip6', isStale: IsStale, chain?: string): void {
-  const table = { family, name: 'nat' };
+function removeNftJumps(nft: Nftables, family: IptablesFamily, isStale: IsStale, chain?: string): void {
+  const table = { family: family.nft, name: 'nat' };
   for (let attempt = 1; ; attempt++) {
     const chains = new Set<string>();
     const transaction = new Transaction();
     for (const rule of nft.listRules(table, 'POSTROUTING')) {
       const jump = jumpOf(rule);
       if (jump === undefined || rule.handle === undefined || !isStale(jump)) continue;
-      transaction.deleteRule({ family, table: 'nat', chain: 'POSTROUTING', handle: rule.handle });
+      transaction.deleteRule({ family: family.nft, table: 'nat', chain: 'POSTROUTING', handle: rule.handle });
       chains.add(jump.chain);
     }
     if (chain !== undefined && nft.listRuleLabels(table, chain).length > 0) chains.add(chain);
     if (chains.size === 0) return;
     for (const name of chains) {
-      const ref = { family, table: 'nat', name };
+      const ref = { family: family.nft, table: 'nat', name };
       transaction.flushChain(ref).deleteChain(ref);
     }
     try {
@@ -126,7 +124,7 @@ function readJump(chain: string, text: string): Jump | undefined {
 }
 
 /** One list, and where there is something to remove one transaction (iptables-restore), as `removeNftJumps`. */
-async function removeLegacyJumps(family: LegacyFamily, isStale: IsStale, chain?: string): Promise<void> {
+async function removeLegacyJumps(family: IptablesFamily, isStale: IsStale, chain?: string): Promise<void> {
   const saved = await runLegacy(family, 'save', ['-t', 'nat'], '');
   // Without the programs nobody can look.
   if (saved === undefined) return;
@@ -149,15 +147,15 @@ async function removeLegacyJumps(family: LegacyFamily, isStale: IsStale, chain?:
 
 /** What `iptables-legacy-<verb>` prints; undefined where there is none. */
 async function runLegacy(
-  family: LegacyFamily,
+  family: IptablesFamily,
   verb: 'save' | 'restore',
   args: readonly string[],
   input: string,
 ): Promise<string | undefined> {
   // Before 1.8 there was but one kind, without a suffix.
   const file =
-    findProgram(`${family}-legacy-${verb}`, programDirectories) ??
-    findProgram(`${family}-${verb}`, programDirectories);
+    findProgram(`${family.program}-legacy-${verb}`, programDirectories) ??
+    findProgram(`${family.program}-${verb}`, programDirectories);
   if (file === undefined) return undefined;
   const { stdout, stderr, exitCode } = await runProgram({
     what: file,

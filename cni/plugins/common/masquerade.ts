@@ -7,7 +7,8 @@ import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import type { AttachmentKey } from './attachment.ts';
-import { isInNft, legacyNatFamilies } from './iptables-leftovers.ts';
+import type { Leftovers } from './iptables-leftovers.ts';
+import { findLeftovers, iptablesFamilies } from './iptables-leftovers.ts';
 import type { Keep } from './keep.ts';
 import {
   addBaseAndPodRules,
@@ -63,21 +64,33 @@ export function removeMasquerade(key: AttachmentKey): (Nftables & Disposable) | 
 }
 
 /**
- * Removes the rules that upstream's plugin made in iptables before the node changed over; none is fine, and costs two
- * questions to the kernel and two looks into /proc.
+ * Removes the rules that upstream's plugin made in iptables before the node changed over. None is fine, and costs two
+ * system calls and a question to the kernel for each family.
  *
  * @param nft of `removeMasquerade`
+ * @param addresses the attachment's, where they are known: other families are not looked at
+ * @returns undefined where there was nothing to wait for
  */
-export async function removeIptablesMasquerade(
+export function removeIptablesMasquerade(
   nft: Nftables | undefined,
   { network, containerId }: AttachmentKey,
+  addresses: readonly Cidr[],
+): Promise<void> | undefined {
+  const families = iptablesFamilies.filter(
+    (family) => addresses.length === 0 || addresses.some(({ ip }) => ip.family === family.ip),
+  );
+  const left = findLeftovers(nft, network, containerId, families);
+  return left && removeFound(nft, network, containerId, left);
+}
+
+async function removeFound(
+  nft: Nftables | undefined,
+  network: string,
+  containerId: string,
+  left: Leftovers,
 ): Promise<void> {
-  const inNft = nft !== undefined && isInNft(nft, network, containerId);
-  const families = legacyNatFamilies();
-  if (!inNft && families.length === 0) return;
-  const { removeFromLegacy, removeFromNft } = await import('./iptables-masquerade.ts');
-  if (inNft) removeFromNft(nft, network, containerId);
-  await removeFromLegacy(families, network, containerId);
+  const { removeLeftovers } = await import('./iptables-masquerade.ts');
+  await removeLeftovers(nft, network, containerId, left);
 }
 
 /** Undefined where the kernel has no nftables, and so no rules either. */
