@@ -17,6 +17,7 @@ import { KernelListener } from './kernel/listener.ts';
 import { Membership } from './leases/membership.ts';
 import { type AgentState, readState, StateWriter, usableState } from './leases/state-file.ts';
 import { dirtyParts, PARTS, type Part } from './loop/dirty.ts';
+import { Lag } from './loop/lag.ts';
 import { Relaxer } from './loop/relaxer.ts';
 import { Repairs } from './loop/repairs.ts';
 import { Timers } from './loop/timers.ts';
@@ -64,8 +65,7 @@ export class Agent {
   readonly #membership: Membership;
   readonly #state: StateWriter;
   #ready = false;
-  /** When the first event that is not dealt with yet arrived (monotonic ms). */
-  #eventAt: number | undefined;
+  readonly #lag = new Lag<Part>();
   #putOff: { readonly timer: Timer; readonly at: number } | undefined;
 
   /** @throws NetConfError for a backend that is not built or wrong options of it */
@@ -115,6 +115,7 @@ export class Agent {
       log,
       parts: this.#work.parts,
       onError: (part) => this.metrics.failed(part),
+      onDone: (part, startedAt) => this.#dealtWith(part, startedAt),
     });
     this.#listener = new KernelListener({
       kernel,
@@ -206,7 +207,7 @@ export class Agent {
     });
     if (!settings.forward) return;
     this.#timers.every(CANARY, () => {
-      if (this.#work.isDone('forward') && guard.legacyChanged()) this.#loop.mark('forward');
+      if (this.#work.isDone('forward') && guard.legacyChanged()) this.#happened(['forward'], CANARY);
     });
   }
 
@@ -223,8 +224,6 @@ export class Agent {
 
   #synced({ durationMs, changes, deviceTouched }: SyncResult): void {
     this.metrics.programmed(durationMs, changes);
-    if (this.#eventAt !== undefined) this.metrics.lag(this.#parts.clock.monotonic() - this.#eventAt);
-    this.#eventAt = undefined;
     this.#relaxer.worked(changes);
     if (deviceTouched) this.#state.touch('change');
   }
@@ -232,16 +231,25 @@ export class Agent {
   #membersChanged(kind: 'change' | 'renewal'): void {
     this.#state.touch(kind);
     if (kind === 'renewal') return;
-    this.#eventAt ??= this.#parts.clock.monotonic();
-    this.#loop.mark('network', 'rules', 'subnet-file');
+    this.#happened(['network', 'rules', 'subnet-file']);
   }
 
   #onEvent(event: KernelEvent): void {
     if (event.kind === 'overrun') this.metrics.overrun();
     const parts = dirtyParts(event, this.#work.interests);
     if (parts.length === 0) return;
-    if (parts.includes('network')) this.#eventAt ??= this.#parts.clock.monotonic();
+    this.#happened(parts);
+  }
+
+  /** @param ago how many milliseconds ago at the most */
+  #happened(parts: readonly Part[], ago = 0): void {
+    this.#lag.event(parts, this.#parts.clock.monotonic() - ago);
     this.#loop.mark(...parts);
+  }
+
+  #dealtWith(part: Part, startedAt: number): void {
+    const lag = this.#lag.done(part, startedAt, this.#parts.clock.monotonic());
+    if (lag !== undefined) this.metrics.lag(lag);
   }
 
   /** A repair was put off: one look at everything when the first of them is due. */

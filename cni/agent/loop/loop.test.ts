@@ -5,6 +5,7 @@ import { FakeClock } from '../fake-clock.ts';
 import type { KernelEvent } from '../kernel/event.ts';
 import { OWN_TABLE } from '../rules/own-table.ts';
 import { dirtyParts, type Interests } from './dirty.ts';
+import { Lag } from './lag.ts';
 import { Relaxer } from './relaxer.ts';
 import { RepairLimiter } from './repair-limiter.ts';
 import { Timers } from './timers.ts';
@@ -20,6 +21,21 @@ function setUp(parts: Record<'a' | 'b', () => void | Promise<void>>): {
   const log = createLogger('t', { sink: (line) => lines.push(line) });
   return { clock, lines, loop: new WorkLoop({ clock, log, parts }) };
 }
+
+describe('lag', () => {
+  test('is that of the oldest event; what comes during a run waits for the next', () => {
+    const lag = new Lag<'a' | 'b'>();
+    expect(lag.done('a', 0, 10)).toBeUndefined();
+    lag.event(['a', 'b'], 20);
+    lag.event(['a'], 30);
+    expect(lag.done('a', 40, 50)).toBe(30);
+    expect(lag.done('a', 60, 70)).toBeUndefined();
+    lag.event(['a', 'b'], 85);
+    expect(lag.done('a', 80, 90)).toBeUndefined();
+    expect(lag.done('b', 80, 90)).toBe(70);
+    expect([lag.done('a', 100, 110), lag.done('b', 100, 110)]).toEqual([25, 25]);
+  });
+});
 
 describe('the work loop', () => {
   test('does a part once for a burst of marks, parts in their order, one run at a time', async () => {

@@ -21,6 +21,8 @@ export interface WorkLoopOptions<Part extends string> {
   /** In the order in which dirty parts are worked on. */
   readonly parts: Readonly<Record<Part, () => void | Promise<void>>>;
   readonly onError?: (part: Part, error: unknown) => void;
+  /** @param startedAt when the run began (monotonic ms) */
+  readonly onDone?: (part: Part, startedAt: number) => void;
 }
 
 export class WorkLoop<Part extends string> implements Disposable {
@@ -87,10 +89,12 @@ export class WorkLoop<Part extends string> implements Disposable {
   async #work(part: Part): Promise<void> {
     const before = this.#failures.get(part);
     before?.retry?.cancel();
+    const startedAt = this.#options.clock.monotonic();
     try {
       await this.#options.parts[part]();
       this.#failures.delete(part);
       if (before) this.#options.log.info('works again', { part });
+      this.#options.onDone?.(part, startedAt);
     } catch (error) {
       this.#options.onError?.(part, error);
       const count = (before?.count ?? 0) + 1;
