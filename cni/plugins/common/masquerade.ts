@@ -103,6 +103,11 @@ function openIfSupported(): KernelNftables | undefined {
   }
 }
 
+/**
+ * By the number of rules alone. To look at what they say, that the last one leads to the pods' rules above all, means
+ * decoding them, which costs a fresh process 1.5 ms of every ADD. Only upstream's plugin and ours write this chain, and
+ * both write it as a whole.
+ */
 function isBaseWhole(nft: Nftables): boolean {
   return (
     nft.listRuleLabels({ family: podChain.family, name: podChain.table }, postrouting.name).length ===

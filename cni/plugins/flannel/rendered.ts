@@ -56,12 +56,21 @@ export class RenderedConfigs {
     const path = this.#path(containerId);
     const text = JSON.stringify(conf);
     mkdirp(this.#directory, 0o700);
+    let isNew = true;
     try {
       createExclusive(path, text, 0o600);
-      if (durable) fsyncFile(path);
-      return () => this.remove(containerId);
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
+      isNew = false;
+    }
+    if (isNew) {
+      try {
+        if (durable) fsyncFile(path);
+        return () => this.remove(containerId);
+      } catch (error) {
+        this.remove(containerId);
+        throw error;
+      }
     }
     // Another interface of the same container. As upstream, the file is of whichever was added last.
     const before = readFile(path);
