@@ -113,6 +113,24 @@ describe.skipIf(!node)('ADD', () => {
     expect(node.leftovers(String(net['name']))).toEqual(nothing);
   });
 
+  test('a new gateway forwards although new interfaces do not, while the node does', async () => {
+    const families = [4, 6] as const;
+    for (const family of families) {
+      writeSysctl(`net/ipv${family}/conf/all/forwarding`, '1');
+      writeSysctl(`net/ipv${family}/conf/default/forwarding`, '0');
+    }
+    const net = network({ isGateway: true }, dualStack);
+    const pod = node.container();
+    await node.ok('ADD', net, pod);
+    const bridge = String(net['bridge']);
+    expect(families.map((family) => readSysctl(`net/ipv${family}/conf/${bridge}/forwarding`))).toEqual([
+      '1',
+      '1',
+    ]);
+    await node.ok('DEL', net, pod);
+    for (const family of families) writeSysctl(`net/ipv${family}/conf/default/forwarding`, '1');
+  });
+
   test('a node that lives on router advertisements goes on doing so when it forwards', async () => {
     const acceptRa = (): (string | undefined)[] =>
       [0, 1, 2].map((uplink) => readSysctl(`net/ipv6/conf/uplink${uplink}/accept_ra`));

@@ -74,6 +74,8 @@ export function ensureBridgeAddresses(
   const mac = readLink(host, { index })?.mac;
   if (mac !== undefined) requests.push(setLink({ index, mac }));
   for (const address of missing) {
+    // A new interface starts with conf/default, and the kernel asks its own switch, not only the one of all.
+    trySysctl(`net/ipv${address.ip.family}/conf/${config.bridge}/forwarding`, '1');
     requests.push(
       newAddress({ index, address, flags: gatewayFlags(address, config), ...broadcastOf(address) }),
     );
