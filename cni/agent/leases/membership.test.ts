@@ -5,7 +5,7 @@ import { createLogger } from '../../../shared/log/logger.ts';
 import { FakeNodeRegistry } from '../../../shared/store/registry.fake.ts';
 import type { NodeInfo, NodeLease } from '../../../shared/store/registry.ts';
 import { FakeClock } from '../fake-clock.ts';
-import { Membership } from './membership.ts';
+import { Membership, renewIn } from './membership.ts';
 
 const node = (name: string, last: number): NodeInfo => ({
   name,
@@ -144,4 +144,13 @@ describe('following', () => {
     expect(membership.peers.leases).toHaveLength(2);
     expect(membership.health.connected).toBe(true);
   });
+});
+
+test.each([
+  [24 * 60, 60, 12 * 60],
+  [24 * 60, 1439, 1],
+  [10, 60, 5],
+  [Number.POSITIVE_INFINITY, 60, 720],
+])('a lease of %d min with a margin of %d min is renewed after %d min', (remaining, margin, expected) => {
+  expect(renewIn(remaining * 60_000, margin * 60_000)).toBe(expected * 60_000);
 });
