@@ -1,7 +1,7 @@
 /** Leases, lists and moments for the tests of this room. */
 
-import { parseCidr } from '../../../shared/ip/cidr.ts';
-import { parseIp } from '../../../shared/ip/ip.ts';
+import { type Cidr, parseCidr } from '../../../shared/ip/cidr.ts';
+import { type Ip, parseIp } from '../../../shared/ip/ip.ts';
 import type { Instant } from '../../../shared/store/clock.ts';
 import type { LeaseList, NodeLease } from '../../../shared/store/registry.ts';
 import type { KnownPeer, PeerSet } from './peer-set.ts';
@@ -9,8 +9,8 @@ import type { KnownPeer, PeerSet } from './peer-set.ts';
 export function lease(node: string, subnet: number, expiresAt = 1000): NodeLease {
   return {
     node,
-    subnet: parseCidr(`10.244.${subnet}.0/24`)!,
-    publicIp: parseIp(`192.0.2.${subnet}`)!,
+    subnet: parseCidr(`10.244.${subnet}.0/24`) as Cidr,
+    publicIp: parseIp(`192.0.2.${subnet}`) as Ip,
     backend: { type: 'vxlan', data: { VNI: 1, VtepMAC: '0a:00:00:00:00:01' } },
     expiresAt,
   };
