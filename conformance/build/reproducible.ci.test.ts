@@ -26,9 +26,11 @@ describe.skipIf(reason !== undefined)('two clean clones', () => {
     writeFileSync(`${home}/.gitconfig`, '[safe]\n\tdirectory = *\n');
     for (const name of ['a', 'in/a/rather/deeper/directory']) {
       const clone = `${scratch}/${name}/underpod`;
+      // The second from the first: somebody may commit here meanwhile.
+      const origin = clones[0] ?? '.';
       clones.push(clone);
       const env = { PATH: outsidePath(), HOME: process.env['HOME'] ?? '' };
-      const made = runCommand(['git', 'clone', '--quiet', '--no-hardlinks', '.', clone], {
+      const made = runCommand(['git', 'clone', '--quiet', '--no-hardlinks', origin, clone], {
         env: { ...env, HOME: home },
         timeoutMs: 120_000,
       });
