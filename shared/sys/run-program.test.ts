@@ -30,12 +30,12 @@ describe('runProgram', () => {
   });
 
   test('hands our environment on without what is Bun’s and what is to be left out', async () => {
-    const ours = { UNDERPOD_A: 'kept', UNDERPOD_B: 'left out', BUN_OPTIONS: '--smol', BUN_INSPECT: 'x' };
+    const ours = { RUNTEST_A: 'kept', RUNTEST_B: 'left out', BUN_OPTIONS: '--smol', BUN_INSPECT: 'x' };
     Object.assign(process.env, ours);
     try {
-      const { stdout } = await run('env', { variables: { UNDERPOD_B: undefined, UNDERPOD_C: 'new' } });
-      const names = stdout.split('\n').filter((line) => /^(UNDERPOD|BUN)_/.test(line));
-      expect(names.sort()).toEqual(['UNDERPOD_A=kept', 'UNDERPOD_C=new']);
+      const { stdout } = await run('env', { variables: { RUNTEST_B: undefined, RUNTEST_C: 'new' } });
+      const names = stdout.split('\n').filter((line) => /^(RUNTEST|BUN)_/.test(line));
+      expect(names.sort()).toEqual(['RUNTEST_A=kept', 'RUNTEST_C=new']);
     } finally {
       for (const name of Object.keys(ours)) delete process.env[name];
     }
