@@ -68,6 +68,12 @@ export function noteAdd(key: AttachmentKey): void {
   }
 }
 
+/** Removes the file of a GC of the network that was killed: a DEL does it in passing. One system call where none is. */
+export function removeDeadJournal(network: string): void {
+  const path = gcJournalPath(network);
+  if (exists(path)) tryLock(path)?.removeAndRelease();
+}
+
 /** The attachments that were noted since the GC of the network that runs now began. */
 export function notedAttachments(network: string): AttachmentKey[] {
   const text = readTextIfExists(gcJournalPath(network)) ?? '';

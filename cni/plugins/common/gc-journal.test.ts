@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { tryLock } from '../../../shared/sys/lock.ts';
+import { exists } from '../../../shared/sys/stat.ts';
 import { dispatch } from '../../protocol/dispatch.ts';
 import { bridge } from '../bridge/delegate.ts';
 import { hostLocal } from '../host-local/delegate.ts';
@@ -37,6 +38,24 @@ async function gcWith(
   });
   expect(answer.stdout).toBe('');
 }
+
+describe.skipIf(!node)('the journal of a GC', () => {
+  test('is removed by the next DEL when the GC was killed, and left alone while it runs', async () => {
+    const net = network({});
+    const [one, other] = [node.container(), node.container()];
+    await node.ok('ADD', net, one);
+    await node.ok('ADD', net, other);
+    const path = gcJournalPath(String(net['name']));
+    {
+      using running = tryLock(path);
+      expect(running).toBeDefined();
+      await node.ok('DEL', net, one);
+      expect(exists(path)).toBe(true);
+    }
+    await node.ok('DEL', net, other);
+    expect(exists(path)).toBe(false);
+  });
+});
 
 describe.skipIf(!node)('an ADD that begins and ends while GC runs', () => {
   const name = (net: Json): string => String(net['name']);

@@ -5,6 +5,7 @@ import {
   lockAttachment,
   lockAttachmentForDel,
   noteAdd,
+  removeDeadJournal,
   removeStaleLocks,
   requireLockDirectory,
 } from './attachment-lock.ts';
@@ -34,7 +35,11 @@ export function withLocks(plugin: Plugin, heldLock?: string): Plugin {
         noteAdd(key);
         return plugin.add(inner);
       }),
-    del: (request) => locked(request, lockAttachmentForDel, (inner) => plugin.del(inner)),
+    del: (request) =>
+      locked(request, lockAttachmentForDel, async (inner) => {
+        await plugin.del(inner);
+        removeDeadJournal(inner.conf.name);
+      }),
     check: (request) => plugin.check(request),
     status(request) {
       requireLockDirectory();
