@@ -13,6 +13,7 @@ import { enterWorld, type World } from '../cni/world.ts';
 import { Random } from '../testing/random.ts';
 import { type Point, type PointsPlan, runPoints } from './points.ts';
 import { runRounds } from './rounds.ts';
+import { describeHits, type Hit, spreadProblems, thirds } from './spread.ts';
 
 const executable = resolve(
   import.meta.dirname,
@@ -63,6 +64,8 @@ async function rounds(
   parallel: number,
   seed: number,
 ): Promise<void> {
+  const hits: Hit[] = [];
+  let asked = 0;
   for (const { name, config } of configs) {
     for (const cleanUp of ['DEL', 'GC'] as const) {
       const program = `${binaries}/${config.type}`;
@@ -77,11 +80,25 @@ async function rounds(
         cleanUp,
         seed,
       });
-      const detail = `${result.rounds} rounds, ${parallel} at a time, ${result.killed} killed (${result.late} had ended)`;
+      hits.push(...result.hits);
+      asked += result.asked;
+      const detail = `${result.rounds} rounds, ${parallel} at a time, ${result.hits.length} of ${result.asked} killed (${result.late} had ended, drawn again)`;
       report.add(`${name}, ${cleanUp} alone cleans up`, detail, [...result.failures, ...result.leaks]);
-      process.stdout.write(`       last call completed before the kill: ${tallied(result.tally)}\n`);
+      for (const command of ['ADD', 'DEL'] as const)
+        process.stdout.write(`       ${describeHits(result.hits, command)}\n`);
+      if (cleanUp === 'GC') {
+        const { valid, added } = result.unharmed;
+        const whole = `found whole after one: ${valid} valid attachments and ${added} being added`;
+        process.stdout.write(`       ${result.collections} GCs beside ADDs and DELs; ${whole}\n`);
+      }
     }
   }
+  const thirdsOfAll = thirds(hits).join('/');
+  report.add(
+    'all kills together',
+    `${hits.length} of ${asked}, thirds of the time ${thirdsOfAll}`,
+    spreadProblems(hits, asked),
+  );
 }
 
 function points(world: World, report: Report, count: number | 'all', random: Random): void {
