@@ -62,13 +62,17 @@ function routes(): string[] {
   );
 }
 
-/** Neighbours and forwarding entries that somebody wrote; learned ones fade by themselves. */
+/** Neighbours and forwarding entries that somebody wrote: learned ones fade, and a link's own address comes with it. */
 function neighbours(): string[] {
   const entries = ipJson<{ dst: string; dev: string }[]>('neighbour', 'show', 'nud', 'permanent');
+  const own = new Map(
+    ipJson<{ ifname: string; address: string }[]>('link').map((link) => [link.ifname, link.address]),
+  );
   const forwarding = JSON.parse(run('bridge', '-j', 'fdb', 'show')) as Fdb[];
   return [
     ...entries.map(({ dst, dev }) => `neighbour ${dst} dev ${dev}`),
     ...forwarding
+      .filter(({ ifname, mac }) => mac !== own.get(ifname))
       .filter(({ state, mac }) => state === 'permanent' && !/^(33:33|01:00:5e)/.test(mac))
       .map(({ mac, ifname, vlan }) => `forwarding ${mac} dev ${ifname} vlan ${vlan ?? '-'}`),
   ];
