@@ -1,5 +1,6 @@
 /**
- * Kills of the compiled CNI plugins: random moments under load, and every state-changing system call.
+ * Kills of the compiled CNI plugins: random moments under load, and every state-changing system call,
+ * of a node's first ADD too.
  *
  * Usage: main.ts [--rounds N] [--parallel N] [--points N|all] [--seed N]
  * Ends with `N passed, N failed`; exit code 1 if anything leaked, failed or did not die.
@@ -11,7 +12,8 @@ import { linkTypes } from '../bench/cni.ts';
 import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
 import { enterWorld, type World } from '../cni/world.ts';
 import { Random } from '../testing/random.ts';
-import { type Point, type PointsPlan, runPoints } from './points.ts';
+import { runFirstAdd } from './first-add.ts';
+import { type Point, type PointsPlan, type PointsResult, runPoints } from './points.ts';
 import { runRounds } from './rounds.ts';
 import { describeHits, type Hit, spreadProblems, thirds } from './spread.ts';
 
@@ -64,6 +66,7 @@ async function rounds(
   parallel: number,
   seed: number,
 ): Promise<void> {
+  if (total === 0) return;
   const hits: Hit[] = [];
   let asked = 0;
   for (const { name, config } of configs) {
@@ -108,13 +111,44 @@ function points(world: World, report: Report, count: number | 'all', random: Ran
       for (const cleanUp of ['DEL', 'GC'] as const) {
         const choose: Pick<PointsPlan, 'choose'> = count === 'all' ? {} : { choose: sample(count, random) };
         const result = runPoints({ world, program, config, command, cleanUp, ...choose });
-        const survived = result.survived > 0 ? [`${result.survived} calls did not die at their point`] : [];
-        const detail = `${result.tried} of ${result.recorded} system calls (${tallied(result.tally)})`;
-        const problems = [...result.failures, ...result.leaks, ...survived];
-        report.add(`${name}, ${command} killed at a system call, then ${cleanUp}`, detail, problems);
+        reportPoints(report, `${name}, ${command} killed at a system call, then ${cleanUp}`, result);
       }
     }
   }
+}
+
+/** Both families: a first ADD turns more switches of the node than a later one. */
+const dualStack = bridgeConfig({
+  ipMasq: true,
+  bridge: 'cni3',
+  name: 'dual',
+  cniVersion: '1.1.0',
+  ipam: { type: 'host-local', ranges: [[{ subnet: '10.24.0.0/16' }], [{ subnet: 'fd00:24::/64' }]] },
+});
+
+/** Kills of the first ADD of a node; the node is as new before each. */
+function firstAdds(world: World, report: Report, count: number | 'all', random: Random): void {
+  for (const { name, config, bridge } of [
+    { name: 'underpod', config: underpodConfig(), bridge: 'cni0' },
+    { name: 'bridge, dual stack', config: dualStack, bridge: 'cni3' },
+  ]) {
+    for (const cleanUp of ['DEL', 'GC'] as const) {
+      const choose: Pick<PointsPlan, 'choose'> = count === 'all' ? {} : { choose: sample(count, random) };
+      const program = `${binaries}/${config.type}`;
+      const result = runFirstAdd({ world, program, config, bridge, command: 'ADD', cleanUp, ...choose });
+      reportPoints(
+        report,
+        `${name}, a node's first ADD killed at a system call, then a good one and ${cleanUp}`,
+        result,
+      );
+    }
+  }
+}
+
+function reportPoints(report: Report, title: string, result: PointsResult): void {
+  const survived = result.survived > 0 ? [`${result.survived} calls did not die at their point`] : [];
+  const detail = `${result.tried} of ${result.recorded} system calls (${tallied(result.tally)})`;
+  report.add(title, detail, [...result.failures, ...result.leaks, ...survived]);
 }
 
 async function main(): Promise<number> {
@@ -135,7 +169,10 @@ async function main(): Promise<number> {
   process.stdout.write(`seed ${seed}\n`);
   const report = new Report();
   await rounds(world, report, Number(values.rounds), Number(values.parallel), seed);
-  points(world, report, values.points === 'all' ? 'all' : Number(values.points), new Random(seed));
+  const count = values.points === 'all' ? 'all' : Number(values.points);
+  const random = new Random(seed);
+  points(world, report, count, random);
+  firstAdds(world, report, count, random);
   process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
   return report.failed === 0 ? 0 : 1;
 }

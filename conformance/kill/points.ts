@@ -8,8 +8,8 @@
 
 import { readFileSync } from 'node:fs';
 import type { Config } from '../cni/configs.ts';
-import { leaked, snapshot } from '../cni/leaks.ts';
-import { type Answer, type Call, type Container, callSync, type World } from '../cni/world.ts';
+import { leaked, missing, snapshot } from '../cni/leaks.ts';
+import { type Call, type Container, callSync, type World } from '../cni/world.ts';
 
 /** System calls that change something others can see, or end the process. */
 export const stateChanging: readonly string[] = [
@@ -85,61 +85,94 @@ function tracer(...options: string[]): string[] {
   return ['strace', '-f', '-qq', '-o', traceFile, '-e', `trace=${stateChanging.join(',')}`, ...options];
 }
 
-/** See the module's comment. */
+/** The calls of a plan, with what went wrong in those that were to succeed. */
+export class Calls {
+  readonly failures: string[] = [];
+  readonly #program: string;
+  readonly #config: Config;
+
+  constructor(program: string, config: Config) {
+    this.#program = program;
+    this.#config = config;
+  }
+
+  /** @param valid what a GC is told to keep */
+  call(
+    command: 'ADD' | 'DEL' | 'GC',
+    { id, ifname, netns }: Container,
+    valid: readonly Container[] = [],
+  ): Call {
+    const base = { command, program: this.#program, config: this.#config };
+    if (command !== 'GC') return { ...base, containerId: id, ifname, netns };
+    const attachments = valid.map((one) => ({ containerID: one.id, ifname: one.ifname }));
+    return { ...base, config: { ...this.#config, 'cni.dev/valid-attachments': attachments } };
+  }
+
+  /** Calls, and notes when that fails. */
+  expect(call: Call, what: string): void {
+    const { code, signal, stdout, stderr } = callSync(call);
+    if (code !== 0) this.failures.push(`${what}: exit ${code ?? signal}: ${stdout}${stderr}`);
+  }
+
+  /** The points of a call that is left to end. */
+  record(call: Call): Point[] {
+    this.expect({ ...call, wrapper: tracer() }, 'recorded run');
+    return pointsOf(readFileSync(traceFile, 'utf8'));
+  }
+
+  /** Kills a call just before a point. @returns false if it did not die there */
+  kill(call: Call, { call: name, n }: Point): boolean {
+    const { code, signal } = callSync({
+      ...call,
+      wrapper: tracer('-e', `inject=${name}:signal=KILL:when=${n}`),
+    });
+    return signal !== undefined || code === 137;
+  }
+
+  /** A container that comes after: it must get its network and give it back. */
+  addAndDelete(world: World, when: string): void {
+    const container = world.container('next');
+    this.expect(this.call('ADD', container), `the next ADD ${when}`);
+    this.expect(this.call('DEL', container), `the next DEL ${when}`);
+    world.remove(container);
+  }
+}
+
+/** See the module's comment. After each clean-up the next pod's ADD and DEL must work. */
 export function runPoints(plan: PointsPlan): PointsResult {
-  const { world, program, config, command, cleanUp } = plan;
-  const failures: string[] = [];
+  const { world, command, cleanUp } = plan;
+  const calls = new Calls(plan.program, plan.config);
   const leaks: string[] = [];
   const tally = new Map<string, number>();
-  const gcKeys = { 'cni.dev/valid-attachments': [] };
-
-  const call = (operation: Call['command'], container: Container): Call =>
-    operation === 'GC'
-      ? { command: 'GC', program, config: { ...config, ...gcKeys } }
-      : {
-          command: operation,
-          program,
-          config,
-          containerId: container.id,
-          ifname: container.ifname,
-          netns: container.netns,
-        };
-  const note = (answer: Answer, what: string): void => {
-    if (answer.code !== 0)
-      failures.push(`${what}: exit ${answer.code ?? answer.signal}: ${answer.stdout}${answer.stderr}`);
-  };
   /** What must have happened before the operation that is killed. */
   const prepare = (container: Container): void => {
-    if (command !== 'ADD') note(callSync(call('ADD', container)), 'ADD before the kill');
+    if (command !== 'ADD') calls.expect(calls.call('ADD', container), 'ADD before the kill');
   };
 
   // Once untraced, so that bridge, tables and directories exist before the first snapshot.
-  const first = world.container('first');
-  note(callSync(call('ADD', first)), 'first ADD');
-  note(callSync(call('DEL', first)), 'first DEL');
-  world.remove(first);
+  calls.addAndDelete(world, 'on a new node');
 
   const recording = world.container('record');
   prepare(recording);
-  note(callSync({ ...call(command, recording), wrapper: tracer() }), 'recorded run');
-  const points = pointsOf(readFileSync(traceFile, 'utf8'));
-  note(callSync(call('DEL', recording)), 'DEL after the recording');
+  const points = calls.record(calls.call(command, recording));
+  calls.expect(calls.call('DEL', recording), 'DEL after the recording');
   world.remove(recording);
 
   const chosen = plan.choose?.(points) ?? points;
   const before = snapshot();
   let survived = 0;
   for (const point of chosen) {
+    const when = `after a kill at ${point.call} ${point.n}`;
     const container = world.container('killed');
     prepare(container);
-    const inject = tracer('-e', `inject=${point.call}:signal=KILL:when=${point.n}`);
-    const answer = callSync({ ...call(command, container), wrapper: inject });
-    if (answer.signal === undefined && answer.code !== 137) survived += 1;
-    else tally.set(point.call, (tally.get(point.call) ?? 0) + 1);
-    note(callSync(call(cleanUp, container)), `${cleanUp} after a kill at ${point.call} ${point.n}`);
-    const left = leaked(before, snapshot()).map((line) => `killed at ${point.call} ${point.n}: ${line}`);
-    leaks.push(...left);
+    if (calls.kill(calls.call(command, container), point))
+      tally.set(point.call, (tally.get(point.call) ?? 0) + 1);
+    else survived += 1;
+    calls.expect(calls.call(cleanUp, container), `${cleanUp} ${when}`);
+    const after = snapshot();
+    leaks.push(...[...leaked(before, after), ...missing(before, after)].map((line) => `${when}: ${line}`));
     world.remove(container);
+    calls.addAndDelete(world, when);
   }
-  return { recorded: points.length, tried: chosen.length, survived, tally, leaks, failures };
+  return { recorded: points.length, tried: chosen.length, survived, tally, leaks, failures: calls.failures };
 }
