@@ -13,4 +13,5 @@ test('a figure over its budget says so', () => {
   expect(withinBudget({ ...figure, ours: 8 })).toBe(true);
   expect(table([figure])).toContain('| 9.00 ms | 18.0 ms | 0.50      | ≤ 8 ms | NO ');
   expect(table([{ name: 'x', ours: 1, rounds: 1 }])).toContain('–');
+  expect(table([{ ...figure, note: 'both on one core.' }])).toMatch(/ \|\n\nADD: both on one core\.$/);
 });

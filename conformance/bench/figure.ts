@@ -12,6 +12,8 @@ export interface Figure {
   readonly unit?: string;
   /** How many rounds a side. */
   readonly rounds: number;
+  /** What a reader must know to compare it, printed below the table. */
+  readonly note?: string;
 }
 
 /** The value below which a share `q` of the samples lies (nearest rank). @throws RangeError for no samples */
@@ -61,5 +63,11 @@ export function table(figures: readonly Figure[]): string {
   );
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
-  return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+  const notes = figures.flatMap(({ name, note }) => (note === undefined ? [] : [`${name}: ${note}`]));
+  return [
+    line(header),
+    line(widths.map((width) => '-'.repeat(width))),
+    ...rows.map(line),
+    ...notes.flatMap((note) => ['', note]),
+  ].join('\n');
 }

@@ -32,18 +32,23 @@ async function inWorld(measure: () => Promise<RoomFigure[]>, rounds: number): Pr
   return world ? fromRoom(await measure(), rounds) : [];
 }
 
+const peersNote =
+  'a failure is always reported; of more than 32 requests only the last of each send is acknowledged explicitly.';
+
 const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]>>> = {
   'start-up': async (rounds) => (await import('./cni.ts')).benchStartUp(executable, rounds),
   cni: async (rounds) => (await import('./cni.ts')).benchCni(executable, rounds),
   peers: async () => {
     const { benchPeers } = await import('../../cni/agent/agent.bench.ts');
-    return inWorld(() => benchPeers(1000), 15);
+    const figures = await inWorld(() => benchPeers(1000), 15);
+    return figures.map((figure) => ({ ...figure, note: peersNote }));
   },
   agent: async () => (await import('./agent.ts')).benchAgent(executable, 1000, 5),
   store: async () => {
     const { benchStore } = await import('../../shared/store/embedded/store.bench.ts');
     return inWorld(benchStore, 10_000);
   },
+  nftables: async () => (await import('./nftables.ts')).benchNftables(5),
 };
 
 async function runSection(name: string, rounds: number): Promise<Figure[]> {
