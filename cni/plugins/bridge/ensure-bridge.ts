@@ -31,6 +31,9 @@ export function ensureBridge(
   }
   const wanted = IFF.UP | (config.promiscMode ? IFF.PROMISC : 0);
   if ((link.flags & wanted) !== wanted) {
+    // Router advertisements must not give the bridge routes: those of this interface are ours. Set before it is up,
+    // and not only by the call that made it, which may have been killed in between.
+    if ((link.flags & IFF.UP) === 0) trySysctl(`net/ipv6/conf/${link.name}/accept_ra`, '0');
     host.request(setLink({ index: link.index, flags: wanted }));
   }
   return link;
@@ -43,8 +46,6 @@ function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
   ]);
   // Another pod's ADD may have been faster.
   if (outcome?.error && !isNetlinkError(outcome.error, 'EEXIST')) throw outcome.error;
-  // Router advertisements must not give the bridge routes: those of this interface are ours.
-  trySysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
   const link = readLink(host, { name });
   if (link) return link;
   throw internalError(`bridge ${name} vanished while it was being set up`);
