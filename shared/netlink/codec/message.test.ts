@@ -38,6 +38,13 @@ describe('what the kernel answers', () => {
     });
   });
 
+  test('one that claims to repeat more of the request than it holds is refused', () => {
+    const payload = new Uint8Array(40);
+    new DataView(payload.buffer).setUint32(4, 0xffea_0001, true);
+    const answer = { type: NLMSG.ERROR, flags: NLM_F.ACK_TLVS, seq: 1, pid: 1, payload };
+    expect(() => decodeError(answer)).toThrow(DecodeError);
+  });
+
   test('the end of a dump, well or not', () => {
     const done = { type: NLMSG.DONE, flags: NLM_F.MULTI, seq: 1, pid: 1 };
     expect(decodeError({ ...done, payload: hex('00000000') }).errno).toBe(0);

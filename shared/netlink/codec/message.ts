@@ -127,7 +127,11 @@ export function decodeError(message: NlMessage): Acknowledgement {
   // ERROR: the errno is followed by the request, its payload only when it was not capped. DONE has no copy of it.
   let start = 4;
   if (message.type === NLMSG.ERROR) {
-    start += (message.flags & NLM_F.CAPPED) !== 0 ? HEADER_SIZE : (u32(payload, 4) + 3) & ~3;
+    const request = (message.flags & NLM_F.CAPPED) !== 0 ? HEADER_SIZE : u32(payload, 4);
+    if (request > payload.length - start) {
+      throw new DecodeError(`an acknowledgement of ${payload.length} bytes claims to repeat ${request}`);
+    }
+    start += (request + 3) & ~3;
   }
   const unknown: Attribute[] = [];
   const found: { -readonly [K in keyof Acknowledgement]: Acknowledgement[K] } = { errno, unknown };
