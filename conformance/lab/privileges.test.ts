@@ -22,7 +22,8 @@ const { prefix, uid } = ordinaryUser();
 /** Whoever runs the lab must get at its code: a checkout below a directory of 0700 is root's alone. */
 function checkoutReachable(): boolean {
   const child = Bun.spawnSync([...prefix, 'test', '-r', import.meta.filename]);
-  if (!child.success) process.stderr.write('skipped: lab without root: that user cannot read this checkout\n');
+  if (!child.success)
+    process.stderr.write('skipped: lab without root: that user cannot read this checkout\n');
   return child.success;
 }
 
