@@ -2,7 +2,7 @@
 
 import { isErrno } from '../../shared/sys/errno.ts';
 import { readAll, writeAll } from '../../shared/sys/fd.ts';
-import { stat } from '../../shared/sys/stat.ts';
+import { isSameFile } from '../../shared/sys/stat.ts';
 import { dispatch } from '../protocol/dispatch.ts';
 import { configTooLarge, maxConfigBytes } from '../protocol/net-conf.ts';
 import type { Plugin } from '../protocol/plugin.ts';
@@ -54,9 +54,7 @@ function readStdin(): Uint8Array {
 /** Namespaces are the same when their files in nsfs are. */
 function isOwnNetns(path: string): boolean {
   try {
-    const given = stat(path);
-    const own = stat('/proc/thread-self/ns/net');
-    return given.ino === own.ino && given.dev === own.dev;
+    return isSameFile(path, '/proc/thread-self/ns/net');
   } catch {
     return false;
   }

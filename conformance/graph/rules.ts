@@ -68,10 +68,15 @@ export function roomCycles(graph: Graph): string[] {
   return found;
 }
 
-export function onlySysCallsTheSystem(graph: Graph): string[] {
-  return importers(graph, 'bun:ffi')
-    .filter((path) => roomOf(path) !== 'shared/sys')
-    .map((path) => `${path} imports bun:ffi: only shared/sys does`);
+/** By bun:ffi, or by the object that it is made of. */
+export function onlySysCallsTheSystem(graph: Graph, sources: Sources): string[] {
+  const importing = importers(graph, 'bun:ffi').map(
+    (path) => `${path} imports bun:ffi: only shared/sys does`,
+  );
+  const using = [...sources]
+    .filter(([path, source]) => !isTest(path) && /\bBun\b[^;]*\.FFI\b/.test(code(source)))
+    .map(([path]) => `${path} uses Bun.FFI: only shared/sys does`);
+  return [...importing, ...using].filter((line) => roomOf(line.split(' ')[0] ?? '') !== 'shared/sys');
 }
 
 /** Files without I/O, so that they are tested with plain values and run anywhere. */
@@ -100,7 +105,7 @@ const HARMLESS = /^node:(assert|path|url|util)$/;
 const IO_GLOBALS = new RegExp(
   [
     // All of Bun but what computes: hashes, and YAML, which Bun alone brings along.
-    /\bBun\.(?!CryptoHasher\b|hash\b|YAML\b)/,
+    /\bBun(\.(?!CryptoHasher\b|hash\b|YAML\b)| as\b)/,
     /\b(process|console|performance|navigator|globalThis)\b[.[]/,
     /\b(fetch|setTimeout|setInterval|setImmediate)\(/,
     /\bDate\.now\b/,

@@ -22,10 +22,12 @@ export const stateChanging: readonly string[] = [
   'symlinkat',
   'fchmodat',
   'fsync',
+  'ftruncate',
   'flock',
   'setns',
   'mount',
   'sendto',
+  'clone',
   'exit_group',
 ];
 

@@ -42,13 +42,13 @@ function parseIpv4(text: string): bigint | undefined {
 }
 
 /**
- * A number of one to three decimal digits without a leading zero. Digit by digit: compiling a regular expression costs
+ * A number of one to three (or `most`) decimal digits without a leading zero. Digit by digit: compiling a regular expression costs
  * a fresh process 20 µs, and every CNI call reads addresses.
  *
  * @returns `undefined` where `text` is none
  */
-export function parseDecimal(text: string): number | undefined {
-  if (text.length === 0 || text.length > 3 || (text.length > 1 && text.charCodeAt(0) === 48))
+export function parseDecimal(text: string, most: number = 3): number | undefined {
+  if (text.length === 0 || text.length > most || (text.length > 1 && text.charCodeAt(0) === 48))
     return undefined;
   let value = 0;
   for (let index = 0; index < text.length; index += 1) {

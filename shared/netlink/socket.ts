@@ -1,4 +1,4 @@
-import type { OwnedFd } from '../sys/fd.ts';
+import type { Fd, OwnedFd } from '../sys/fd.ts';
 import { NLM_F, type NlMessage, writeMessage } from './codec/message.ts';
 import { ByteWriter } from './codec/wire.ts';
 import { type Answer, Inbox } from './inbox.ts';
@@ -35,6 +35,11 @@ export class NetlinkSocket implements Disposable {
    */
   static open(protocol: number, options: { readonly netns?: OwnedFd } = {}): NetlinkSocket {
     return new NetlinkSocket(openTransport(protocol, options.netns));
+  }
+
+  /** The descriptor, still owned by this object; undefined with a scripted transport. */
+  get fd(): Fd | undefined {
+    return this.#transport.socket?.fd;
   }
 
   /** The socket's address. */

@@ -5,6 +5,7 @@ import { inNetns } from '../sys/netns.ts';
 import {
   bindNetlink,
   getIntOption,
+  netlinkPortId,
   openSocket,
   receive,
   send,
@@ -16,6 +17,9 @@ import {
 export interface Transport extends Disposable {
   /** The socket's address: nlmsg_pid of the kernel's answers. */
   readonly portId: number;
+
+  /** The socket, where there is a real one. */
+  readonly socket?: OwnedFd;
 
   /** Sends one datagram, which may hold many messages. @throws SyscallError */
   send(bytes: Uint8Array): void;
@@ -54,7 +58,8 @@ export function openTransport(protocol: number, netns?: OwnedFd): Transport {
     trySetIntOption(fd.fd, SOL.NETLINK, NETLINK_OPTION.CAP_ACK, 1);
     // Dumps are filtered as asked, or refused, instead of filters being ignored (4.20).
     trySetIntOption(fd.fd, SOL.NETLINK, NETLINK_OPTION.GET_STRICT_CHK, 1);
-    return new KernelTransport(fd, bindNetlink(fd.fd));
+    bindNetlink(fd.fd);
+    return new KernelTransport(fd);
   } catch (error) {
     fd.close();
     throw error;
@@ -62,32 +67,37 @@ export function openTransport(protocol: number, netns?: OwnedFd): Transport {
 }
 
 class KernelTransport implements Transport {
-  readonly portId: number;
-  readonly #fd: OwnedFd;
+  readonly socket: OwnedFd;
+  #portId: number | undefined;
   #sizes: BufferSizes | undefined;
 
-  constructor(fd: OwnedFd, portId: number) {
-    this.#fd = fd;
-    this.portId = portId;
+  constructor(fd: OwnedFd) {
+    this.socket = fd;
+  }
+
+  /** Asked for when it is wanted, which it rarely is. */
+  get portId(): number {
+    this.#portId ??= netlinkPortId(this.socket.fd);
+    return this.#portId;
   }
 
   send(bytes: Uint8Array): void {
-    send(this.#fd.fd, bytes);
+    send(this.socket.fd, bytes);
   }
 
   receive(buffer: Uint8Array, waitMs: number): number {
     for (;;) {
       try {
-        return receive(this.#fd.fd, buffer, MSG.DONTWAIT | MSG.TRUNC);
+        return receive(this.socket.fd, buffer, MSG.DONTWAIT | MSG.TRUNC);
       } catch (error) {
         if (!(error instanceof SyscallError) || error.code !== 'EAGAIN') throw error;
-        if (waitMs === 0 || !waitReadable(this.#fd.fd, waitMs)) return -1;
+        if (waitMs === 0 || !waitReadable(this.socket.fd, waitMs)) return -1;
       }
     }
   }
 
   reserve(send: number, receive: number): BufferSizes {
-    const fd = this.#fd.fd;
+    const fd = this.socket.fd;
     const old = this.#sizes ?? readSizes(fd);
     if (old.send < send) raise(fd, SO.SNDBUFFORCE, SO.SNDBUF, send);
     if (old.receive < receive) raise(fd, SO.RCVBUFFORCE, SO.RCVBUF, receive);
@@ -96,7 +106,7 @@ class KernelTransport implements Transport {
   }
 
   [Symbol.dispose](): void {
-    this.#fd.close();
+    this.socket.close();
   }
 }
 

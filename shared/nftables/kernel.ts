@@ -3,7 +3,7 @@ import { NetlinkError } from '../netlink/error.ts';
 import type { NetlinkRequest } from '../netlink/request.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { errnoName, SyscallError } from '../sys/errno.ts';
-import type { OwnedFd } from '../sys/fd.ts';
+import type { Fd, OwnedFd } from '../sys/fd.ts';
 import { readChain } from './codec/chain.ts';
 import type { RawElement } from './codec/element.ts';
 import { readElements } from './codec/elements.ts';
@@ -52,6 +52,11 @@ export class KernelNftables implements Nftables, Disposable {
   /** The socket's port: the kernel's announcements of a new generation carry it, so a monitor knows its own. */
   get portId(): number {
     return this.#socket.portId;
+  }
+
+  /** The socket's descriptor, still owned by this object; undefined with a scripted transport. */
+  get fd(): Fd | undefined {
+    return this.#socket.fd;
   }
 
   run(transaction: Transaction): void {

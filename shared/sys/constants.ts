@@ -83,6 +83,12 @@ export const CLONE = {
   NEWNET: 0x40000000,
 } as const;
 
+/** Flags of clone(2) for processes. */
+export const CLONE_PROCESS = { PIDFD: 0x1000 } as const;
+
+/** Advice of madvise(2): whether memory is copied to a child (include/uapi/asm-generic/mman-common.h). */
+export const MADV = { DONTFORK: 10, DOFORK: 11 } as const;
+
 /** Address families. */
 export const AF = { UNSPEC: 0, UNIX: 1, INET: 2, BRIDGE: 7, INET6: 10, NETLINK: 16, PACKET: 17 } as const;
 

@@ -9,6 +9,7 @@ import {
   createExclusive,
   mkdirp,
   openFile,
+  overwriteFile,
   readFile,
   readlink,
   readText,
@@ -19,7 +20,7 @@ import {
   writeFile,
   writeFileAtomic,
 } from './file.ts';
-import { exists, fstat, isDirectory, isLink, lstat, stat, statfs } from './stat.ts';
+import { exists, fstat, isDirectory, isLink, isSameFile, lstat, stat, statfs } from './stat.ts';
 
 describe('files', () => {
   test('an error names call, errno and path', () => {
@@ -52,6 +53,35 @@ describe('files', () => {
     using file = openFile(path, O.RDONLY);
     expect(fstat(file.fd).ino).toBe(stat(path).ino);
     expect(() => readAll(file.fd, 49_999)).toThrow(RangeError);
+  });
+
+  test('overwriting leaves nothing of what was there, and makes what was not', () => {
+    using directory = new TemporaryDirectory();
+    const path = directory.join('a');
+    for (const content of ['10.22.0.254', '10.22.0.3', '', '10.22.100.100']) {
+      overwriteFile(path, content, 0o600);
+      expect(readText(path)).toBe(content);
+    }
+    expect(stat(path).mode & 0o777).toBe(0o600);
+  });
+
+  test('the same file by another way is known as such', () => {
+    using directory = new TemporaryDirectory();
+    const [path, other, way] = [directory.join('a'), directory.join('b'), directory.join('c')];
+    writeFile(path, '');
+    writeFile(other, '');
+    symlink('a', way);
+    using file = openFile(path, O.RDONLY);
+    expect([isSameFile(path, way), isSameFile(way, file.fd), isSameFile(path, other)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    unlinkIfExists(path);
+    expect(isSameFile(path, file.fd)).toBe(false);
+    writeFile(path, '');
+    expect(isSameFile(path, file.fd)).toBe(false);
+    expect(() => isSameFile(directory.join('a/b'), path)).toThrow('ENOTDIR');
   });
 
   test('an atomic write replaces the content and leaves no temporary file', () => {

@@ -70,6 +70,18 @@ export function writeFile(path: string, data: string | Uint8Array, mode: number 
   writeAll(file.fd, toBytes(data), path);
 }
 
+/**
+ * As `writeFile`, but the old content is written over instead of being cut off first, and what stands behind the new one
+ * is cut off afterwards: a crash in between leaves the new content with the old one's end. For small files whose readers
+ * bear that: ext4 and XFS flush a file that was cut to nothing when it is closed, which takes 0.4 ms.
+ */
+export function overwriteFile(path: string, data: string | Uint8Array, mode: number = 0o644): void {
+  const bytes = toBytes(data);
+  using file = openFile(path, O.WRONLY | O.CREAT, mode);
+  writeAll(file.fd, bytes, path);
+  syscall('ftruncate', path, file.fd, bytes.length);
+}
+
 /** How `writeFileAtomic` writes. */
 export interface AtomicWriteOptions {
   /** Permission bits of the new file; 0644 unless given. The umask is applied. */

@@ -10,7 +10,7 @@ import { isErrno, SyscallError } from './errno.ts';
 import type { OwnedFd } from './fd.ts';
 import { mkdirp, openFile } from './file.ts';
 import { monotonicMs, sleepMs } from './process.ts';
-import { fstat, stat } from './stat.ts';
+import { isSameFile } from './stat.ts';
 import { cstring, trySyscall } from './syscall.ts';
 
 const EAGAIN = 11;
@@ -67,17 +67,6 @@ function openLockFile(path: string): OwnedFd {
   }
 }
 
-function stillNamed(path: string, file: OwnedFd): boolean {
-  try {
-    const named = stat(path);
-    const held = fstat(file.fd);
-    return named.ino === held.ino && named.dev === held.dev;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
-    throw error;
-  }
-}
-
 /** Takes the lock if nobody holds it, else returns `undefined`. File and directories are made as needed. */
 export function tryLock(path: string): FileLock | undefined {
   for (;;) {
@@ -88,7 +77,7 @@ export function tryLock(path: string): FileLock | undefined {
       if (-result === EAGAIN) return undefined;
       throw new SyscallError('flock', -result, path);
     }
-    if (stillNamed(path, file)) return new FileLock(path, file);
+    if (isSameFile(path, file.fd)) return new FileLock(path, file);
     file.close();
   }
 }

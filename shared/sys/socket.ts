@@ -14,17 +14,21 @@ export function openSocket(domain: number, type: number, protocol: number): Owne
  * Binds a netlink socket and lets the kernel choose its port.
  *
  * @param groups bit mask of the first 32 multicast groups
- * @returns the port number (struct sockaddr_nl, include/uapi/linux/netlink.h: family u16, pad, pid u32, groups u32)
+ * (struct sockaddr_nl, include/uapi/linux/netlink.h: family u16, pad, pid u32, groups u32)
  */
-export function bindNetlink(fd: Fd, groups: number = 0): number {
+export function bindNetlink(fd: Fd, groups: number = 0): void {
   const address = new Uint8Array(12);
   const view = new DataView(address.buffer);
   view.setUint16(0, AF.NETLINK, true);
   view.setUint32(8, groups, true);
   syscall('bind', 'netlink', fd, address, address.length);
-  const length = new Int32Array([address.length]);
-  syscall('getsockname', 'netlink', fd, address, length);
-  return view.getUint32(4, true);
+}
+
+/** The port number of a netlink socket that is bound. */
+export function netlinkPortId(fd: Fd): number {
+  const address = new Uint8Array(12);
+  syscall('getsockname', 'netlink', fd, address, new Int32Array([address.length]));
+  return new DataView(address.buffer).getUint32(4, true);
 }
 
 /** Sends one datagram or a stretch of a stream; returns how many bytes went. @throws SyscallError */
@@ -80,12 +84,24 @@ export function ioctl(fd: Fd, request: number, argument: Uint8Array | number, wh
 
 /** Waits until `fd` can be read or the time is over; tells whether it can. @param timeoutMs −1: for ever */
 export function waitReadable(fd: Fd, timeoutMs: number): boolean {
+  return waitAnyReadable([fd], timeoutMs) !== undefined;
+}
+
+/** The first of `fds` that can be read; undefined when the time is over before one can. @param timeoutMs −1: for ever */
+export function waitAnyReadable(fds: readonly Fd[], timeoutMs: number): Fd | undefined {
   // struct pollfd: fd s32, events s16, revents s16; POLLIN = 1 (include/uapi/asm-generic/poll.h).
-  const poll = new Int32Array([fd, 1]);
+  const poll = new Int32Array(2 * fds.length);
+  for (let index = 0; index < fds.length; index++) {
+    poll[2 * index] = fds[index] as Fd;
+    poll[2 * index + 1] = 1;
+  }
   const time = new BigUint64Array(2);
   time[0] = BigInt(Math.max(0, Math.floor(timeoutMs / 1000)));
   time[1] = BigInt(Math.max(0, Math.round((timeoutMs % 1000) * 1e6)));
-  const result = trySyscall('ppoll', poll, 1, timeoutMs < 0 ? null : time, null, 8);
+  const result = trySyscall('ppoll', poll, fds.length, timeoutMs < 0 ? null : time, null, 8);
   if (result < 0) throw new SyscallError('ppoll', -result);
-  return result > 0;
+  for (let index = 0; index < fds.length; index++) {
+    if ((poll[2 * index + 1] as number) >>> 16 !== 0) return fds[index];
+  }
+  return undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * The one way into the kernel: libc's `syscall`, loaded through bun:ffi.
+ * The one way into the kernel: libc's `syscall`, loaded through Bun's foreign function interface.
  *
  * A single symbol instead of one a call, because each symbol that dlopen binds costs ~7 µs at start and a CNI call
  * lives 5 ms. Every argument is declared `ptr`: Bun passes numbers as they are (negative ones sign-extended) and the
@@ -9,18 +9,33 @@
  * glibc's `syscall` sets errno per thread; it must be read on the line after the call.
  */
 
-import { dlopen, FFIType, read } from 'bun:ffi';
 import { SyscallError } from './errno.ts';
 
 /** An argument of a system call: an integer, or memory that the kernel reads or writes during the call. */
 export type SyscallArgument = number | Uint8Array | Int32Array | BigUint64Array | null;
 
+/** FFIType of bun:ffi: int32_t, a pointer, int64_t as a number where it fits. */
+const I32 = 5;
+const POINTER = 12;
+const I64_FAST = 15;
+
+/**
+ * What bun:ffi is made of, without the module around it, whose loading costs a CNI call 0.15 ms. The module converts
+ * arguments more kindly; the types below leave none to convert.
+ */
+interface NativeFfi {
+  dlopen(
+    library: string,
+    symbols: Readonly<Record<string, { readonly args: readonly number[]; readonly returns: number }>>,
+  ): { readonly symbols: Readonly<Record<'syscall' | '__errno_location', unknown>> };
+  readonly read: { i32(address: number, offset: number): number };
+}
+
+const { dlopen, read } = (Bun as unknown as { readonly FFI: NativeFfi }).FFI;
+
 const library = dlopen('libc.so.6', {
-  syscall: {
-    args: [FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.ptr, FFIType.ptr, FFIType.ptr, FFIType.ptr],
-    returns: FFIType.i64_fast,
-  },
-  __errno_location: { args: [], returns: FFIType.ptr },
+  syscall: { args: [I32, POINTER, POINTER, POINTER, POINTER, POINTER, POINTER], returns: I64_FAST },
+  __errno_location: { args: [], returns: POINTER },
 });
 
 type Raw = (
@@ -33,9 +48,8 @@ type Raw = (
   f: SyscallArgument,
 ) => number;
 
-const raw = library.symbols.syscall as unknown as Raw;
-const errnoAddress = library.symbols.__errno_location();
-if (errnoAddress === null) throw new Error('libc.so.6: __errno_location returned null');
+const raw = library.symbols.syscall as Raw;
+const errnoAddress = (library.symbols.__errno_location as () => number)();
 
 const EINTR = 4;
 
@@ -57,6 +71,7 @@ const numbers = {
   getsockname: [51, 204],
   setsockopt: [54, 208],
   getsockopt: [55, 209],
+  clone: [56, 220],
   kill: [62, 129],
   uname: [63, 160],
   flock: [73, 32],
@@ -83,6 +98,8 @@ const numbers = {
   setns: [308, 268],
   renameat2: [316, 276],
   statx: [332, 291],
+  pidfd_send_signal: [424, 424],
+  close_range: [436, 436],
 } as const;
 
 /** Names of the system calls that underpod makes. */
@@ -108,7 +125,7 @@ export function syscall(
   for (;;) {
     const result = raw(numbers[name][column], a, b, c, d, e, f);
     if (result !== -1) return result;
-    const errno = read.i32(errnoAddress as NonNullable<typeof errnoAddress>, 0);
+    const errno = read.i32(errnoAddress, 0);
     if (errno === EINTR && name !== 'close') continue;
     throw new SyscallError(name, errno, path);
   }
@@ -129,7 +146,7 @@ export function trySyscall(
   for (;;) {
     const result = raw(numbers[name][column], a, b, c, d, e, f);
     if (result !== -1) return result;
-    const errno = read.i32(errnoAddress as NonNullable<typeof errnoAddress>, 0);
+    const errno = read.i32(errnoAddress, 0);
     if (errno === EINTR && name !== 'close') continue;
     return -errno;
   }

@@ -1,16 +1,18 @@
 import { formatMac } from '../../../shared/ip/mac.ts';
 import { NETLINK } from '../../../shared/netlink/codec/message.ts';
 import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
-import type { Nftables } from '../../../shared/nftables/nftables.ts';
+import type { KernelNftables } from '../../../shared/nftables/kernel.ts';
+import type { Fd } from '../../../shared/sys/fd.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { DelRequest } from '../../protocol/plugin.ts';
 import type { Interface } from '../../protocol/result.ts';
 import { isAttachmentAlias } from '../common/attachment.ts';
 import { collectErrors } from '../common/collect-errors.ts';
+import { deleteLinkQuickly } from '../common/delete-link.ts';
 import { findHostVeth } from '../common/host-veth.ts';
 import { ipamOf } from '../common/ipam.ts';
 import type { LinkView } from '../common/link-view.ts';
-import { deleteLink, readLink } from '../common/links.ts';
+import { readLink } from '../common/links.ts';
 import { openPodNetnsIfExists } from '../common/pod-netns.ts';
 import { readBridgeName, readIpMasq } from './config.ts';
 
@@ -21,7 +23,7 @@ import { readBridgeName, readIpMasq } from './config.ts';
 export async function delBridge(request: DelRequest): Promise<void> {
   const { conf, env } = request;
   const errors = collectErrors('DEL');
-  let rules: (Nftables & Disposable) | undefined;
+  let rules: KernelNftables | undefined;
   try {
     if (readIpMasq(conf)) {
       const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
@@ -31,7 +33,7 @@ export async function delBridge(request: DelRequest): Promise<void> {
       const removal = errors.try(() => masquerade.removeIptablesMasquerade(rules, key, addresses));
       if (removal) await errors.tryAsync(() => removal);
     }
-    deleteInterface(request);
+    deleteInterface(request, rules?.fd === undefined ? [] : [rules.fd]);
     const type = conf.ipam?.type ?? '';
     if (type !== '') await errors.tryAsync(async () => (await ipamOf(type)).del(request));
     errors.throwIfAny();
@@ -40,11 +42,12 @@ export async function delBridge(request: DelRequest): Promise<void> {
   }
 }
 
-function deleteInterface({ conf, env }: DelRequest): void {
+/** @param keep descriptors that are better closed by whoever removes the interface */
+function deleteInterface({ conf, env }: DelRequest, keep: readonly Fd[]): void {
   using host = NetlinkSocket.open(NETLINK.ROUTE);
   const own = findHostVeth(host, { network: conf.name, containerId: env.containerId, ifname: env.ifname });
   if (own) {
-    deleteLink(host, own);
+    deleteLinkQuickly(host, own, { keep });
     return;
   }
   // None of ours: upstream's plugin may have made it, with a host end of any name.
@@ -52,11 +55,11 @@ function deleteInterface({ conf, env }: DelRequest): void {
   if (netns) {
     using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
     const link = readLink(pod, { name: env.ifname });
-    if (link) deleteLink(pod, link);
+    if (link) deleteLinkQuickly(pod, link, { keep, netns });
     return;
   }
   const left = findByPrevResult(host, conf);
-  if (left) deleteLink(host, left);
+  if (left) deleteLinkQuickly(host, left, { keep });
 }
 
 /** Upstream's host end of a pod whose namespace cannot be reached: as prevResult names it, and surely not another's. */

@@ -1,5 +1,5 @@
 import type { Cidr } from '../../../shared/ip/cidr.ts';
-import { cidrEquals, formatCidr } from '../../../shared/ip/cidr.ts';
+import { formatCidr, includesCidr } from '../../../shared/ip/cidr.ts';
 import { IFA_F } from '../../../shared/netlink/codec/address.ts';
 import { IFF } from '../../../shared/netlink/codec/link.ts';
 import { isNetlinkError } from '../../../shared/netlink/error.ts';
@@ -89,7 +89,7 @@ export function ensureBridgeAddresses(
 
 function withoutThose(wanted: readonly Cidr[], present: readonly Cidr[]): readonly Cidr[] {
   const missing: Cidr[] = [];
-  for (const one of wanted) if (!present.some((other) => cidrEquals(one, other))) missing.push(one);
+  for (const one of wanted) if (!includesCidr(present, one)) missing.push(one);
   return missing;
 }
 

@@ -47,10 +47,10 @@ export function addMasquerade(key: AttachmentKey, addresses: readonly Cidr[]): v
 /**
  * Removes the attachment's rules, ours or upstream's; none is fine. Those that upstream has in iptables are left.
  *
- * @returns what is to be disposed of last, undefined where the kernel has no nftables: until the kernel has freed the rules that wait is long, and the removal of
- * the interface makes it pass
+ * @returns the packet filter, undefined where the kernel has none. Its last close waits until the kernel has freed the
+ * rules: leave that to the child that removes the interface (delete-link.ts), or close it last
  */
-export function removeMasquerade(key: AttachmentKey): (Nftables & Disposable) | undefined {
+export function removeMasquerade(key: AttachmentKey): KernelNftables | undefined {
   const nft = openIfSupported();
   if (!nft) return undefined;
   try {

@@ -36,10 +36,11 @@ export function readFlannelConfig(conf: NetConf): FlannelConfig {
 
 /** Where subnet.env and the rendered configurations are: all that DEL and GC need. */
 export function readPlaces(conf: NetConf): { readonly subnetFile: string; readonly dataDir: string } {
-  const dataDir = readString(conf.raw['dataDir'], 'dataDir') || defaultDataDir;
+  let dataDir = readString(conf.raw['dataDir'], 'dataDir') || defaultDataDir;
+  while (dataDir.length > 1 && dataDir.endsWith('/')) dataDir = dataDir.slice(0, -1);
   return {
     subnetFile: readString(conf.raw['subnetFile'], 'subnetFile') || defaultSubnetFile,
-    dataDir: dataDir.replace(/(?<=.)\/+$/, ''),
+    dataDir,
   };
 }
 
@@ -79,14 +80,11 @@ export function renderDelegate(
 
 /** As configured, with the node's subnets as ranges and the cluster's networks as further routes. */
 function renderIpam(ipam: JsonObject, env: SubnetEnv): JsonObject {
-  const subnets = [env.subnet, env.subnetV6].filter((subnet) => subnet !== undefined);
-  const routes = readArray(ipam['routes'], 'ipam.routes') ?? [];
+  const ranges: JsonObject[][] = [];
+  for (const subnet of [env.subnet, env.subnetV6]) if (subnet) ranges.push([{ subnet: formatCidr(subnet) }]);
+  const routes = [...(readArray(ipam['routes'], 'ipam.routes') ?? [])];
   // Wrong ones are told here, where the key is called as its author wrote it.
   decodeResult({ cniVersion: currentVersion, routes }, { path: 'ipam' });
-  return {
-    ...ipam,
-    type: readString(ipam['type'], 'ipam.type') || 'host-local',
-    ranges: subnets.map((subnet) => [{ subnet: formatCidr(subnet) }]),
-    routes: [...routes, ...env.networks.map((network) => ({ dst: formatCidr(network) }))],
-  };
+  for (const network of env.networks) routes.push({ dst: formatCidr(network) });
+  return { ...ipam, type: readString(ipam['type'], 'ipam.type') || 'host-local', ranges, routes };
 }

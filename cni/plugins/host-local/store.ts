@@ -10,10 +10,10 @@ import { isErrno } from '../../../shared/sys/errno.ts';
 import {
   createExclusive,
   mkdirp,
+  overwriteFile,
   readStart,
   readTextIfExists,
   unlinkIfExists,
-  writeFile,
 } from '../../../shared/sys/file.ts';
 import { lock } from '../../../shared/sys/lock.ts';
 import { exists } from '../../../shared/sys/stat.ts';
@@ -80,7 +80,7 @@ export class AddressStore {
       throw error;
     }
     try {
-      writeFile(this.#path(lastReservedFile(rangeSet)), name, 0o600);
+      overwriteFile(this.#path(lastReservedFile(rangeSet)), name, 0o600);
       return true;
     } catch (error) {
       this.release(ip);

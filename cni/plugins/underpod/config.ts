@@ -16,7 +16,11 @@ export function bridgeKeys(conf: NetConf): JsonObject {
   if (conf.raw['delegate'] !== undefined) {
     throw invalidConfig('type underpod has no "delegate": write its keys (hairpinMode, …) beside "type"');
   }
-  return Object.fromEntries(
-    Object.entries(conf.raw).filter(([key]) => !ownKeys.includes(key) && !key.startsWith('cni.dev/')),
-  );
+  const keys: Record<string, unknown> = {};
+  for (const key in conf.raw) {
+    // Assigning to __proto__ would make no key.
+    if (ownKeys.includes(key) || key.startsWith('cni.dev/') || key === '__proto__') continue;
+    keys[key] = conf.raw[key];
+  }
+  return keys;
 }

@@ -61,10 +61,12 @@ export function refuseUnsupportedKeys({ raw }: NetConf): void {
  * @throws CniError code 2 for port mappings with a host port, bandwidth limits, and capabilities that are not known
  */
 export function refuseUnsupportedRuntimeConfig({ runtimeConfig }: NetConf): void {
-  const ports = (readArray(runtimeConfig['portMappings'], 'runtimeConfig.portMappings') ?? []).filter(
-    (entry, index) =>
-      (readUint(asObject(entry)['hostPort'], `runtimeConfig.portMappings[${index}].hostPort`) ?? 0) !== 0,
-  );
+  const ports: unknown[] = [];
+  let index = 0;
+  for (const entry of readArray(runtimeConfig['portMappings'], 'runtimeConfig.portMappings') ?? []) {
+    const path = `runtimeConfig.portMappings[${index++}].hostPort`;
+    if ((readUint(asObject(entry)['hostPort'], path) ?? 0) !== 0) ports.push(entry);
+  }
   if (ports.length > 0) {
     throw unsupportedField(
       'runtimeConfig.portMappings',
