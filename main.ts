@@ -1,5 +1,5 @@
 /**
- * Picks the program and loads it, and nothing else: a CNI call must not pay for the daemons' code.
+ * Picks the program and loads it, and nothing else: a CNI call must not pay for the daemons' code, nor for other types'.
  *
  * A known name it was called by wins (links in the CNI bin directory, `flanneld`), then the first argument, then
  * CNI_COMMAND (type `underpod`).
@@ -13,13 +13,21 @@ interface Entry {
   readonly load: () => Promise<Program>;
 }
 
-const cniTypes = ['bridge', 'flannel', 'host-local', 'loopback', 'underpod'];
+/** CNI types, each with what its ADD and DEL need, which is loaded for every pod. */
+const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>>> = {
+  bridge: () => import('#cni/bridge'),
+  flannel: () => import('#cni/flannel'),
+  'host-local': () => import('#cni/host-local'),
+  loopback: () => import('#cni/loopback'),
+  underpod: () => import('#cni/underpod'),
+};
 
-async function cniPlugin(type: string): Promise<number> {
-  const { main } = await import('./cni/plugins/main.ts');
-  const { exit } = await import('./shared/sys/process.ts');
-  // All is written and nothing is pending: the runtime's own tear-down would cost another half millisecond.
-  return exit(await main(type));
+async function cniPlugin(type: string, load: () => Promise<{ run(): Promise<never> }>): Promise<never> {
+  const command = process.env['CNI_COMMAND'];
+  // These are for every type alike, and rare.
+  if (command === 'CHECK' || command === 'GC' || command === 'STATUS')
+    return (await import('#cni/all')).run(type);
+  return (await load()).run();
 }
 
 /** Names other than its own under which a program is known, so that existing manifests work. */
@@ -80,7 +88,7 @@ Usage: underpod PROGRAM [ARGUMENTS]     (underpod PROGRAM --help tells more)
 
 ${lines.join('\n')}
 
-Called by the name of a CNI plugin type (${cniTypes.join(', ')}), or with
+Called by the name of a CNI plugin type (${Object.keys(cniTypes).join(', ')}), or with
 CNI_COMMAND in the environment, it is that plugin.
 `;
 }
@@ -91,8 +99,9 @@ async function print(fd: 1 | 2, text: string): Promise<void> {
 }
 
 async function run(calledAs: string, args: string[]): Promise<number> {
-  if (calledAs !== 'underpod' && cniTypes.includes(calledAs)) return cniPlugin(calledAs);
   // hasOwn: `constructor` and its like are names of no program.
+  const type = calledAs !== 'underpod' && Object.hasOwn(cniTypes, calledAs) ? cniTypes[calledAs] : undefined;
+  if (type) return cniPlugin(calledAs, type);
   const alias = Object.hasOwn(aliases, calledAs) ? aliases[calledAs] : undefined;
   const name = alias ?? args[0];
   const entry = name !== undefined && Object.hasOwn(programs, name) ? programs[name] : undefined;
@@ -101,7 +110,9 @@ async function run(calledAs: string, args: string[]): Promise<number> {
     Bun.unsafe.setJITPolicy(1);
     return (await entry.load())(alias ? args : args.slice(1));
   }
-  if (name === undefined && process.env['CNI_COMMAND'] !== undefined) return cniPlugin('underpod');
+  if (name === undefined && process.env['CNI_COMMAND'] !== undefined) {
+    return cniPlugin('underpod', () => import('#cni/underpod'));
+  }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     await print(1, usage());
     return 0;

@@ -1,4 +1,4 @@
-import { pluginTypes } from '../cni/plugins/main.ts';
+import { pluginTypes } from '../cni/plugins/registry.ts';
 import { conflist } from '../cni/plugins/underpod/conflist.ts';
 import { type FlagSpec, formatFlags, parseArguments } from '../shared/config/flags.ts';
 import { Settings } from '../shared/config/settings.ts';

@@ -4,7 +4,7 @@ import { type CniError, incompatibleVersion, invalidConfig, invalidNetns, isCniE
 import { toCniError } from './error-codes.ts';
 import type { NetConf } from './net-conf.ts';
 import { configTooLarge, parseNetConf } from './net-conf.ts';
-import type { AddRequest, Plugin } from './plugin.ts';
+import type { AddRequest, Attaching, Plugin } from './plugin.ts';
 import type { Result } from './result.ts';
 import { encodeResult } from './result-encode.ts';
 import type { CniVersion } from './version.ts';
@@ -33,10 +33,11 @@ export interface Answer {
 const success: Answer = { stdout: '', stderr: '', exitCode: 0 };
 
 /**
- * Runs one call of `plugin` from environment and stdin to the text on stdout. Never throws: every error becomes the
+ * Runs one call of `plugin` (all of it, unless the call is surely an ADD or DEL) from environment and stdin to the text
+ * on stdout. Never throws: every error becomes the
  * specification's JSON and exit code 1. Without CNI_COMMAND it says what the program is, on stderr, and exits 0.
  */
-export async function dispatch(plugin: Plugin, call: Call): Promise<Answer> {
+export async function dispatch(plugin: Attaching & Partial<Plugin>, call: Call): Promise<Answer> {
   // A failure before the configuration is read is answered in the present version.
   let version: CniVersion = currentVersion;
   try {
@@ -59,15 +60,15 @@ export async function dispatch(plugin: Plugin, call: Call): Promise<Answer> {
         return success;
       case 'CHECK':
         requireVersionFor('CHECK', version, '0.4.0');
-        await plugin.check({ env, conf, signal });
+        await operation(plugin, 'check')({ env, conf, signal });
         return success;
       case 'GC':
         requireVersionFor('GC', version, '1.1.0');
-        await plugin.gc({ env, conf, signal, valid: requireValidAttachments(conf) });
+        await operation(plugin, 'gc')({ env, conf, signal, valid: requireValidAttachments(conf) });
         return success;
       case 'STATUS':
         requireVersionFor('STATUS', version, '1.1.0');
-        await plugin.status({ env, conf, signal });
+        await operation(plugin, 'status')({ env, conf, signal });
         return success;
     }
   } catch (error) {
@@ -75,8 +76,15 @@ export async function dispatch(plugin: Plugin, call: Call): Promise<Answer> {
   }
 }
 
+/** The operation of a plugin that has all of them: who starts a process for one takes a plugin that has it. */
+function operation<N extends 'check' | 'gc' | 'status'>(plugin: Partial<Plugin>, name: N): Plugin[N] {
+  const found = plugin[name];
+  if (found) return found.bind(plugin) as Plugin[N];
+  throw new Error(`${plugin.type} was loaded without ${name}`);
+}
+
 /** What to print after an ADD. A result that the configuration's version cannot express is undone. */
-async function addOutput(plugin: Plugin, request: AddRequest): Promise<string> {
+async function addOutput(plugin: Attaching, request: AddRequest): Promise<string> {
   const result = await plugin.add(request);
   try {
     return resultOutput(result, request.conf.cniVersion);
@@ -105,7 +113,7 @@ export function versionOutput(): string {
   return `${JSON.stringify({ cniVersion: currentVersion, supportedVersions })}\n`;
 }
 
-function about(plugin: Plugin): Answer {
+function about(plugin: Attaching): Answer {
   const versions = `CNI protocol versions supported: ${supportedVersions.join(', ')}`;
   return { ...success, stderr: `${plugin.about}\n${versions}\n` };
 }

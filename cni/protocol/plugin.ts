@@ -24,11 +24,14 @@ export interface GcRequest extends Request<NetworkEnvironment> {
 export type Awaitable<T> = T | Promise<T>;
 
 /**
- * A CNI plugin type. Each operation throws CniError (or any error: error-codes.ts maps it) and returns nothing else
+ * What ADD and DEL need of a plugin type. Apart from the rest of it, because these two run for every pod in a process
+ * that lives some milliseconds, and what else is loaded with them costs 10 µs a kilobyte.
+ *
+ * Each operation throws CniError (or any error: error-codes.ts maps it) and returns nothing else
  * but success. The dispatcher has checked environment, name, version and, for ADD and DEL, that the namespace is not
  * the plugin's own; the plugin validates its own keys in `conf.raw` and what it needs of `conf.prevResult`.
  */
-export interface Plugin {
+export interface Attaching {
   /** The name it is called by: the `type` key, and the file name in the CNI bin directory. */
   readonly type: string;
   /** One line for people who run it by hand; printed on stderr when CNI_COMMAND is absent. */
@@ -37,6 +40,10 @@ export interface Plugin {
   add(request: AddRequest): Awaitable<Result>;
   /** Succeeds when there is nothing (left) to undo; `conf.prevResult` may be absent, so may the namespace. */
   del(request: DelRequest): Awaitable<void>;
+}
+
+/** A CNI plugin type with all its operations. */
+export interface Plugin extends Attaching {
   check(request: CheckRequest): Awaitable<void>;
   /** Goes on after an error, and throws it (or an AggregateError) at the end. */
   gc(request: GcRequest): Awaitable<void>;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { pluginTypes } from '../../cni/plugins/main.ts';
+import { pluginTypes } from '../../cni/plugins/registry.ts';
 import { executable, runCommand, VERSION_CALL } from './executable.ts';
 import { plantNode, readTree } from './installed-tree.ts';
 

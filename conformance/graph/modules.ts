@@ -7,7 +7,7 @@ export interface Import {
   readonly typeOnly: boolean;
 }
 
-/** Sources by path, e.g. `cni/plugins/main.ts`. */
+/** Sources by path, e.g. `cni/plugins/registry.ts`. */
 export type Sources = ReadonlyMap<string, string>;
 export type Graph = ReadonlyMap<string, readonly Import[]>;
 
@@ -36,7 +36,7 @@ export function importsOf(path: string, source: string): Import[] {
   const runtime = new Set(transpiler.scanImports(source).map((found) => found.path));
   const stated = [...withoutComments(source).matchAll(STATEMENT)].map((match) => match[1] ?? '');
   return [...new Set([...runtime, ...stated])].map((specifier) => ({
-    target: specifier.startsWith('.') ? resolve(path, specifier) : specifier,
+    target: targetOf(path, specifier),
     typeOnly: !runtime.has(specifier),
   }));
 }
@@ -58,6 +58,12 @@ export function reachable(graph: Graph, from: string, typesToo = false): Map<str
 
 function withoutComments(source: string): string {
   return source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+}
+
+/** A path or a package. `#cni/` is one of the `imports` of package.json. */
+function targetOf(path: string, specifier: string): string {
+  if (specifier.startsWith('#cni/')) return `cni/plugins/processes/${specifier.slice(5)}.ts`;
+  return specifier.startsWith('.') ? resolve(path, specifier) : specifier;
 }
 
 function resolve(from: string, specifier: string): string {

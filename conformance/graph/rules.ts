@@ -151,8 +151,8 @@ export function pureFilesReachNoIo(graph: Graph, sources: Sources): string[] {
   return found;
 }
 
-/** Where a CNI type's code begins. What it reaches is loaded within its few milliseconds. */
-export const CNI_ENTRY = 'cni/plugins/main.ts';
+/** Where a CNI call's code begins: one file a process. What it reaches is loaded within its few milliseconds. */
+export const CNI_PROCESSES: RegExp = /^cni\/plugins\/processes\//;
 const CNI_ROOMS = /^(cni\/(plugins|protocol)|shared\/(config|ip|netlink|nftables|sys))$/;
 const SLOW_GLOBALS = /\b(process\.std(out|in|err)|console\.)/;
 
@@ -161,14 +161,34 @@ const SLOW_GLOBALS = /\b(process\.std(out|in|err)|console\.)/;
  * `await import()` later.
  */
 export function cniStaysLight(graph: Graph, sources: Sources): string[] {
+  const found = new Set<string>();
+  for (const entry of processesOf(graph)) {
+    for (const [target, way] of reachable(graph, entry)) {
+      const heavy = isOurs(target) ? !CNI_ROOMS.test(roomOf(target)) : target !== 'bun:ffi';
+      if (heavy) found.add(`a CNI call would load ${target}: ${way.slice(1).join(' → ')}`);
+      const global = SLOW_GLOBALS.exec(code(sources.get(target)))?.[0];
+      if (global !== undefined) found.add(`a CNI call would pay for "${global}" in ${target}`);
+    }
+  }
+  return [...found];
+}
+
+/** What runs for every pod is loaded without what runs rarely: CHECK, GC and STATUS are of the process `all`. */
+export function attachingStaysLean(graph: Graph): string[] {
   const found: string[] = [];
-  for (const [target, way] of reachable(graph, CNI_ENTRY)) {
-    const heavy = isOurs(target) ? !CNI_ROOMS.test(roomOf(target)) : target !== 'bun:ffi';
-    if (heavy) found.push(`a CNI call would load ${target}: ${way.join(' → ')}`);
-    const global = SLOW_GLOBALS.exec(code(sources.get(target)))?.[0];
-    if (global !== undefined) found.push(`a CNI call would pay for "${global}" in ${target}`);
+  for (const entry of processesOf(graph)) {
+    if (entry.endsWith('/all.ts')) continue;
+    for (const [target, way] of reachable(graph, entry)) {
+      if (/^cni\/plugins\/[^/]+\/(check|gc|status|delegate)\.ts$/.test(target))
+        if (!target.startsWith('cni/plugins/common/'))
+          found.push(`ADD and DEL would load ${target}: ${way.join(' → ')}`);
+    }
   }
   return found;
+}
+
+function processesOf(graph: Graph): string[] {
+  return [...graph.keys()].filter((path) => CNI_PROCESSES.test(path) && !isTest(path));
 }
 
 /** `main.ts` imports nothing until it knows which program it is. */

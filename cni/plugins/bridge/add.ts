@@ -5,11 +5,11 @@ import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { internalError, invalidConfig } from '../../protocol/error.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Interface, Result } from '../../protocol/result.ts';
+import { attachingIpamOf } from '../common/attaching-ipam.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
 import { hostVethName } from '../common/attachment.ts';
 import { enableForwarding } from '../common/forwarding.ts';
 import { chooseHostVethName, createVethPair, existsAlready } from '../common/host-veth.ts';
-import { ipamOf } from '../common/ipam.ts';
 import { awaitCarrier } from '../common/kernel-events.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { deleteLink, readLink, readLinks } from '../common/links.ts';
@@ -79,7 +79,7 @@ async function build(addition: Addition): Promise<Result> {
 async function allocate(addition: Addition): Promise<Result | undefined> {
   const { config, request, rollback } = addition;
   if (config.ipamType === '') return undefined;
-  const ipam = await ipamOf(config.ipamType);
+  const ipam = await attachingIpamOf(config.ipamType);
   if (config.ipamType !== 'host-local') refuseTakenIfname(addition);
   // That there is no host interface of this attachment has been seen, so it is new; unless upstream's plugin made it,
   // and then this ADD will be refused.

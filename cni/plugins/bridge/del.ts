@@ -6,11 +6,11 @@ import type { Fd } from '../../../shared/sys/fd.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { DelRequest } from '../../protocol/plugin.ts';
 import type { Interface } from '../../protocol/result.ts';
+import { attachingIpamOf } from '../common/attaching-ipam.ts';
 import { isAttachmentAlias } from '../common/attachment.ts';
 import { collectErrors } from '../common/collect-errors.ts';
 import { deleteLinkQuickly } from '../common/delete-link.ts';
 import { findHostVeth } from '../common/host-veth.ts';
-import { ipamOf } from '../common/ipam.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { readLink } from '../common/links.ts';
 import { openPodNetnsIfExists } from '../common/pod-netns.ts';
@@ -35,7 +35,7 @@ export async function delBridge(request: DelRequest): Promise<void> {
     }
     deleteInterface(request, rules?.fd === undefined ? [] : [rules.fd]);
     const type = conf.ipam?.type ?? '';
-    if (type !== '') await errors.tryAsync(async () => (await ipamOf(type)).del(request));
+    if (type !== '') await errors.tryAsync(async () => (await attachingIpamOf(type)).del(request));
     errors.throwIfAny();
   } finally {
     rules?.[Symbol.dispose]();

@@ -20,10 +20,7 @@
 
 import type { Plugin } from '../../protocol/plugin.ts';
 import { asPlugin } from '../common/as-plugin.ts';
+import { about } from './attach.ts';
 import { bridge } from './delegate.ts';
 
-export const plugin: Plugin = asPlugin(
-  'bridge',
-  'CNI plugin bridge (underpod): pods on a bridge of the host',
-  bridge,
-);
+export const plugin: Plugin = asPlugin('bridge', about, bridge);

@@ -20,10 +20,14 @@ export interface AddOptions {
   readonly defer?: (undo: () => unknown) => void;
 }
 
-/** A plugin that another one calls: in the same process where it is ours, else executed. */
-export interface Delegate {
+/** What ADD and DEL need of a plugin that another one calls. */
+export interface AttachingDelegate {
   add(request: AddRequest, options?: AddOptions): Awaitable<Result>;
   del(request: DelRequest): Awaitable<void>;
+}
+
+/** A plugin that another one calls: in the same process where it is ours, else executed. */
+export interface Delegate extends AttachingDelegate {
   check(request: CheckRequest): Awaitable<void>;
   status(request: StatusRequest): Awaitable<void>;
   /**

@@ -1,7 +1,8 @@
 import type { CheckRequest } from '../../protocol/plugin.ts';
 import { checkFailed } from '../common/check-failed.ts';
+import { delegateOf } from './any-delegate.ts';
 import { readPlaces } from './config.ts';
-import { delegateOf, readRendered } from './delegation.ts';
+import { readRendered } from './delegation.ts';
 import { RenderedConfigs } from './rendered.ts';
 
 /** CHECK: by the configuration that ADD kept. */

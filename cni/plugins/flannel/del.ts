@@ -4,7 +4,7 @@ import type { NetConf } from '../../protocol/net-conf.ts';
 import { netConfFromObject } from '../../protocol/net-conf.ts';
 import type { DelRequest } from '../../protocol/plugin.ts';
 import { delegateType, readPlaces } from './config.ts';
-import { delegateOf, readRendered } from './delegation.ts';
+import { attachingDelegateOf, readRendered } from './delegation.ts';
 import { isOfAnother, RenderedConfigs } from './rendered.ts';
 
 /**
@@ -24,10 +24,10 @@ export async function delByRendered(request: DelRequest, dataDir: string, bare: 
   const kept = files.load(containerId);
   const rendered = readRendered(kept, request.conf);
   if (rendered) {
-    await (await delegateOf(rendered.type)).del({ ...request, conf: rendered.conf });
+    await (await attachingDelegateOf(rendered.type)).del({ ...request, conf: rendered.conf });
   } else if (delegateType(bare) === 'bridge') {
     const conf = netConfFromObject(bare, { lenientPrevResult: true });
-    await (await delegateOf('bridge')).del({ ...request, conf });
+    await (await attachingDelegateOf('bridge')).del({ ...request, conf });
   }
   // Another network's interface of the same container needs its file still.
   if (kept !== undefined && !isOfAnother(kept, request.conf.name)) files.remove(containerId);

@@ -12,8 +12,8 @@ import type { NetConf } from '../../protocol/net-conf.ts';
 import { netConfFromObject } from '../../protocol/net-conf.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Result } from '../../protocol/result.ts';
-import { bridge } from '../bridge/delegate.ts';
-import type { Delegate } from '../common/delegate.ts';
+import { bridgeAttaching } from '../bridge/attach.ts';
+import type { AttachingDelegate } from '../common/delegate.ts';
 import type { Keep } from '../common/keep.ts';
 import { delegateType } from './config.ts';
 import type { Rendered } from './rendered.ts';
@@ -37,9 +37,9 @@ export function readSubnetEnv(path: string): SubnetEnv {
   return parseSubnetEnv(text, path);
 }
 
-/** The plugin of a delegate's type: ours in this process. */
-export async function delegateOf(type: string): Promise<Delegate> {
-  if (type === 'bridge') return bridge;
+/** The plugin of a delegate's type, for ADD and DEL: ours in this process. */
+export async function attachingDelegateOf(type: string): Promise<AttachingDelegate> {
+  if (type === 'bridge') return bridgeAttaching;
   const { execPlugin } = await import('../common/exec-plugin.ts');
   return execPlugin(type);
 }
@@ -56,7 +56,7 @@ export async function addByRendered(
   durable: boolean,
 ): Promise<Result> {
   const conf = netConfFromObject(rendered);
-  const delegate = await delegateOf(delegateType(rendered));
+  const delegate = await attachingDelegateOf(delegateType(rendered));
   const files = new RenderedConfigs(dataDir);
   const forget = files.save(request.env.containerId, rendered, durable);
   try {

@@ -4,9 +4,10 @@ import { netConfFromObject } from '../../protocol/net-conf.ts';
 import type { GcRequest } from '../../protocol/plugin.ts';
 import { collectErrors } from '../common/collect-errors.ts';
 import type { Keep } from '../common/keep.ts';
+import { delegateOf } from './any-delegate.ts';
 import { delegateType, readPlaces } from './config.ts';
 import { bareConfig } from './del.ts';
-import { delegateOf, prepareGcRendered } from './delegation.ts';
+import { prepareGcRendered } from './delegation.ts';
 
 /** GC: by the delegate, then the configurations of containers that are gone. */
 export function prepareGcFlannel(request: GcRequest): Promise<(keep: Keep) => Promise<void>> {

@@ -12,10 +12,7 @@
 
 import type { Plugin } from '../../protocol/plugin.ts';
 import { asPlugin } from '../common/as-plugin.ts';
+import { about } from './attach.ts';
 import { flannel } from './delegate.ts';
 
-export const plugin: Plugin = asPlugin(
-  'flannel',
-  'CNI plugin flannel (underpod): a delegate in the node’s subnet',
-  flannel,
-);
+export const plugin: Plugin = asPlugin('flannel', about, flannel);

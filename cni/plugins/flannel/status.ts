@@ -2,8 +2,9 @@ import { isCniError, unavailable } from '../../protocol/error.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import { netConfFromObject } from '../../protocol/net-conf.ts';
 import type { StatusRequest } from '../../protocol/plugin.ts';
+import { delegateOf } from './any-delegate.ts';
 import { delegateType, readFlannelConfig, renderDelegate } from './config.ts';
-import { delegateOf, readSubnetEnv } from './delegation.ts';
+import { readSubnetEnv } from './delegation.ts';
 import type { SubnetEnv } from './subnet-env.ts';
 
 /** STATUS: subnet.env is there and the delegate ready. */

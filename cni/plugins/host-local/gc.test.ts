@@ -4,7 +4,7 @@ import { tryLock } from '../../../shared/sys/lock.ts';
 import { dispatch } from '../../protocol/dispatch.ts';
 import { attachmentHash } from '../common/attachment.ts';
 import { heldLockVariable, lockAttachment, lockDirectory } from '../common/attachment-lock.ts';
-import { loadPlugin } from '../main.ts';
+import { loadPlugin } from '../registry.ts';
 import type { Container, Json } from '../testing/node.ts';
 import { list, TestNode } from '../testing/node.ts';
 

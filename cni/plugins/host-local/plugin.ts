@@ -15,10 +15,7 @@
 
 import type { Plugin } from '../../protocol/plugin.ts';
 import { asPlugin } from '../common/as-plugin.ts';
+import { about } from './attach.ts';
 import { hostLocal } from './delegate.ts';
 
-export const plugin: Plugin = asPlugin(
-  'host-local',
-  'CNI plugin host-local (underpod): addresses from ranges',
-  hostLocal,
-);
+export const plugin: Plugin = asPlugin('host-local', about, hostLocal);

@@ -10,7 +10,7 @@ import { coverWithTmpfs, freshNetns, ipJson, nftJson, run } from '../../../confo
 import { createNetns, deleteNetns } from '../../../shared/sys/netns.ts';
 import { dispatch } from '../../protocol/dispatch.ts';
 import { lockDirectory } from '../common/attachment-lock.ts';
-import { loadPlugin } from '../main.ts';
+import { loadPlugin } from '../registry.ts';
 
 export type Json = Record<string, unknown>;
 

@@ -1,5 +1,5 @@
 /** A plugin as a process of its own: `bun run-plugin.ts <type>`. */
 
-import { main } from '../main.ts';
+import { run } from '../processes/all.ts';
 
-process.exitCode = await main(process.argv[2] ?? '');
+await run(process.argv[2] ?? '');

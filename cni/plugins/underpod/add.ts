@@ -1,6 +1,6 @@
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Result } from '../../protocol/result.ts';
-import { bridge } from '../bridge/delegate.ts';
+import { bridgeAttaching } from '../bridge/attach.ts';
 import { readPlaces, renderDelegate } from '../flannel/config.ts';
 import { addByRendered, readSubnetEnv } from '../flannel/delegation.ts';
 import { RenderedConfigs } from '../flannel/rendered.ts';
@@ -12,7 +12,7 @@ import { refuseUnsupported } from './refuse.ts';
 export async function addUnderpod(request: AddRequest): Promise<Result> {
   const { conf } = request;
   refuseUnsupported(conf);
-  if (hasIpam(conf)) return await bridge.add({ ...request, conf: asBridge(conf) });
+  if (hasIpam(conf)) return await bridgeAttaching.add({ ...request, conf: asBridge(conf) });
   RenderedConfigs.requireUsable(request.env.containerId);
   const { subnetFile, dataDir } = readPlaces(conf);
   const config = { delegate: bridgeKeys(conf), ipam: {} };

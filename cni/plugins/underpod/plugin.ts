@@ -15,10 +15,7 @@
 
 import type { Plugin } from '../../protocol/plugin.ts';
 import { asPlugin } from '../common/as-plugin.ts';
+import { about } from './attach.ts';
 import { underpod } from './delegate.ts';
 
-export const plugin: Plugin = asPlugin(
-  'underpod',
-  'CNI plugin underpod: everything a pod needs in one call',
-  underpod,
-);
+export const plugin: Plugin = asPlugin('underpod', about, underpod);

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadPlugin, pluginTypes } from './main.ts';
+import { loadPlugin, pluginTypes } from './registry.ts';
 import type { Json } from './testing/node.ts';
 import { list, TestNode } from './testing/node.ts';
 
@@ -57,14 +57,6 @@ describe.skipIf(!node)('as a process', () => {
     const { code, stdout, stderr } = run('host-local', {});
     expect([code, stdout]).toEqual([0, '']);
     expect(stderr).toMatch(/host-local/);
-  });
-
-  test('a type that is not built', () => {
-    expect(run('constructor', { CNI_COMMAND: 'VERSION' })).toMatchObject({
-      code: 2,
-      stdout: '',
-      stderr: expect.stringMatching(/no CNI plugin type/),
-    });
   });
 
   test('16 MB of stdin are a CNI error, and nothing is half done', () => {

@@ -1,0 +1,9 @@
+import { hostLocalAttaching } from '../host-local/attach.ts';
+import type { AttachingDelegate } from './delegate.ts';
+
+/** The IPAM plugin of a type, for ADD and DEL. */
+export async function attachingIpamOf(type: string): Promise<AttachingDelegate> {
+  if (type === 'host-local') return hostLocalAttaching;
+  const { execPlugin } = await import('./exec-plugin.ts');
+  return execPlugin(type);
+}

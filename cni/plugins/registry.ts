@@ -1,0 +1,20 @@
+/** All plugin types, with all their operations. */
+
+import type { Plugin } from '../protocol/plugin.ts';
+import { plugin as bridge } from './bridge/plugin.ts';
+import { withLocks } from './common/with-locks.ts';
+import { plugin as flannel } from './flannel/plugin.ts';
+import { plugin as hostLocal } from './host-local/plugin.ts';
+import { plugin as loopback } from './loopback/plugin.ts';
+import { plugin as underpod } from './underpod/plugin.ts';
+
+const types: readonly Plugin[] = [bridge, flannel, hostLocal, loopback, underpod];
+
+/** Every type's name, in the order of the alphabet. */
+export const pluginTypes: readonly string[] = types.map(({ type }) => type);
+
+/** The plugin of a type, with its locks: what a runtime in the same process calls. Undefined for a foreign type. */
+export function loadPlugin(type: string, heldLock?: string): Plugin | undefined {
+  const plugin = types.find((one) => one.type === type);
+  return plugin && withLocks(plugin, heldLock);
+}
