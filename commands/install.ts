@@ -1,5 +1,5 @@
 import { pluginTypes } from '../cni/plugins/registry.ts';
-import { conflist } from '../cni/plugins/underpod/conflist.ts';
+import { type ChainStyle, conflist } from '../cni/plugins/underpod/conflist.ts';
 import { type FlagSpec, formatFlags, parseArguments } from '../shared/config/flags.ts';
 import { Settings } from '../shared/config/settings.ts';
 import { UsageError } from '../shared/config/usage-error.ts';
@@ -38,6 +38,14 @@ const FLAGS: readonly FlagSpec[] = [
     default: 'true',
     help: 'write 10-underpod.conflist, set aside those that win over it',
   },
+  {
+    name: 'chain',
+    kind: 'string',
+    default: 'single',
+    choices: ['single', 'classic'],
+    value: 'single|classic',
+    help: 'what it holds: type underpod alone, or flannel, portmap and bandwidth',
+  },
   { name: 'root', kind: 'string', value: 'DIR', help: 'install below this directory, for an image' },
   { name: 'dry-run', kind: 'boolean', help: 'say what would be done' },
 ];
@@ -67,7 +75,7 @@ export async function main(args: string[]): Promise<number> {
       layout: layoutOf(settings),
       types: pluginTypes,
       source: { path: source, digest: await digestFile(source) },
-      conflist: settings.boolean('conflist') ? conflist() : undefined,
+      conflist: settings.boolean('conflist') ? conflist(settings.string('chain') as ChainStyle) : undefined,
     };
     const disk = openDisk(settings.string('root').replace(/\/+$/, ''));
     const dryRun = settings.boolean('dry-run');

@@ -11,7 +11,7 @@ interface List {
 
 describe('the default network', () => {
   test('is cbr0, has the one type, and declares what a pod may ask for', () => {
-    const list = JSON.parse(conflist()) as List;
+    const list = JSON.parse(conflist('single')) as List;
     expect([list.name, list.cniVersion]).toEqual(['cbr0', '1.0.0']);
     expect(list.cniVersions).toContain('1.1.0');
     expect(list.plugins).toHaveLength(1);
@@ -23,13 +23,28 @@ describe('the default network', () => {
   });
 
   test('is a configuration that the plugin reads', () => {
-    const [plugin] = (JSON.parse(conflist()) as List).plugins;
+    const [plugin] = (JSON.parse(conflist('single')) as List).plugins;
     expect(netConfFromObject({ cniVersion: '1.1.0', name: 'cbr0', ...plugin }).type).toBe('underpod');
   });
 
   test('takes other places', () => {
-    const [plugin] = (JSON.parse(conflist({ subnetFile: '/a', dataDir: '/b', bridge: 'br9' })) as List)
-      .plugins;
+    const [plugin] = (
+      JSON.parse(conflist('single', { subnetFile: '/a', dataDir: '/b', bridge: 'br9' })) as List
+    ).plugins;
     expect(plugin).toMatchObject({ subnetFile: '/a', dataDir: '/b', bridge: 'br9' });
+  });
+
+  test('the classic chain is flannel’s, under the same name', () => {
+    const list = JSON.parse(conflist('classic', { subnetFile: '/a', bridge: 'br9' })) as List;
+    expect([list.name, list.plugins.map(({ type }) => type)]).toEqual([
+      'cbr0',
+      ['flannel', 'portmap', 'bandwidth'],
+    ]);
+    expect(list.plugins[0]).toMatchObject({
+      subnetFile: '/a',
+      delegate: { bridge: 'br9', isDefaultGateway: true },
+    });
+    expect(list.plugins[1]).toMatchObject({ capabilities: { portMappings: true } });
+    expect(list.plugins[2]).toMatchObject({ capabilities: { bandwidth: true } });
   });
 });
