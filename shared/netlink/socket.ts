@@ -119,9 +119,7 @@ export class NetlinkSocket implements Disposable {
   batch(requests: readonly NetlinkRequest[]): Answer[] {
     const first = this.takeSequence(requests.length);
     this.#writer.reset();
-    requests.forEach((request, i) => {
-      this.#write(request, 0, first + i);
-    });
+    for (let i = 0; i < requests.length; i++) this.#write(requests[i] as NetlinkRequest, 0, first + i);
     return this.exchange(this.#writer.view(), first, requests.length);
   }
 
@@ -145,7 +143,9 @@ export class NetlinkSocket implements Disposable {
     this.#transport.send(bytes);
     const { answers, lost } = this.#inbox.collect({ first, count, last: false });
     if (lost) throw answersLost(`${count} messages`);
-    return answers.map((answer) => answer ?? SILENCE);
+    const complete: Answer[] = [];
+    for (const answer of answers) complete.push(answer ?? SILENCE);
+    return complete;
   }
 
   [Symbol.dispose](): void {

@@ -65,7 +65,8 @@ export class KernelNftables implements Nftables, Disposable {
     if (bytes.length === 0) return;
     const answers = this.#exchange(bytes, first, operations.length);
     let finished = false;
-    for (const [index, { acknowledgement }] of answers.entries()) {
+    for (let index = 0; index < answers.length; index++) {
+      const acknowledgement = answers[index]?.acknowledgement;
       if (acknowledgement === undefined) continue;
       const { errno, message } = acknowledgement;
       if (errno === 0) {
@@ -133,7 +134,9 @@ export class KernelNftables implements Nftables, Disposable {
   }
 
   #dump<T>(request: NetlinkRequest, read: (payload: Uint8Array) => T): T[] {
-    return this.#messages(request).map(({ payload }) => read(payload));
+    const objects: T[] = [];
+    for (const { payload } of this.#messages(request)) objects.push(read(payload));
+    return objects;
   }
 
   /** The answers to a dump; none when what was to be listed does not exist. */

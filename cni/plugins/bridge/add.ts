@@ -1,3 +1,4 @@
+import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { formatMac } from '../../../shared/ip/mac.ts';
 import { NETLINK } from '../../../shared/netlink/codec/message.ts';
 import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
@@ -129,10 +130,9 @@ async function makeGateway({ config, host }: Addition, plan: AddressPlan, bridge
 async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promise<void> {
   const { addMasquerade, removeMasquerade } = await import('../common/masquerade.ts');
   rollback.defer(() => removeMasquerade(key)?.[Symbol.dispose]());
-  addMasquerade(
-    key,
-    plan.ips.map(({ address }) => address),
-  );
+  const addresses: Cidr[] = [];
+  for (const { address } of plan.ips) addresses.push(address);
+  addMasquerade(key, addresses);
 }
 
 /**

@@ -60,7 +60,8 @@ export function attachmentCommentPrefix(key: AttachmentKey): string {
 
 /** The comment of an attachment's rules: hashes for programs, names for people, cut where nft would refuse it. */
 export function attachmentComment(key: AttachmentKey): string {
-  const names = `net: ${key.network}, if: ${key.ifname}, id: ${key.containerId}`.replaceAll('"', '');
+  let names = `net: ${key.network}, if: ${key.ifname}, id: ${key.containerId}`;
+  if (names.includes('"')) names = names.replaceAll('"', '');
   return cutBytes(`${attachmentCommentPrefix(key)}, ${names}`, maxCommentBytes);
 }
 

@@ -39,13 +39,13 @@ export function encodeTransaction(transaction: Transaction, first: number): Batc
   const operations = [-1];
   let last = 0;
   writeFrame(writer, BATCH.BEGIN, 0, first);
-  transaction.operations.forEach((operation, index) => {
-    writeOperation(writer, operation, FIRST_SET_ID + index, () => {
+  for (let index = 0; index < transaction.operations.length; index++) {
+    writeOperation(writer, transaction.operations[index] as Operation, FIRST_SET_ID + index, () => {
       last = writer.length;
       operations.push(index);
       return first + operations.length - 1;
     });
-  });
+  }
   if (last === 0) return { bytes: new Uint8Array(0), operations: [] };
   // nlmsg_type and nlmsg_flags make up the second word of a message; flags are its upper half.
   writer.patchU32(last + 4, wordAt(writer.view(), last + 4) | (NLM_F.ACK << 16));
