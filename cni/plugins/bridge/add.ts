@@ -8,13 +8,13 @@ import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Interface, Result } from '../../protocol/result.ts';
 import { attachingIpamOf } from '../common/attaching-ipam.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
-import { hostVethName } from '../common/attachment.ts';
+import { attachmentMac, hostVethName } from '../common/attachment.ts';
 import { enableForwarding } from '../common/forwarding.ts';
 import { chooseHostVethName, createVethPair, existsAlready } from '../common/host-veth.ts';
 import { awaitCarrier } from '../common/kernel-events.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { deleteLink, readLink, readLinks } from '../common/links.ts';
-import { configurePodInterface, setPodInterfaceUp } from '../common/pod-interface.ts';
+import { setPodInterface, setPodInterfaceUp } from '../common/pod-interface.ts';
 import { openPodNetns } from '../common/pod-netns.ts';
 import { Rollback } from '../common/rollback.ts';
 import type { BridgeConfig } from './config.ts';
@@ -62,14 +62,14 @@ async function build(addition: Addition): Promise<Result> {
   const ipam = await allocate(addition);
   const plan = ipam === undefined ? noAddresses : planAddresses(ipam, config);
   const port = { hairpin: config.hairpinMode, isolated: config.portIsolation };
-  const { mtu, mac } = config;
+  const { mtu, mac = attachmentMac(key, 'pod') } = config;
   const veth = createVethPair(host, { key, name, netns, mtu, mac, bridge: bridge.index, port });
   rollback.defer(() => deleteLink(host, veth));
-  const pod = configurePod(addition, plan, veth);
+  configurePod(addition, plan, veth);
   await makeGateway(addition, plan, bridge);
   if (config.ipMasq && plan.ips.length > 0) await masquerade(addition, plan);
   return {
-    interfaces: finish(addition, veth, pod),
+    interfaces: finish(addition, veth, mac),
     ips: plan.ips,
     routes: plan.routes,
     dns: config.dns ?? ipam?.dns ?? {},
@@ -98,23 +98,13 @@ function refuseTakenIfname({ key, netns }: Addition): void {
   if (readLink(pod, { name: key.ifname })) throw existsAlready(key, 'in its namespace');
 }
 
-function configurePod(
-  { config, key, netns }: Addition,
-  plan: AddressPlan,
-  veth: LinkView,
-): LinkView | undefined {
-  if (config.disableContainerInterface) return undefined;
+function configurePod({ config, key, netns }: Addition, plan: AddressPlan, veth: LinkView): void {
+  if (config.disableContainerInterface) return;
   const index = veth.peer;
   if (index === undefined) throw internalError(`the kernel does not tell the other end of ${veth.name}`);
-  if (config.ipamType === '') return setPodInterfaceUp(netns, index);
   const { ips, routes } = plan;
-  return configurePodInterface(netns, {
-    ifname: key.ifname,
-    index,
-    ips,
-    routes,
-    enableDad: config.enableDad,
-  });
+  if (config.ipamType === '') setPodInterfaceUp(netns, index);
+  else setPodInterface(netns, { ifname: key.ifname, index, ips, routes, enableDad: config.enableDad });
 }
 
 async function makeGateway({ config, host }: Addition, plan: AddressPlan, bridge: LinkView): Promise<void> {
@@ -139,7 +129,7 @@ async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promi
  * Bridge, host's end, container's end: the order that `ips` and other plugins rely on. The first two are read again:
  * the first port or address may have given the bridge another MAC, and the port must carry packets by now.
  */
-function finish(addition: Addition, veth: LinkView, pod: LinkView | undefined): readonly Interface[] {
+function finish(addition: Addition, veth: LinkView, podMac: Uint8Array): readonly Interface[] {
   const { config, host, request } = addition;
   const [port = veth, bridge] = readLinks(host, { index: veth.index }, { name: config.bridge });
   if (!config.disableContainerInterface) awaitCarrier(host, port);
@@ -147,14 +137,8 @@ function finish(addition: Addition, veth: LinkView, pod: LinkView | undefined): 
   return [
     { name: config.bridge, ...macOf(bridge) },
     { name: veth.name, ...macOf(port) },
-    { name: ifname, ...macOf(pod ?? readPod(addition, veth)), sandbox },
+    { name: ifname, mac: formatMac(podMac), sandbox },
   ];
-}
-
-function readPod({ netns }: Addition, { peer }: LinkView): LinkView | undefined {
-  if (peer === undefined) return undefined;
-  using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
-  return readLink(pod, { index: peer });
 }
 
 function macOf(link: LinkView | undefined): { readonly mac?: string } {

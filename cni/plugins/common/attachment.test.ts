@@ -4,6 +4,7 @@ import type { AttachmentKey } from './attachment.ts';
 import {
   attachmentAlias,
   attachmentHash,
+  attachmentMac,
   hostVethName,
   isAttachmentAlias,
   networkAliasPrefix,
@@ -31,6 +32,23 @@ describe('names of an attachment', () => {
     const one = attachmentHash({ network: 'a', containerId: 'bc', ifname: 'd' });
     const other = attachmentHash({ network: 'ab', containerId: 'c', ifname: 'd' });
     expect(one).not.toBe(other);
+  });
+});
+
+describe('the MAC addresses', () => {
+  test('are unicast, locally administered, and not those of the other end or another pod', () => {
+    fc.assert(
+      fc.property(key, (one) => {
+        const macs = [
+          attachmentMac(one, 'host'),
+          attachmentMac(one, 'pod'),
+          attachmentMac({ ...one, ifname: 'x' }, 'pod'),
+        ];
+        for (const mac of macs) expect([mac.length, (mac[0] ?? 0) & 3]).toEqual([6, 2]);
+        if (one.ifname !== 'x') expect(new Set(macs.map((mac) => mac.toHex())).size).toBe(3);
+        expect(attachmentMac(one, 'pod')).toEqual(macs[1]);
+      }),
+    );
   });
 });
 

@@ -37,6 +37,21 @@ export function hostVethName(key: AttachmentKey, attempt: number = 0): string {
 }
 
 /**
+ * The MAC address of one end, made of the same hash: unicast and locally administered (IEEE 802, the two lowest bits of
+ * the first byte). The kernel's own choice would have to be read back, and is one that systemd-udevd exchanges for its
+ * own (MACAddressPolicy=persistent) when it gets to the new link.
+ */
+export function attachmentMac(key: AttachmentKey, end: 'host' | 'pod'): Uint8Array {
+  const hash = attachmentHash(key);
+  const mac = new Uint8Array(6);
+  // The hash's beginning is in names; these are digits 40 to 51 and 52 to 63.
+  const from = end === 'host' ? 40 : 52;
+  for (let at = 0; at < 6; at++) mac[at] = Number.parseInt(hash.slice(from + 2 * at, from + 2 * at + 2), 16);
+  mac[0] = ((mac[0] ?? 0) & 0xfc) | 0x02;
+  return mac;
+}
+
+/**
  * The host end's alias: `underpod:<network>/<containerID>/<ifname>`, by which GC knows whose it is. What would not fit
  * becomes `#` and a hash; neither a network's nor a container's name may begin with `#`.
  */
@@ -74,9 +89,13 @@ export function isAttachmentAlias(alias: string | undefined): boolean {
   return alias?.startsWith(aliasScheme) ?? false;
 }
 
+/** The last text and its hash: a CNI call asks for the same one eight times, at 7 µs each. */
+let last: readonly [text: string, hash: string] = ['', ''];
+
 /** Hex digits of a text's SHA-256. */
 export function sha256(text: string): string {
-  return Bun.CryptoHasher.hash('sha256', text, 'hex');
+  if (last[0] !== text || text === '') last = [text, Bun.CryptoHasher.hash('sha256', text, 'hex')];
+  return last[1];
 }
 
 function byteLength(text: string): number {

@@ -8,7 +8,7 @@ import type { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { internalError, invalidConfig } from '../../protocol/error.ts';
 import type { AttachmentKey } from './attachment.ts';
-import { attachmentAlias, hostVethName, vethNameAttempts } from './attachment.ts';
+import { attachmentAlias, attachmentMac, hostVethName, vethNameAttempts } from './attachment.ts';
 import type { LinkView } from './link-view.ts';
 import { deleteLink, linkOf, readLink, readLinks } from './links.ts';
 import { trySysctl } from './try-sysctl.ts';
@@ -21,8 +21,8 @@ export interface VethPairSpec {
   readonly netns: OwnedFd;
   /** Bytes, of both ends; 0 for the kernel's default. */
   readonly mtu: number;
-  /** Of the container's end; undefined: the kernel chooses one. */
-  readonly mac: Uint8Array | undefined;
+  /** Of the container's end. */
+  readonly mac: Uint8Array;
   /** Index of the bridge that the host end becomes a port of. */
   readonly bridge: number;
   readonly port: BridgePort;
@@ -74,9 +74,16 @@ const oneQueue = { txQueues: 1, rxQueues: 1 } as const;
 export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkView {
   const { key, name, mtu, mac } = spec;
   const size = { ...oneQueue, ...(mtu === 0 ? {} : { mtu }) };
-  const peer = { name: key.ifname, netnsFd: spec.netns.fd, ...size, ...(mac === undefined ? {} : { mac }) };
+  const peer = { name: key.ifname, netnsFd: spec.netns.fd, ...size, mac };
   const [made, changed, read] = host.transact([
-    newLink({ name, ...size, flags: IFF.UP, master: spec.bridge, kind: { kind: 'veth', peer } }),
+    newLink({
+      name,
+      ...size,
+      mac: attachmentMac(key, 'host'),
+      flags: IFF.UP,
+      master: spec.bridge,
+      kind: { kind: 'veth', peer },
+    }),
     // The kernel takes an alias and a port's options only for a link that is there.
     setLink({ name, alias: attachmentAlias(key), port: spec.port }),
     getLink({ name }),

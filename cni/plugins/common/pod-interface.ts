@@ -32,8 +32,20 @@ export interface PodInterfaceSpec {
   readonly enableDad: boolean;
 }
 
+/** Gives the container's interface its addresses and routes and sets it up, for a caller who knows its MAC already. */
+export function setPodInterface(netns: OwnedFd, spec: PodInterfaceSpec): void {
+  prepare(netns, spec, false);
+}
+
 /** Gives the container's interface its addresses and routes and sets it up. Returns it as it is then. */
 export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): LinkView {
+  const link = prepare(netns, spec, true);
+  if (link) return link;
+  throw internalError(`link ${spec.index} of the container vanished while it was being set up`);
+}
+
+/** Waits for duplicate address detection where it is wanted. @param read whether the link is read back */
+function prepare(netns: OwnedFd, spec: PodInterfaceSpec, read: boolean): LinkView | undefined {
   const hasIpv6 = firstOfFamily(spec.ips, 6) !== undefined;
   const detect = hasIpv6 && spec.enableDad;
   const [socket, listener] = inNetns(netns, () => {
@@ -43,18 +55,20 @@ export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): L
   });
   using pod = socket;
   using events = listener;
-  const link = configure(pod, spec);
-  if (events) awaitUsableAddresses(pod, events, link);
+  const link = configure(pod, spec, read || detect);
+  if (events && link) awaitUsableAddresses(pod, events, link);
   return link;
 }
 
 /** Sets the interface of a container without addresses up. Returns it as it is then. */
 export function setPodInterfaceUp(netns: OwnedFd, index: number): LinkView {
   using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
-  return runAll(pod, [setLink({ index, flags: IFF.UP })], index);
+  const link = runAll(pod, [setLink({ index, flags: IFF.UP }), getLink({ index })]);
+  if (link) return link;
+  throw internalError(`link ${index} of the container vanished while it was being set up`);
 }
 
-function configure(pod: NetlinkSocket, spec: PodInterfaceSpec): LinkView {
+function configure(pod: NetlinkSocket, spec: PodInterfaceSpec, read: boolean): LinkView | undefined {
   const { index } = spec;
   const requests: NetlinkRequest[] = [];
   for (const { address } of spec.ips) {
@@ -64,19 +78,18 @@ function configure(pod: NetlinkSocket, spec: PodInterfaceSpec): LinkView {
   }
   requests.push(setLink({ index, flags: IFF.UP }));
   for (const route of spec.routes) requests.push(routeRequest(route, spec));
-  return runAll(pod, requests, index);
+  if (read) requests.push(getLink({ index }));
+  return runAll(pod, requests);
 }
 
-/** Makes all requests and reads the link, in one send. */
-function runAll(pod: NetlinkSocket, requests: NetlinkRequest[], index: number): LinkView {
-  requests.push(getLink({ index }));
+/** Makes all requests in one send; returns the link, where the last one reads it. */
+function runAll(pod: NetlinkSocket, requests: readonly NetlinkRequest[]): LinkView | undefined {
   let link: LinkView | undefined;
   for (const outcome of pod.transact(requests)) {
     if (outcome.error) throw outcome.error;
     link = linkOf(outcome);
   }
-  if (link) return link;
-  throw internalError(`link ${index} of the container vanished while it was being set up`);
+  return link;
 }
 
 /** A route without a gateway goes by the first gateway of its family, if there is one, as upstream has it. */
