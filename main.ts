@@ -15,6 +15,7 @@ interface Entry {
 
 /** CNI types, each with what its ADD and DEL need, which is loaded for every pod. */
 const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>>> = {
+  bandwidth: () => import('#cni/bandwidth'),
   bridge: () => import('#cni/bridge'),
   flannel: () => import('#cni/flannel'),
   'host-local': () => import('#cni/host-local'),

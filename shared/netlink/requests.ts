@@ -33,3 +33,4 @@ export {
   replaceRoute,
 } from './requests/route.ts';
 export { delRule, dumpRules, newRule } from './requests/rule.ts';
+export { delQdisc, dumpFilters, dumpQdiscs, newFilter, newQdisc } from './requests/tc.ts';

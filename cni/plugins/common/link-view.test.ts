@@ -26,6 +26,7 @@ describe.skipIf(!available)('the short way of reading', () => {
         index: link.index,
         flags: link.flags,
         name: link.name,
+        mtu: link.mtu,
         kind,
         alias: link.alias ?? '',
         mac: link.mac,

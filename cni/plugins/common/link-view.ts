@@ -15,6 +15,8 @@ export interface LinkView {
   readonly kind: string;
   readonly alias: string;
   readonly mac: Uint8Array | undefined;
+  /** Bytes. */
+  readonly mtu: number;
   /** Index of the bridge that it is a port of. */
   readonly master: number | undefined;
   /** Of a veth: index of the other end, in that one's namespace. */
@@ -30,6 +32,7 @@ const headerSize = 16;
 const attribute = {
   address: 1,
   ifname: 3,
+  mtu: 4,
   link: 5,
   master: 10,
   operstate: 16,
@@ -48,6 +51,7 @@ export function viewLink(payload: Uint8Array): LinkView {
   let kind = '';
   let alias = '';
   let mac: Uint8Array | undefined;
+  let mtu = 0;
   let master: number | undefined;
   let peer: number | undefined;
   let operState = 0;
@@ -60,6 +64,9 @@ export function viewLink(payload: Uint8Array): LinkView {
         break;
       case attribute.ifname:
         name = readText(payload, at + 4, at + length);
+        break;
+      case attribute.mtu:
+        mtu = readU32(view, at, length) ?? 0;
         break;
       case attribute.link:
         peer = readU32(view, at, length);
@@ -86,6 +93,7 @@ export function viewLink(payload: Uint8Array): LinkView {
     kind,
     alias,
     mac,
+    mtu,
     master,
     peer,
     operState,

@@ -2,6 +2,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { links } from '../testing/arbitrary-link.ts';
 import { addresses, fdbEntries, neighbours, routes, rules } from '../testing/arbitrary-others.ts';
+import { filters, qdiscs } from '../testing/arbitrary-tc.ts';
 import { decodeAddress, encodeAddress } from './address.ts';
 import { DecodeError } from './decode-error.ts';
 import { decodeFdb, encodeFdb } from './fdb.ts';
@@ -9,6 +10,8 @@ import { decodeLink, encodeLink } from './link.ts';
 import { decodeNeighbour, encodeNeighbour } from './neighbour.ts';
 import { decodeRoute, encodeRoute } from './route.ts';
 import { decodeRule, encodeRule } from './rule.ts';
+import { decodeFilter, encodeFilter } from './tc/filter.ts';
+import { decodeQdisc, encodeQdisc } from './tc/qdisc.ts';
 
 interface Codec<T> {
   readonly name: string;
@@ -33,6 +36,8 @@ const CODECS = [
   codec('rules', rules, encodeRule, decodeRule),
   codec('neighbours', neighbours, encodeNeighbour, decodeNeighbour),
   codec('forwarding entries', fdbEntries, encodeFdb, decodeFdb),
+  codec('qdiscs', qdiscs, encodeQdisc, decodeQdisc),
+  codec('filters', filters, encodeFilter, decodeFilter),
 ];
 
 /** A valid message with some bytes changed, cut off or added: it gets further into a decoder than noise does. */
