@@ -20,6 +20,7 @@ const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>
   flannel: () => import('#cni/flannel'),
   'host-local': () => import('#cni/host-local'),
   loopback: () => import('#cni/loopback'),
+  portmap: () => import('#cni/portmap'),
   underpod: () => import('#cni/underpod'),
 };
 

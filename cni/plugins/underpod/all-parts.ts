@@ -5,12 +5,10 @@ import { bandwidth } from '../bandwidth/delegate.ts';
 import { collectErrors } from '../common/collect-errors.ts';
 import type { Delegate } from '../common/delegate.ts';
 import type { Keep } from '../common/keep.ts';
-import { firewall } from '../firewall/delegate.ts';
 import { portmap } from '../portmap/delegate.ts';
-import { tuning } from '../tuning/delegate.ts';
 import { isAsked, type Part, partConf, parts } from './parts.ts';
 
-const plugins: Readonly<Record<Part, Delegate>> = { portmap, bandwidth, firewall, tuning };
+const plugins: Readonly<Record<Part, Delegate>> = { portmap, bandwidth };
 
 export async function checkParts(request: CheckRequest): Promise<void> {
   const { conf } = request;

@@ -13,10 +13,6 @@ async function load(part: Part): Promise<AttachingDelegate> {
       return (await import('../portmap/attach.ts')).portmapAttaching;
     case 'bandwidth':
       return (await import('../bandwidth/attach.ts')).bandwidthAttaching;
-    case 'firewall':
-      return (await import('../firewall/attach.ts')).firewallAttaching;
-    case 'tuning':
-      return (await import('../tuning/attach.ts')).tuningAttaching;
   }
 }
 

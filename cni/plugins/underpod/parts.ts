@@ -10,7 +10,7 @@ import type { NetConf } from '../../protocol/net-conf.ts';
 import type { Result } from '../../protocol/result.ts';
 
 /** In the order of ADD; DEL goes the other way. */
-export const parts = ['portmap', 'bandwidth', 'firewall', 'tuning'] as const;
+export const parts = ['portmap', 'bandwidth'] as const;
 
 export type Part = (typeof parts)[number];
 
@@ -21,9 +21,6 @@ export function isAsked(conf: NetConf, part: Part): boolean {
       return asksForPorts(conf);
     case 'bandwidth':
       return !asksForNothing(sectionOf(conf, part)) || !asksForNothing(conf.runtimeConfig['bandwidth']);
-    case 'firewall':
-    case 'tuning':
-      return readObject(conf.raw[part], part) !== undefined;
   }
 }
 
