@@ -17,6 +17,7 @@ interface Entry {
 const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>>> = {
   bandwidth: () => import('#cni/bandwidth'),
   bridge: () => import('#cni/bridge'),
+  firewall: () => import('#cni/firewall'),
   flannel: () => import('#cni/flannel'),
   'host-local': () => import('#cni/host-local'),
   loopback: () => import('#cni/loopback'),
