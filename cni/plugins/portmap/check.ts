@@ -1,9 +1,10 @@
-import { KernelNftables } from '../../../shared/nftables/kernel.ts';
-import { invalidConfig } from '../../protocol/error.ts';
+import { invalidConfig, unavailable } from '../../protocol/error.ts';
 import type { CheckRequest } from '../../protocol/plugin.ts';
 import { checkFailed } from '../common/check-failed.ts';
 import { readPortmapConfig } from './config.ts';
+import { mayHaveIptablesPorts } from './iptables-look.ts';
 import { portsChain } from './iptables-names.ts';
+import { openIfSupported } from './nft-backend.ts';
 import { expectedRules, portTable } from './nft-rules.ts';
 import { targetsOf } from './target.ts';
 
@@ -16,14 +17,14 @@ export async function checkPortmap({ conf, env }: CheckRequest): Promise<void> {
   if (!conf.prevResult) throw invalidConfig('CHECK needs "prevResult": pass the result of ADD');
   if (config.mappings.length === 0) return;
   const targets = targetsOf(conf.prevResult, env.ifname);
-  const { mayHaveIptablesPorts } = await import('./iptables-look.ts');
-  const { inNft = [], inLegacy = [] } = mayHaveIptablesPorts(conf.name, env.containerId) ?? {};
+  using nft = openIfSupported();
+  const { inNft = [], inLegacy = [] } = mayHaveIptablesPorts(nft, conf.name, env.containerId) ?? {};
   if (config.backend === 'iptables' || inNft.length > 0) {
     const { checkIptablesPorts } = await import('./iptables-backend.ts');
     await checkIptablesPorts(config, conf.name, env.containerId, targets);
     return;
   }
-  using nft = KernelNftables.open();
+  if (!nft) throw unavailable('the kernel has no nf_tables: load the module, or use the backend iptables');
   for (const target of targets) {
     const table = portTable(target.ip.family);
     for (const [chain, expected] of expectedRules(config, target)) {

@@ -1,7 +1,7 @@
 import type { DelRequest } from '../../protocol/plugin.ts';
 import { collectErrors } from '../common/collect-errors.ts';
 import { mayHaveIptablesPorts } from './iptables-look.ts';
-import { delNftPorts } from './nft-backend.ts';
+import { delNftPorts, openIfSupported } from './nft-backend.ts';
 import { forgetPorts } from './record.ts';
 
 /**
@@ -16,10 +16,11 @@ export async function delPortmap({ conf, env }: DelRequest): Promise<void> {
 /** Both backends' rules; none is fine. */
 export async function delPorts(network: string, containerId: string): Promise<void> {
   const errors = collectErrors('DEL');
-  errors.try(() => delNftPorts(containerId));
+  using nft = openIfSupported();
   await errors.tryAsync(async () => {
-    const left = mayHaveIptablesPorts(network, containerId);
-    if (left) await (await import('./iptables-backend.ts')).delIptablesPorts(network, containerId, left);
+    const left = mayHaveIptablesPorts(nft, network, containerId);
+    if (left) await (await import('./iptables-backend.ts')).delIptablesPorts(nft, network, containerId, left);
   });
+  if (nft) errors.try(() => delNftPorts(nft, containerId));
   errors.throwIfAny();
 }

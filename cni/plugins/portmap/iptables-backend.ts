@@ -1,6 +1,7 @@
 /** Port mappings in iptables, by its own programs where rules are made. Loaded only where there are such rules. */
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
+import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { unavailable } from '../../protocol/error.ts';
 import { checkFailed } from '../common/check-failed.ts';
 import { restoreTable, saveTable } from '../common/iptables/programs.ts';
@@ -11,7 +12,6 @@ import type { PortmapConfig } from './config.ts';
 import type { IptablesPorts } from './iptables-look.ts';
 import { dnatChain, portsChain } from './iptables-names.ts';
 import { addLines } from './iptables-rules.ts';
-import { openIfSupported } from './nft-backend.ts';
 
 /** Another ADD can make the shared chains between our look and our change, once. */
 const attempts = 3;
@@ -39,15 +39,13 @@ export async function addIptablesPorts(
 
 /** Removes a container's chain from where it is. */
 export async function delIptablesPorts(
+  nft: Nftables | undefined,
   network: string,
   containerId: string,
   { inNft, inLegacy }: IptablesPorts,
 ): Promise<void> {
   const chain = portsChain(network, containerId);
-  {
-    using nft = openIfSupported();
-    if (nft) for (const family of inNft) removeNftChain(nft, family, dnatChain, chain);
-  }
+  if (nft) for (const family of inNft) removeNftChain(nft, family, dnatChain, chain);
   for (const family of inLegacy) await removeLegacyChain(family, chain);
 }
 

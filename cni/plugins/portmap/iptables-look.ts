@@ -4,7 +4,6 @@ import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import type { IptablesFamily } from '../common/iptables-leftovers.ts';
 import { hasLegacyNat, iptablesFamilies } from '../common/iptables-leftovers.ts';
 import { portsChain } from './iptables-names.ts';
-import { openIfSupported } from './nft-backend.ts';
 
 /** Where a container's chain is or may be. */
 export interface IptablesPorts {
@@ -15,9 +14,12 @@ export interface IptablesPorts {
 }
 
 /** Undefined where there is surely nothing. No program is run for it. */
-export function mayHaveIptablesPorts(network: string, containerId: string): IptablesPorts | undefined {
+export function mayHaveIptablesPorts(
+  nft: Nftables | undefined,
+  network: string,
+  containerId: string,
+): IptablesPorts | undefined {
   const chain = portsChain(network, containerId);
-  using nft = openIfSupported();
   const inNft: IptablesFamily[] = [];
   const inLegacy: IptablesFamily[] = [];
   for (const family of iptablesFamilies) {

@@ -13,7 +13,6 @@ import type { PortmapConfig } from './config.ts';
 import {
   appendBase,
   appendDeletion,
-  appendMasquerading,
   appendPorts,
   baseChain,
   baseRules,
@@ -35,7 +34,8 @@ export async function addNftPorts(
     nft.run(await planPorts(nft, config, containerId, targets, false));
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    // A chain is missing that is always written with the one that was looked at.
+    // A chain is missing that is written with the one that was looked at, or that only pods with snat have. To add one
+    // that is there already would make the close wait for its old self, so it is not done for every pod.
     nft.run(await planPorts(nft, config, containerId, targets, true));
   }
 }
@@ -57,17 +57,21 @@ async function planPorts(
     // With conditions it is written anew each time, as upstream does, for they may have been others.
     if (whole || present !== baseRules || conditions.length > 0) {
       appendBase(transaction, family, { conditions, snat: config.snat, fresh: !whole && present === 0 });
-    } else if (config.snat) appendMasquerading(transaction, family);
+    }
     appendPorts(transaction, config, containerId, target);
   }
   return transaction;
 }
 
-/** Removes a container's rules, ours or upstream's; none is fine. */
-export function delNftPorts(containerId: string): void {
-  using nft = openIfSupported();
-  if (!nft || !deletePorts(nft, (comment) => comment === containerId)) return;
-  if (isCniProcess() && nft.fd !== undefined) leaveCloseToChild(nft.fd);
+/**
+ * Removes a container's rules, ours or upstream's; none is fine.
+ *
+ * After it any close of such a socket in this namespace waits until the kernel has freed them, so nothing else is to be
+ * opened: `nft` is given up, and in a CNI call its close is left to a child.
+ */
+export function delNftPorts(nft: KernelNftables, containerId: string): void {
+  const deleted = deletePorts(nft, (comment) => comment === containerId);
+  if (deleted && isCniProcess() && nft.fd !== undefined) leaveCloseToChild(nft.fd);
 }
 
 /** Removes the rules whose comment is wanted, of both families at once. False where there was none. */

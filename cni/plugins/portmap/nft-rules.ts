@@ -73,18 +73,13 @@ export function appendBase(
   }
   const bases = [hooked(family, 'prerouting', 'prerouting'), hooked(family, 'output', 'output')];
   for (const base of bases) transaction.add(base);
-  if (snat) appendMasquerading(transaction, family);
+  if (snat) transaction.add(hooked(family, 'postrouting', names.masquerading));
   if (!fresh) for (const one of [chain(family, names.all), ...bases]) transaction.flushChain(one);
   transaction.add(rule(chain(family, names.all), [jump(names.withHostIp)]));
   transaction.add(rule(chain(family, names.all), [jump(names.ports)]));
   for (const base of bases) {
     transaction.add(rule(base, [...conditions, fibDaddrType('local'), jump(names.all)]));
   }
-}
-
-/** Makes the chain that only pods with snat need. One that is there is left as it is. */
-export function appendMasquerading(transaction: Transaction, family: 4 | 6): void {
-  transaction.add(hooked(family, 'postrouting', names.masquerading));
 }
 
 /** Adds a pod's rules: its ports, and the masquerading of what could not come back otherwise. */
