@@ -82,8 +82,11 @@ export class FakeNftables implements Nftables {
       .flatMap(({ rules }) => rules);
   }
 
-  listRuleLabels(table: TableRef, chain?: string): RuleLabel[] {
-    return this.listRules(table, chain).map(({ handle = 0n, comment, ...rule }) => ({
+  listRuleLabels(table: TableRef, chain?: string, wanted?: string): RuleLabel[] {
+    const rules = this.listRules(table, chain).filter(
+      (rule) => wanted === undefined || rule.comment === wanted,
+    );
+    return rules.map(({ handle = 0n, comment, ...rule }) => ({
       family: rule.family,
       table: rule.table,
       chain: rule.chain,

@@ -92,8 +92,16 @@ export class KernelNftables implements Nftables, Disposable {
     return this.#dump(dumpRules(table, chain), readRule);
   }
 
-  listRuleLabels(table: TableRef, chain?: string): RuleLabel[] {
-    return this.#dump(dumpRules(table, chain), readRuleLabel);
+  listRuleLabels(table: TableRef, chain?: string, comment?: string): RuleLabel[] {
+    if (comment === undefined) return this.#dump(dumpRules(table, chain), readRuleLabel);
+    const wanted = new TextEncoder().encode(`${comment}\0`);
+    const found: RuleLabel[] = [];
+    for (const { payload } of this.#messages(dumpRules(table, chain))) {
+      if (!mayEndWith(payload, wanted)) continue;
+      const label = readRuleLabel(payload);
+      if (label.comment === comment) found.push(label);
+    }
+    return found;
   }
 
   listSets(table: TableRef): (NftSet | NftMap)[] {
@@ -168,6 +176,18 @@ function asNftError<T>(ask: () => T): T {
     if (!(error instanceof NetlinkError)) throw error;
     throw new NftError(error.request, error.code, { kernelMessage: error.kernelMessage, cause: error });
   }
+}
+
+/** A rule's comment is the last thing in its message, before up to three bytes of padding. */
+function mayEndWith(payload: Uint8Array, wanted: Uint8Array): boolean {
+  for (let padding = 0; padding < 4; padding++) {
+    const end = payload.length - padding;
+    let length = 0;
+    while (length < wanted.length && payload[end - 1 - length] === wanted[wanted.length - 1 - length])
+      length++;
+    if (length === wanted.length) return true;
+  }
+  return false;
 }
 
 /** Whether two of the elements have the same key. */

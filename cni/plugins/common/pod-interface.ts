@@ -37,6 +37,18 @@ export function setPodInterface(netns: OwnedFd, spec: PodInterfaceSpec): void {
   prepare(netns, spec, false);
 }
 
+/**
+ * arp_notify=1: the interface announces its addresses when it comes up. By netlink, because a look-up in /proc/sys takes
+ * longer with every other namespace whose interface has the same name: on a node of 1,000 pods a millisecond.
+ *
+ * IFLA_AF_SPEC, in it AF_INET, in it IFLA_INET_CONF, in it IPV4_DEVCONF_ARP_NOTIFY (linux/if_link.h, linux/ip.h).
+ */
+const arpNotify = {
+  type: 26,
+  nested: true,
+  payload: Uint8Array.of(16, 0, 2, 0x80, 12, 0, 1, 0x80, 8, 0, 22, 0, 1, 0, 0, 0),
+} as const;
+
 /** Gives the container's interface its addresses and routes and sets it up. Returns it as it is then. */
 export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): LinkView {
   const link = prepare(netns, spec, true);
@@ -76,7 +88,7 @@ function configure(pod: NetlinkSocket, spec: PodInterfaceSpec, read: boolean): L
     const flags = address.ip.family === 6 && !spec.enableDad ? IFA_F.NODAD : 0;
     requests.push(newAddress({ index, address, flags, ...broadcastOf(address) }));
   }
-  requests.push(setLink({ index, flags: IFF.UP }));
+  requests.push(setLink({ index, flags: IFF.UP, unknown: [arpNotify] }));
   for (const route of spec.routes) requests.push(routeRequest(route, spec));
   if (read) requests.push(getLink({ index }));
   return runAll(pod, requests);
@@ -122,7 +134,6 @@ function firstOfFamily(ips: readonly IpConfig[], family: 4 | 6): Ip | undefined 
 
 /** Runs in the container's namespace. */
 function setParameters({ ifname, enableDad, ips }: PodInterfaceSpec, hasIpv6: boolean): void {
-  trySysctl(`net/ipv4/conf/${ifname}/arp_notify`, '1');
   if (enableDad) trySysctl(`net/ipv6/conf/${ifname}/enhanced_dad`, '1');
   trySysctl(`net/ipv6/conf/${ifname}/accept_dad`, enableDad ? '1' : '0');
   if (!hasIpv6) return;

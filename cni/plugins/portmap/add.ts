@@ -38,7 +38,7 @@ async function forward(
       if (ip.family === 4 && config.snat) (await import('./localnet.ts')).enableLocalnet(ip);
     }
   } catch (error) {
-    const { delPorts } = await import('./del.ts');
+    const { delPorts } = await import('./del-ports.ts');
     await delPorts(conf.name, containerId);
     forgetPorts(conf.name, containerId);
     throw error;

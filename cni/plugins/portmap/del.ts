@@ -1,26 +1,16 @@
+import { readArray } from '../../protocol/json.ts';
 import type { DelRequest } from '../../protocol/plugin.ts';
-import { collectErrors } from '../common/collect-errors.ts';
-import { mayHaveIptablesPorts } from './iptables-look.ts';
-import { delNftPorts, openIfSupported } from './nft-backend.ts';
-import { forgetPorts } from './record.ts';
+import { forgetPorts, isRecorded } from './record.ts';
 
 /**
- * DEL: removes the container's rules from wherever they may be, whatever the configuration says now: it may have changed
- * since, and upstream's plugin, which prefers iptables, may have made them.
+ * DEL: removes the container's rules from wherever they may be, whichever backend the configuration names now: it may
+ * have changed since, and upstream's plugin, which prefers iptables, may have made them. Without mappings there is
+ * something only where the runtime has forgotten them; of those that ADD made it left a record.
  */
 export async function delPortmap({ conf, env }: DelRequest): Promise<void> {
+  const asked = readArray(conf.runtimeConfig['portMappings'], 'runtimeConfig.portMappings') ?? [];
+  if (asked.length === 0 && !isRecorded(conf.name, env.containerId)) return;
+  const { delPorts } = await import('./del-ports.ts');
   await delPorts(conf.name, env.containerId);
   forgetPorts(conf.name, env.containerId);
-}
-
-/** Both backends' rules; none is fine. */
-export async function delPorts(network: string, containerId: string): Promise<void> {
-  const errors = collectErrors('DEL');
-  using nft = openIfSupported();
-  await errors.tryAsync(async () => {
-    const left = mayHaveIptablesPorts(nft, network, containerId);
-    if (left) await (await import('./iptables-backend.ts')).delIptablesPorts(nft, network, containerId, left);
-  });
-  if (nft) errors.try(() => delNftPorts(nft, containerId));
-  errors.throwIfAny();
 }

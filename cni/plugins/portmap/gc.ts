@@ -1,7 +1,7 @@
 import { collectErrors } from '../common/collect-errors.ts';
 import { hasLegacyNat, iptablesFamilies } from '../common/iptables-leftovers.ts';
 import type { Keep } from '../common/keep.ts';
-import { delPorts } from './del.ts';
+import { delPorts } from './del-ports.ts';
 import { dnatChain } from './iptables-names.ts';
 import { forgetPorts, recordedPorts } from './record.ts';
 

@@ -70,14 +70,14 @@ async function planPorts(
  * opened: `nft` is given up, and in a CNI call its close is left to a child.
  */
 export function delNftPorts(nft: KernelNftables, containerId: string): void {
-  const deleted = deletePorts(nft, (comment) => comment === containerId);
+  const deleted = deletePorts(nft, containerId);
   if (deleted && isCniProcess() && nft.fd !== undefined) leaveCloseToChild(nft.fd);
 }
 
-/** Removes the rules whose comment is wanted, of both families at once. False where there was none. */
-function deletePorts(nft: Nftables, wanted: (containerId: string) => boolean): boolean {
+/** Removes a container's rules, of both families at once. False where there was none. */
+function deletePorts(nft: Nftables, containerId: string): boolean {
   for (let attempt = 1; ; attempt++) {
-    const found = findPorts(nft, wanted);
+    const found = findPorts(nft, containerId);
     if (found.length === 0) return attempt > 1;
     const transaction = new Transaction();
     appendDeletion(transaction, found);
@@ -90,14 +90,12 @@ function deletePorts(nft: Nftables, wanted: (containerId: string) => boolean): b
   }
 }
 
-/** The pods' rules whose comment is wanted. */
-function findPorts(nft: Nftables, wanted: (containerId: string) => boolean): RuleLabel[] {
+/** A container's rules. */
+function findPorts(nft: Nftables, containerId: string): RuleLabel[] {
   const found: RuleLabel[] = [];
   for (const family of [4, 6] as const) {
     for (const chain of podChains) {
-      for (const label of nft.listRuleLabels(portTable(family), chain)) {
-        if (label.comment !== undefined && wanted(label.comment)) found.push(label);
-      }
+      for (const label of nft.listRuleLabels(portTable(family), chain, containerId)) found.push(label);
     }
   }
   return found;

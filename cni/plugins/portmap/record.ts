@@ -7,6 +7,7 @@
 import { readDir } from '../../../shared/sys/directory.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import { mkdirp, unlinkIfExists, writeFile } from '../../../shared/sys/file.ts';
+import { exists } from '../../../shared/sys/stat.ts';
 
 const directory = '/run/underpod/portmap';
 
@@ -14,6 +15,11 @@ const directory = '/run/underpod/portmap';
 export function recordPorts(network: string, containerId: string): void {
   mkdirp(`${directory}/${network}`, 0o700);
   writeFile(`${directory}/${network}/${containerId}`, '', 0o600);
+}
+
+/** True where ADD made rules that nobody has removed since. */
+export function isRecorded(network: string, containerId: string): boolean {
+  return exists(`${directory}/${network}/${containerId}`);
 }
 
 /** After they are gone; none is fine. */

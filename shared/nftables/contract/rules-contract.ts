@@ -80,7 +80,10 @@ export function rules(subject: Subject): void {
     test('are deleted by their handle', () => {
       const nft = subject();
       nft.run(start().add(note('1')).add(note('2')));
+      expect(nft.listRuleLabels(t, 'c', 'nobody’s')).toEqual([]);
       const [first] = nft.listRuleLabels(t, 'c');
+      if (first?.comment !== undefined)
+        expect(nft.listRuleLabels(t, 'c', first.comment)).toContainEqual(first);
       expect(first).toEqual({ family: 'inet', table: 't', chain: 'c', comment: '1', handle: first?.handle });
       nft.run(tx().deleteRule(first!));
       expect(comments(nft)).toEqual(['2']);
