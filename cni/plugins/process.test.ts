@@ -118,7 +118,15 @@ describe.skipIf(!node)('as a process', () => {
 });
 
 test('every type is there under its own name', () => {
-  expect(pluginTypes).toEqual(['bridge', 'flannel', 'host-local', 'loopback', 'underpod']);
+  expect(pluginTypes).toEqual([
+    'bandwidth',
+    'bridge',
+    'firewall',
+    'flannel',
+    'host-local',
+    'loopback',
+    'underpod',
+  ]);
   for (const type of pluginTypes) expect(loadPlugin(type)?.type).toBe(type);
   expect(loadPlugin('constructor')).toBeUndefined();
 });
