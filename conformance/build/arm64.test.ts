@@ -64,11 +64,14 @@ describe.skipIf(reason !== undefined)('the arm64 executable', () => {
     expect(stdout).toContain('--iface');
   });
 
-  test.each(['bridge', 'flannel', 'host-local', 'loopback', 'underpod'])('VERSION of type %s', (type) => {
-    const { code, stdout } = emulate([], VERSION_CALL, type);
-    expect(code).toBe(0);
-    expect(JSON.parse(stdout).supportedVersions).toContain('1.1.0');
-  });
+  test.each(['bandwidth', 'bridge', 'firewall', 'flannel', 'host-local', 'loopback', 'underpod'])(
+    'VERSION of type %s',
+    (type) => {
+      const { code, stdout } = emulate([], VERSION_CALL, type);
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout).supportedVersions).toContain('1.1.0');
+    },
+  );
 
   test('host-local ADD and DEL: files, locks and directories through this architecture’s calls', () => {
     const conf = JSON.stringify({
