@@ -17,12 +17,17 @@ interface Entry {
 const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>>> = {
   bandwidth: () => import('#cni/bandwidth'),
   bridge: () => import('#cni/bridge'),
+  dummy: () => import('#cni/dummy'),
   firewall: () => import('#cni/firewall'),
   flannel: () => import('#cni/flannel'),
   'host-local': () => import('#cni/host-local'),
+  ipvlan: () => import('#cni/ipvlan'),
   loopback: () => import('#cni/loopback'),
+  macvlan: () => import('#cni/macvlan'),
   portmap: () => import('#cni/portmap'),
+  static: () => import('#cni/static'),
   underpod: () => import('#cni/underpod'),
+  vlan: () => import('#cni/vlan'),
 };
 
 async function cniPlugin(type: string, load: () => Promise<{ run(): Promise<never> }>): Promise<never> {

@@ -4,22 +4,32 @@ import type { Plugin } from '../protocol/plugin.ts';
 import { plugin as bandwidth } from './bandwidth/plugin.ts';
 import { plugin as bridge } from './bridge/plugin.ts';
 import { withLocks } from './common/with-locks.ts';
+import { plugin as dummy } from './dummy/plugin.ts';
 import { plugin as firewall } from './firewall/plugin.ts';
 import { plugin as flannel } from './flannel/plugin.ts';
 import { plugin as hostLocal } from './host-local/plugin.ts';
+import { plugin as ipvlan } from './ipvlan/plugin.ts';
 import { plugin as loopback } from './loopback/plugin.ts';
+import { plugin as macvlan } from './macvlan/plugin.ts';
 import { plugin as portmap } from './portmap/plugin.ts';
+import { plugin as staticPlugin } from './static/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
+import { plugin as vlan } from './vlan/plugin.ts';
 
 const types: readonly Plugin[] = [
   bandwidth,
   bridge,
+  dummy,
   firewall,
   flannel,
   hostLocal,
+  ipvlan,
   loopback,
+  macvlan,
   portmap,
+  staticPlugin,
   underpod,
+  vlan,
 ];
 
 /** Every type's name, in the order of the alphabet. */

@@ -1,13 +1,10 @@
-import { cidrEquals, formatCidr } from '../../../shared/ip/cidr.ts';
-import { ipEquals } from '../../../shared/ip/ip.ts';
-import { formatMac } from '../../../shared/ip/mac.ts';
 import { IFF } from '../../../shared/netlink/codec/link.ts';
-import { RT_TABLE } from '../../../shared/netlink/codec/route.ts';
 import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import { invalidConfig } from '../../protocol/error.ts';
 import type { CheckRequest } from '../../protocol/plugin.ts';
-import type { Interface, Result, Route } from '../../protocol/result.ts';
+import type { Interface, Result } from '../../protocol/result.ts';
 import { checkFailed } from '../common/check-failed.ts';
+import { checkAddresses, checkMac, checkRoutes } from '../common/check-interface.ts';
 import { ipamOf } from '../common/ipam.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { readLink } from '../common/links.ts';
@@ -30,7 +27,7 @@ export async function checkBridge(request: CheckRequest): Promise<void> {
   const inside = checkContainerLink(pod, recorded.container, config);
   checkHostLink(host, recorded.host, inside, bridge);
   checkAddresses(pod, prevResult, inside);
-  for (const route of prevResult.routes) checkRoute(pod, route, env.ifname);
+  checkRoutes(pod, prevResult, env.ifname);
 }
 
 interface Recorded {
@@ -88,28 +85,4 @@ function checkHostLink(
   if (other.master !== bridge.index)
     throw checkFailed(`${other.name} is no port of the bridge ${bridge.name}`);
   checkMac(other, entry, 'the host interface');
-}
-
-function checkMac(link: LinkView, recorded: Interface, what: string): void {
-  const mac = link.mac === undefined ? '' : formatMac(link.mac);
-  if (!recorded.mac || recorded.mac.toLowerCase() === mac) return;
-  throw checkFailed(`${what} ${link.name} has the MAC address ${mac}, not ${recorded.mac}`);
-}
-
-function checkAddresses(pod: Rtnetlink, result: Result, inside: LinkView): void {
-  const present = pod.addresses({ index: inside.index });
-  for (const { address, interface: index } of result.ips) {
-    if (index !== undefined && result.interfaces[index]?.name !== inside.name) continue;
-    if (present.some((one) => cidrEquals(one.address, address))) continue;
-    throw checkFailed(`${inside.name} does not have the address ${formatCidr(address)}`);
-  }
-}
-
-function checkRoute(pod: Rtnetlink, { dst, gw, table }: Route, ifname: string): void {
-  const routes = pod.routes({ family: dst.ip.family, table: table ?? RT_TABLE.MAIN });
-  const found = routes.some(
-    ({ destination, gateway }) =>
-      cidrEquals(destination, dst) && (gw === undefined || (gateway !== undefined && ipEquals(gateway, gw))),
-  );
-  if (!found) throw checkFailed(`the container of ${ifname} has no route to ${formatCidr(dst)}`);
 }

@@ -1,16 +1,16 @@
 /** bridge's keys. Pure. */
 
-import { parseMac } from '../../../shared/ip/mac.ts';
 import type { CniArgs } from '../../protocol/args.ts';
-import { argValue, requireKnownArgs } from '../../protocol/args.ts';
+import { requireKnownArgs } from '../../protocol/args.ts';
 import { invalidConfig, unsupportedField } from '../../protocol/error.ts';
-import { readArray, readBoolean, readInteger, readObject, readString } from '../../protocol/json.ts';
+import { readArray, readBoolean, readInteger, readString } from '../../protocol/json.ts';
 import { ifnameProblem } from '../../protocol/names.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { Dns } from '../../protocol/result.ts';
 import { isEmptyDns } from '../../protocol/result.ts';
 import { decodeResult } from '../../protocol/result-decode.ts';
 import { currentVersion } from '../../protocol/version.ts';
+import { readMac } from '../common/mac.ts';
 
 /** What the bridge plugin is to do. Keys are described at the plugin (plugin.ts). */
 export interface BridgeConfig {
@@ -113,24 +113,6 @@ function readMtu(conf: NetConf): number {
   // ETH_MIN_MTU and ETH_MAX_MTU of linux/if_ether.h: what the kernel accepts for a veth.
   if (mtu === 0 || (mtu >= 68 && mtu <= 65_535)) return mtu;
   throw invalidConfig(`mtu ${mtu} must be 0 (the default) or between 68 and 65535`);
-}
-
-/** The last of these that is set: CNI_ARGS MAC, args.cni.mac, runtimeConfig.mac. */
-function readMac(conf: NetConf, args: CniArgs): Uint8Array | undefined {
-  const cni = readObject(conf.args['cni'], 'args.cni') ?? {};
-  const text =
-    readString(conf.runtimeConfig['mac'], 'runtimeConfig.mac') ||
-    readString(cni['mac'], 'args.cni.mac') ||
-    argValue(args, 'MAC');
-  if (!text) return undefined;
-  const mac = parseMac(text);
-  if (!mac)
-    throw invalidConfig(
-      `MAC address ${JSON.stringify(text)} must be six bytes in hex, such as 0a:58:0a:00:00:02`,
-    );
-  // The lowest bit of the first byte marks groups; the kernel refuses such an address for an interface.
-  if (((mac[0] ?? 0) & 1) === 1) throw invalidConfig(`MAC address ${text} is a multicast address`);
-  return mac;
 }
 
 function readDns(conf: NetConf): Dns | undefined {

@@ -30,6 +30,8 @@ export interface PodInterfaceSpec {
   readonly routes: readonly Route[];
   /** Look for duplicates of IPv6 addresses before using them: takes a second or two. */
   readonly enableDad: boolean;
+  /** Announce IPv6 addresses as well when the interface comes up. */
+  readonly notifyIpv6?: boolean;
 }
 
 /** Gives the container's interface its addresses and routes and sets it up, for a caller who knows its MAC already. */
@@ -133,7 +135,8 @@ function firstOfFamily(ips: readonly IpConfig[], family: 4 | 6): Ip | undefined 
 }
 
 /** Runs in the container's namespace. */
-function setParameters({ ifname, enableDad, ips }: PodInterfaceSpec, hasIpv6: boolean): void {
+function setParameters({ ifname, enableDad, ips, notifyIpv6 }: PodInterfaceSpec, hasIpv6: boolean): void {
+  if (notifyIpv6) trySysctl(`net/ipv6/conf/${ifname}/ndisc_notify`, '1');
   if (enableDad) trySysctl(`net/ipv6/conf/${ifname}/enhanced_dad`, '1');
   trySysctl(`net/ipv6/conf/${ifname}/accept_dad`, enableDad ? '1' : '0');
   if (!hasIpv6) return;

@@ -1,0 +1,18 @@
+import type { Delegate } from '../delegate.ts';
+import { attachDevice } from './attach-device.ts';
+import type { DeviceType } from './device.ts';
+
+/** All operations of a device type. What is rarely called is loaded when it is. */
+export function deviceDelegate(type: DeviceType): Delegate {
+  return {
+    ...attachDevice(type),
+    check: async (request) => (await import('./check-device.ts')).checkDevice(type, request),
+    status: async (request) => (await import('./rest.ts')).statusOfDevice(type, request),
+    prepareGc: async (request) => {
+      const remove = await (await import('./rest.ts')).prepareGcDevice(request);
+      return async (keep) => {
+        await remove(keep);
+      };
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * Plugins that give a container one interface of some kind, most of them on top of one of the node: macvlan, ipvlan,
+ * vlan, dummy. What differs between them is a configuration; ADD, DEL, CHECK, GC and STATUS are the same. Pure.
+ */
+
+import type { OtherKind } from '../../../../shared/netlink/codec/link-kind.ts';
+import type { CniArgs } from '../../../protocol/args.ts';
+import { invalidConfig } from '../../../protocol/error.ts';
+import { readInteger } from '../../../protocol/json.ts';
+import type { NetConf } from '../../../protocol/net-conf.ts';
+import type { Dns } from '../../../protocol/result.ts';
+import { isEmptyDns } from '../../../protocol/result.ts';
+import { decodeResult } from '../../../protocol/result-decode.ts';
+import { currentVersion } from '../../../protocol/version.ts';
+
+/** One interface that is to be made. */
+export interface Device {
+  readonly kind: OtherKind;
+  /** The interface that it stands on: its name, '' for the default route's; undefined where it stands on none. */
+  readonly master: string | undefined;
+  /** The master is in the container's namespace. */
+  readonly linkInContainer: boolean;
+  /** Bytes; 0 leaves it to the kernel. */
+  readonly mtu: number;
+  readonly mac: Uint8Array | undefined;
+  /** The IPAM plugin's type; '' for none. */
+  readonly ipamType: string;
+  /** Without addresses the interface is of no use, so that an IPAM plugin is needed. */
+  readonly needsAddresses: boolean;
+  /** Takes the addresses of the result before, where there is no IPAM plugin. */
+  readonly takesPrevious: boolean;
+  /** Goes into the result; undefined: what the IPAM plugin says. */
+  readonly dns: Dns | undefined;
+  /** Announces its IPv6 addresses when it comes up. */
+  readonly notifyIpv6: boolean;
+}
+
+/** A plugin type of this family. */
+export interface DeviceType {
+  /** The plugin's type, which is the name of the kernel's kind as well. */
+  readonly type: string;
+  /** Throws CniError code 6 for wrong types, 7 for what makes no sense. */
+  read(conf: NetConf, args: CniArgs): Device;
+  /** What is wrong with an interface of that kind, by the data that the kernel tells; undefined when it is as configured. */
+  compare?(data: Uint8Array, device: Device): string | undefined;
+}
+
+/** `mtu`; whether the master can carry that is looked at in ADD. */
+export function readDeviceMtu(conf: NetConf): number {
+  const mtu = readInteger(conf.raw['mtu'], 'mtu') ?? 0;
+  if (mtu >= 0) return mtu;
+  throw invalidConfig(`mtu ${mtu} must be 0 (the master's) or more`);
+}
+
+/** `dns` of the configuration, which takes the place of the IPAM plugin's even where it is empty, as upstream has it. */
+export function readDeviceDns(conf: NetConf): Dns {
+  if (conf.raw['dns'] === undefined) return {};
+  const { dns } = decodeResult(
+    { cniVersion: currentVersion, dns: conf.raw['dns'] },
+    { path: 'configuration' },
+  );
+  return isEmptyDns(dns) ? {} : dns;
+}

@@ -1,0 +1,8 @@
+import type { AttachingDelegate } from '../common/delegate.ts';
+import { attachDevice } from '../common/device/attach-device.ts';
+import { vlanType } from './config.ts';
+
+/** ADD and DEL of vlan. */
+export const vlanAttaching: AttachingDelegate = attachDevice(vlanType);
+
+export const about = "CNI plugin vlan (underpod): an interface in a VLAN of one of the node's";
