@@ -15,7 +15,7 @@ export async function delFirewall({ conf, env }: DelRequest): Promise<void> {
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const config = leniently(conf);
   const own = await ownAccepted(key, conf, config);
-  if (own === 'nftables') (await import('./nft-backend.ts')).delByNftables(key);
+  if (own === 'nftables') (await import('./nft-backend.ts')).delByNftables(key)?.[Symbol.dispose]();
   else if (own.length > 0) await (await import('./remove-accepted.ts')).removeAccepted(own);
 }
 
