@@ -21,8 +21,9 @@ export async function delFirewall({ conf, env }: DelRequest): Promise<void> {
 
 async function delElements(key: AttachmentKey): Promise<void> {
   const { delByNftables } = await import('./nft-backend.ts');
-  const { closeQuickly } = await import('../common/close-quickly.ts');
-  closeQuickly(delByNftables(key));
+  const { leaveCloseToChild } = await import('../common/leave-close.ts');
+  using nft = delByNftables(key);
+  if (nft) leaveCloseToChild(nft);
 }
 
 /** What was accepted for the attachment; `nftables` where that backend knows it. */
