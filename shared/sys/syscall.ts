@@ -69,6 +69,7 @@ const numbers = {
   recvfrom: [45, 207],
   bind: [49, 200],
   getsockname: [51, 204],
+  socketpair: [53, 199],
   setsockopt: [54, 208],
   getsockopt: [55, 209],
   clone: [56, 220],

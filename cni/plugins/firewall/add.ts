@@ -33,7 +33,7 @@ export async function addFirewall({ conf, env }: AddRequest): Promise<Result> {
 async function addToNftables(key: AttachmentKey, wanted: Wanted, rollback: Rollback): Promise<void> {
   const { addByNftables, delByNftables } = await import('./nft-backend.ts');
   addByNftables(key, wanted);
-  rollback.defer(() => delByNftables(key));
+  rollback.defer(() => delByNftables(key)?.[Symbol.dispose]());
 }
 
 /** By a backend whose rules do not say whose they are. What isolates the bridge is its other pods' too, and stays. */

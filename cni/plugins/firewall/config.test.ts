@@ -50,6 +50,8 @@ describe('configuration', () => {
     [7, [{ name: '' }]],
     [7, [{ name: 'eth0', sandbox: '/run/netns/a' }]],
     [7, [{ name: 'b"r' }]],
+    [7, [{ name: 'br+' }]],
+    [7, [{ name: 'br*' }]],
     [0, [{ name: 'br0' }]],
   ])('needs a bridge to isolate (code %d): %j', (code, interfaces) => {
     const isolating = conf({ ingressPolicy: 'isolated', ...result(interfaces) });

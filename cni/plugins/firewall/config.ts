@@ -52,25 +52,27 @@ function readBackend(name: string): BackendName | undefined {
   if (name === '') return undefined;
   if (name === 'firewalld' || name === 'iptables' || name === 'nftables') return name;
   throw invalidConfig(
-    `backend is ${JSON.stringify(name)}: it must be "iptables", "firewalld" or "nftables", or left out`,
+    `backend is ${shown(name)}: it must be "iptables", "firewalld" or "nftables", or left out`,
   );
 }
 
 function readPolicy(name: string): IngressPolicy {
   if (name === '' || name === 'open') return 'open';
   if (name === 'same-bridge' || name === 'isolated') return name;
-  throw invalidConfig(
-    `ingressPolicy is ${JSON.stringify(name)}: it must be "open", "same-bridge" or "isolated"`,
-  );
+  throw invalidConfig(`ingressPolicy is ${shown(name)}: it must be "open", "same-bridge" or "isolated"`);
 }
 
 function readAdminChain(name: string): string {
   if (name === '') return 'CNI-ADMIN';
   if (name.length <= maxChainName && isPlain(name) && name[0] !== '-' && name[0] !== '!') return name;
   throw invalidConfig(
-    `iptablesAdminChainName is ${JSON.stringify(name)}: it must have at most ${maxChainName} printable ASCII ` +
+    `iptablesAdminChainName is ${shown(name)}: it must have at most ${maxChainName} printable ASCII ` +
       'characters, without blanks, quotes and backslashes, and not begin with "-" or "!"',
   );
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 64));
 }
 
 /** Nothing that a line of iptables-restore would take for more than a part of a word. */
@@ -109,6 +111,7 @@ function bridgeOf({ interfaces }: Result, policy: IngressPolicy): string {
       details: 'chain this plugin after one of type bridge, or leave ingressPolicy out',
     });
   }
-  if (isPlain(first.name)) return first.name;
-  throw invalidConfig(`the bridge ${JSON.stringify(first.name)} cannot be named in rules: rename it`);
+  // A last "+" or "*" would stand for every name that begins so.
+  if (isPlain(first.name) && !first.name.endsWith('+') && !first.name.endsWith('*')) return first.name;
+  throw invalidConfig(`the bridge ${shown(first.name)} cannot be named in rules: rename it`);
 }

@@ -1,5 +1,6 @@
 /** A connection to the system's D-Bus: one call at a time, each answered before the next. */
 
+import { MSG } from '../../../shared/sys/constants.ts';
 import { SyscallError } from '../../../shared/sys/errno.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { getuid, monotonicMs } from '../../../shared/sys/process.ts';
@@ -25,9 +26,6 @@ const defaultPath = '/var/run/dbus/system_bus_socket';
 
 /** Milliseconds for an answer, as libdbus waits by default. */
 const patienceMs = 25_000;
-
-/** MSG_NOSIGNAL of linux/socket.h: a peer that is gone is an error, not a signal. */
-const NOSIGNAL = 0x4000;
 
 /** ETIMEDOUT, ECONNRESET of asm-generic/errno.h. */
 const ETIMEDOUT = 110;
@@ -131,7 +129,7 @@ export class SystemBus implements Disposable {
   }
 
   #sendAll(bytes: Uint8Array): void {
-    for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(send(this.#socket.fd, rest, NOSIGNAL));
+    for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(send(this.#socket.fd, rest, MSG.NOSIGNAL));
   }
 }
 

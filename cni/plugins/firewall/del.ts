@@ -15,8 +15,15 @@ export async function delFirewall({ conf, env }: DelRequest): Promise<void> {
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const config = leniently(conf);
   const own = await ownAccepted(key, conf, config);
-  if (own === 'nftables') (await import('./nft-backend.ts')).delByNftables(key);
+  if (own === 'nftables') await delElements(key);
   else if (own.length > 0) await (await import('./remove-accepted.ts')).removeAccepted(own);
+}
+
+async function delElements(key: AttachmentKey): Promise<void> {
+  const { delByNftables } = await import('./nft-backend.ts');
+  const { leaveCloseToChild } = await import('../common/leave-close.ts');
+  using nft = delByNftables(key);
+  if (nft) leaveCloseToChild(nft);
 }
 
 /** What was accepted for the attachment; `nftables` where that backend knows it. */

@@ -1,8 +1,12 @@
-/** Backend iptables: one look at the table filter and, where something changes, one iptables-restore for each family. */
+/**
+ * Backend iptables, each family by itself: by netlink where that is enough (iptables-nft.ts), else one look at the table
+ * filter and, where something changes, one iptables-restore.
+ */
 
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { checkFailed } from '../common/check-failed.ts';
 import type { Wanted } from './config.ts';
+import { addToIptablesNft, delFromIptablesNft } from './iptables-nft.ts';
 import { restoreFilter, saveFilter } from './iptables-programs.ts';
 import type { FilterTable } from './iptables-rules.ts';
 import { findMissing, parseFilterTable, planIptablesAdd, planIptablesDel } from './iptables-rules.ts';
@@ -12,8 +16,10 @@ const attempts = 5;
 
 /** @throws CniError code 5 when the programs fail or are missing */
 export async function addByIptables(wanted: Wanted): Promise<void> {
-  for (const [family, addresses] of byFamily(wanted.addresses))
+  for (const [family, addresses] of byFamily(wanted.addresses)) {
+    if (wanted.isolation === undefined && addToIptablesNft(family, addresses, wanted.adminChain)) continue;
     await change(family, (table) => planIptablesAdd(table, { ...wanted, addresses }));
+  }
 }
 
 /** Isolates the bridge and accepts nothing: what accepts is elsewhere. @throws CniError code 5 */
@@ -24,8 +30,9 @@ export async function isolateByIptables(wanted: Wanted): Promise<void> {
 
 /** A node without the programs has no rules that could be removed. */
 export async function delByIptables(addresses: readonly Ip[]): Promise<void> {
-  for (const [family, some] of byFamily(addresses))
-    await change(family, (table) => planIptablesDel(table, some));
+  for (const [family, some] of byFamily(addresses)) {
+    if (!delFromIptablesNft(family, some)) await change(family, (table) => planIptablesDel(table, some));
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lockAttachment } from '../common/attachment-lock.ts';
 import type { Container, Json } from '../testing/node.ts';
-import { goPlugins, list, run, TestNode } from '../testing/node.ts';
+import { goPlugins, list, nftJson, run, TestNode } from '../testing/node.ts';
 import { recordDirectory } from './record.ts';
 
 const node = TestNode.enter() as TestNode;
@@ -37,6 +37,16 @@ const filters = (): string =>
     .replace(/^:(\S+ \S+) .*$/gm, ':$1');
 
 const podRules = (): string[] => filters().match(/^-A CNI-FORWARD -[sd].*$/gm) ?? [];
+
+/** What nf_tables holds about a pod's addresses, both families, without handles. */
+function nftRules(host: number): Json[] {
+  const { nftables } = nftJson('list', 'ruleset');
+  return nftables.flatMap(({ rule }) => {
+    const text = JSON.stringify(rule ?? {});
+    if (!text.includes(`"10.1.0.${host}"`) && !text.includes(`"fd00:1::${host}"`)) return [];
+    return [{ ...(rule as Json), handle: 0 }];
+  });
+}
 
 function without(conf: Json, ...keys: string[]): Json {
   return Object.fromEntries(Object.entries(conf).filter(([key]) => !keys.includes(key)));
@@ -156,6 +166,55 @@ describe.skipIf(!node).each(['nft', 'legacy'])('backend iptables over %s', (vari
     await node.ok('DEL', firewall(next, 5), next);
     expect(podRules()).toEqual([]);
   });
+
+  test.skipIf(variant === 'legacy')(
+    'once the chains are there runs no program, and makes what they make',
+    async () => {
+      const pods = [node.container(), node.container(), node.container()] as const;
+      const [one, two, three] = pods.map((pod, index) => firewall(pod, 5 + index)) as [Json, Json, Json];
+      await node.ok('ADD', one, pods[0]);
+      // The first pod's rules are iptables' own.
+      const own = nftRules(5);
+      expect(own).toHaveLength(4);
+      const usual = process.env['PATH'] ?? '';
+      mkdirSync('/run/failing', { recursive: true });
+      for (const program of families)
+        for (const verb of ['-save', '-restore']) symlinkSync('/bin/false', `/run/failing/${program}${verb}`);
+      process.env['PATH'] = `/run/failing:${usual}`;
+      await node.ok('ADD', two, pods[1]);
+      await node.ok('ADD', two, pods[1]);
+      const made = JSON.stringify(nftRules(6)).replaceAll('10.1.0.6', '10.1.0.5').replaceAll('::6', '::5');
+      expect(JSON.parse(made)).toEqual(own);
+      await node.ok('DEL', one, pods[0]);
+      await node.ok('DEL', one, pods[0]);
+      expect(nftRules(5)).toEqual([]);
+      // What it cannot do by itself it leaves to the programs, which fail here.
+      const [name, policy] = [{ iptablesAdminChainName: 'NEW' }, { ingressPolicy: 'isolated' }];
+      for (const more of [name, policy])
+        expect((await node.call('ADD', { ...three, ...more }, pods[2])).code).toBe(1);
+      run('iptables', '-A', 'CNI-FORWARD', '-s', '10.1.0.6', '-p', 'tcp', '-j', 'ACCEPT');
+      expect((await node.call('DEL', two, pods[1])).code).toBe(1);
+      process.env['PATH'] = usual;
+      await node.ok('DEL', two, pods[1]);
+      expect(podRules()).toEqual(['-A CNI-FORWARD -s 10.1.0.6/32 -p tcp -j ACCEPT']);
+    },
+  );
+
+  test.skipIf(!go || variant === 'legacy')(
+    'what it made without a program upstream checks and deletes',
+    async () => {
+      const [first, pod] = [node.container(), node.container()];
+      const conf = firewall(pod, 6, { backend: 'iptables' });
+      const firstConf = firewall(first, 5, { backend: 'iptables' });
+      expect(node.exec(go as string, 'ADD', firstConf, first)).toMatchObject({ code: 0 });
+      await node.ok('ADD', conf, pod);
+      expect(podRules()).toHaveLength(8);
+      for (const command of ['CHECK', 'ADD', 'DEL'] as const) {
+        expect(node.exec(go as string, command, conf, pod)).toMatchObject({ code: 0 });
+        expect(podRules()).toHaveLength(command === 'DEL' ? 4 : 8);
+      }
+    },
+  );
 
   test('many at once make each rule once', async () => {
     const pods = Array.from({ length: 6 }, () => node.container());

@@ -5,7 +5,6 @@ import { formatIp, ipToBytes } from '../../../shared/ip/ip.ts';
 import { isExists, isNotFound } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { Element } from '../../../shared/nftables/model/element.ts';
-import type { NftSet } from '../../../shared/nftables/model/set.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
@@ -15,7 +14,7 @@ import type { Keep } from '../common/keep.ts';
 import { attachmentCommentPrefix, networkCommentPrefix, readComment } from '../common/masquerade-rules.ts';
 import type { Wanted } from './config.ts';
 import type { AddMode } from './nft-rules.ts';
-import { appendFirewall, findMissingRule, firewallTable, podSets } from './nft-rules.ts';
+import { appendFirewall, appendRemoval, findMissingRule, firewallTable, podSets } from './nft-rules.ts';
 
 /** Something can change between look and change only where another works on the same. */
 const attempts = 3;
@@ -37,11 +36,23 @@ export function addByNftables(key: AttachmentKey, wanted: Wanted): void {
   }
 }
 
-/** Removes the attachment's elements, known by their comments; none is fine, and so is a kernel without nftables. */
-export function delByNftables(key: AttachmentKey): void {
+/**
+ * Removes the attachment's elements, known by their comments; none is fine.
+ *
+ * @returns the packet filter, undefined where the kernel has none. Its last close waits until the kernel has freed the
+ * elements: leave that to the child that removes the interface (delete-link.ts), or close it last
+ */
+export function delByNftables(key: AttachmentKey): KernelNftables | undefined {
   const prefix = attachmentCommentPrefix(key);
-  using nft = openIfSupported();
-  if (nft) deleteElements(nft, (comment) => comment.startsWith(prefix));
+  const nft = openIfSupported();
+  if (!nft) return undefined;
+  try {
+    deleteElements(nft, (comment) => comment.startsWith(prefix));
+    return nft;
+  } catch (error) {
+    nft[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** @throws CniError code 100 naming what is missing */
@@ -90,10 +101,8 @@ export function prepareGcNftables(network: string): (keep: Keep) => void {
 function deleteElements(nft: Nftables, matches: (comment: string) => boolean): void {
   for (let attempt = 1; ; attempt++) {
     const transaction = new Transaction();
-    for (const set of [podSets[4], podSets[6]]) {
-      const stale = elementsOf(nft, set, matches);
-      if (stale.length > 0) transaction.deleteElements(set, stale);
-    }
+    const elements = { 4: nft.listElements(podSets[4]), 6: nft.listElements(podSets[6]) };
+    appendRemoval(transaction, elements, matches);
     try {
       nft.run(transaction);
       return;
@@ -101,13 +110,6 @@ function deleteElements(nft: Nftables, matches: (comment: string) => boolean): v
       if (attempt === attempts || !isNotFound(error)) throw error;
     }
   }
-}
-
-function elementsOf(nft: Nftables, set: NftSet, matches: (comment: string) => boolean): Element[] {
-  const found: Element[] = [];
-  for (const { key, comment } of nft.listElements(set))
-    if (comment !== undefined && matches(comment)) found.push({ key });
-  return found;
 }
 
 function hasElement(elements: readonly Element[], address: Ip, prefix: string): boolean {

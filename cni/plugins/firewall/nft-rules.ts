@@ -84,6 +84,20 @@ export function appendFirewall(
   }
 }
 
+/** Appends the removal of elements whose comments match, of those that were listed of both sets. */
+export function appendRemoval(
+  transaction: Transaction,
+  elements: { readonly 4: readonly Element[]; readonly 6: readonly Element[] },
+  matches: (comment: string) => boolean,
+): void {
+  for (const family of [4, 6] as const) {
+    const stale: Element[] = [];
+    for (const { key, comment } of elements[family])
+      if (comment !== undefined && matches(comment)) stale.push({ key });
+    if (stale.length > 0) transaction.deleteElements(podSets[family], stale);
+  }
+}
+
 /** An address as a set's element. */
 export function elementOf(key: AttachmentKey, address: Ip): Element {
   return { key: ipToBytes(address), comment: attachmentComment(key) };

@@ -9,6 +9,9 @@ import { decodeError, decodeMessages, encodeMessage } from '../../../shared/netl
 import { decodeNeighbour, encodeNeighbour } from '../../../shared/netlink/codec/neighbour.ts';
 import { decodeRoute, encodeRoute } from '../../../shared/netlink/codec/route.ts';
 import { decodeRule, encodeRule } from '../../../shared/netlink/codec/rule.ts';
+import { decodeFilter, encodeFilter } from '../../../shared/netlink/codec/tc/filter.ts';
+import { decodeQdisc, encodeQdisc } from '../../../shared/netlink/codec/tc/qdisc.ts';
+import { EVERY_PACKET } from '../../../shared/netlink/codec/tc/u32.ts';
 import type { Random } from '../../testing/random.ts';
 import { decodeGuarded } from '../guarded-bytes.ts';
 import { mutateAttributes } from '../mutate-attributes.ts';
@@ -31,7 +34,7 @@ const net6 = parseCidr('fd00:1::/64')!;
 const mac = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const unknown = [{ type: 60, nested: true, payload: Uint8Array.of(8, 0, 1, 0, 9, 9, 9, 9) }];
 
-/** Sizes: struct ifinfomsg, ifaddrmsg, rtmsg, ndmsg, fib_rule_hdr of linux/rtnetlink.h and its neighbours. */
+/** Sizes: struct ifinfomsg, ifaddrmsg, rtmsg, ndmsg, fib_rule_hdr, tcmsg of linux/rtnetlink.h and its neighbours. */
 const kinds: readonly Kind[] = [
   {
     name: 'link',
@@ -93,6 +96,57 @@ const kinds: readonly Kind[] = [
     seeds: [encodeRule({ family: 4, table: 1000, priority: 5, mark: 1 } as never), encodeRule({ family: 6 })],
     decode: decodeRule,
     encode: encodeRule,
+  },
+  {
+    name: 'qdisc',
+    header: 20,
+    seeds: [
+      encodeQdisc({
+        index: 3,
+        handle: 0x10000,
+        parent: 0xffff_ffff,
+        options: {
+          kind: 'tbf',
+          rate: { rate: 1_000_000 },
+          limit: 35_000,
+          buffer: 156_250,
+          rate64: 5n,
+          unknown,
+        },
+      }),
+      encodeQdisc({
+        index: 3,
+        handle: 0,
+        parent: 0xffff_ffff,
+        options: { kind: 'other', name: 'noqueue' },
+        unknown,
+      }),
+    ],
+    decode: decodeQdisc,
+    encode: encodeQdisc,
+  },
+  {
+    name: 'filter',
+    header: 20,
+    seeds: [
+      encodeFilter({
+        index: 3,
+        handle: 0,
+        parent: 0xffff_0000,
+        priority: 1,
+        protocol: 3,
+        options: {
+          kind: 'u32',
+          classId: 0x10001,
+          actions: [{ kind: 'mirred', target: 4, way: 1, verdict: 4, unknown, actionUnknown: unknown }],
+          selector: EVERY_PACKET,
+          unknown,
+        },
+        unknown,
+      }),
+    ],
+    decode: decodeFilter,
+    encode: encodeFilter,
   },
   {
     name: 'acknowledgement',

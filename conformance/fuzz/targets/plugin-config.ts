@@ -1,4 +1,8 @@
+import { readLimits } from '../../../cni/plugins/bandwidth/config.ts';
+import { tokenBucket } from '../../../cni/plugins/bandwidth/token-bucket.ts';
 import { readBridgeConfig } from '../../../cni/plugins/bridge/config.ts';
+import { readFirewallConfig, wantedOf } from '../../../cni/plugins/firewall/config.ts';
+import { planIptablesAdd } from '../../../cni/plugins/firewall/iptables-rules.ts';
 import { readFlannelConfig, renderDelegate } from '../../../cni/plugins/flannel/config.ts';
 import { parseSubnetEnv } from '../../../cni/plugins/flannel/subnet-env.ts';
 import { readHostLocalConfig } from '../../../cni/plugins/host-local/config.ts';
@@ -72,6 +76,35 @@ const seeds: readonly Record<string, unknown>[] = [
   },
   {
     ...common,
+    type: 'bandwidth',
+    ingressRate: 8_000_000,
+    ingressBurst: 80_000,
+    egressRate: 1_000,
+    egressBurst: 0xffff_ffff,
+  },
+  {
+    ...common,
+    type: 'bandwidth',
+    runtimeConfig: { bandwidth: { ingressRate: 8_000_000, ingressBurst: 80_000 } },
+  },
+  {
+    ...common,
+    type: 'firewall',
+    backend: 'iptables',
+    iptablesAdminChainName: 'MINE',
+    firewalldZone: 'trusted',
+    ingressPolicy: 'isolated',
+    prevResult: {
+      cniVersion: '1.1.0',
+      interfaces: [{ name: 'cni0' }, { name: 'eth0', sandbox: '/run/netns/a' }],
+      ips: [
+        { address: '10.22.0.5/16', interface: 1 },
+        { address: 'fd00::5/64', interface: 1 },
+      ],
+    },
+  },
+  {
+    ...common,
     type: 'underpod',
     hairpinMode: true,
     runtimeConfig: { portMappings: [{ hostPort: 0, containerPort: 80 }] },
@@ -85,6 +118,8 @@ const subnet = parseSubnetEnv(
 
 /** What each type reads of its configuration before it does anything. */
 const readers: Readonly<Record<string, (conf: NetConf, args: CniArgs) => void>> = {
+  bandwidth: readBandwidth,
+  firewall: readFirewall,
   bridge: readBridge,
   'host-local': readHostLocal,
   flannel: (conf, args) =>
@@ -141,4 +176,21 @@ function readHostLocal(conf: NetConf, args: CniArgs): void {
     );
     must(gateway.family === net.ip.family, 'the gateway is of the same family');
   }
+}
+
+function readBandwidth(conf: NetConf): void {
+  const { ingress, egress } = readLimits(conf) ?? {};
+  for (const limit of [ingress, egress]) {
+    if (!limit) continue;
+    const { rate, limit: waiting, buffer } = tokenBucket(limit, 'x64');
+    for (const number of [rate.rate, waiting, buffer])
+      must(Number.isInteger(number) && number >= 0 && number <= 0xffff_ffff, 'the kernel takes the number');
+  }
+}
+
+function readFirewall(conf: NetConf): void {
+  const config = readFirewallConfig(conf);
+  if (!conf.prevResult) return;
+  for (const line of planIptablesAdd(new Map(), wantedOf(config, conf.prevResult)))
+    must(/^-[NIA] [!-~]+( [ -~]+)?$/.test(line), 'a rule is one line of printable text');
 }
