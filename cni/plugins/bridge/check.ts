@@ -13,9 +13,9 @@ import type { LinkView } from '../common/link-view.ts';
 import { readLink } from '../common/links.ts';
 import { openPodNetns } from '../common/pod-netns.ts';
 import type { BridgeConfig } from './config.ts';
-import { readBridgeConfig } from './config.ts';
+import { hasVlans, readBridgeConfig } from './config.ts';
 
-/** CHECK: IPAM agrees, and bridge, both ends, addresses and routes are as prevResult says. */
+/** CHECK: IPAM agrees, and bridge, both ends, VLANs, rules, addresses and routes are as prevResult and keys say. */
 export async function checkBridge(request: CheckRequest): Promise<void> {
   const { conf, env } = request;
   const config = readBridgeConfig(conf, env.args);
@@ -28,7 +28,9 @@ export async function checkBridge(request: CheckRequest): Promise<void> {
   using pod = Rtnetlink.open({ netns });
   const bridge = checkBridgeLink(host, recorded.bridge, config);
   const inside = checkContainerLink(pod, recorded.container, config);
-  checkHostLink(host, recorded.host, inside, bridge);
+  const port = checkHostLink(host, recorded.host, inside, bridge);
+  if (hasVlans(config)) (await import('./check-vlans.ts')).checkVlans(host, bridge, port, config);
+  if (config.macSpoofCheck) await checkSpoofRules(request, port);
   checkAddresses(pod, prevResult, inside);
   for (const route of prevResult.routes) checkRoute(pod, route, env.ifname);
 }
@@ -79,7 +81,7 @@ function checkHostLink(
   recorded: readonly Interface[],
   inside: LinkView,
   bridge: LinkView,
-): void {
+): LinkView {
   const other = inside.peer === undefined ? undefined : readLink(host.socket, { index: inside.peer });
   const entry = recorded.find(({ name }) => name === other?.name);
   if (!other || !entry || other.kind !== 'veth' || other.peer !== inside.index) {
@@ -88,6 +90,14 @@ function checkHostLink(
   if (other.master !== bridge.index)
     throw checkFailed(`${other.name} is no port of the bridge ${bridge.name}`);
   checkMac(other, entry, 'the host interface');
+  return other;
+}
+
+async function checkSpoofRules({ conf, env }: CheckRequest, port: LinkView): Promise<void> {
+  const { hasMacSpoofCheck } = await import('./spoof-check.ts');
+  const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
+  if (hasMacSpoofCheck(key)) return;
+  throw checkFailed(`the rules that check the source addresses of ${port.name} are missing`);
 }
 
 function checkMac(link: LinkView, recorded: Interface, what: string): void {

@@ -8,7 +8,7 @@ import { ipamOf } from '../common/ipam.ts';
 import type { Keep } from '../common/keep.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { deleteLink, listVeths } from '../common/links.ts';
-import { readIpMasq } from './config.ts';
+import { readIpMasq, readMacSpoofCheck } from './config.ts';
 
 /**
  * GC, first half: lists the network's host interfaces, masquerade rules and (by IPAM) addresses. The function it
@@ -29,9 +29,15 @@ export async function prepareGcBridge(request: GcRequest): Promise<(keep: Keep) 
       ? (await import('../common/masquerade.ts')).prepareGcIptablesMasquerade(conf.name)
       : undefined,
   );
+  const removeSpoofChecks = await errors.tryAsync(async () =>
+    readMacSpoofCheck(conf)
+      ? (await import('./spoof-check-gc.ts')).prepareGcMacSpoofCheck(conf.name)
+      : undefined,
+  );
   const veths = errors.try(() => ownVeths(conf.name)) ?? [];
   return async (keep) => {
     removeVeths(conf.name, veths, keep, errors);
+    errors.try(() => removeSpoofChecks?.(keep));
     errors.try(() => removeRules?.(keep));
     await errors.tryAsync(() => removeIptables?.(keep));
     // Whoever has an interface now has been added since, or could not be removed: its addresses are in use.
