@@ -49,6 +49,12 @@ function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
       kind: hasVlans(config) ? { kind: 'bridge', vlanFiltering: true } : { kind: 'bridge' },
     }),
   ]);
+  if (hasVlans(config) && isNetlinkError(outcome?.error, 'EOPNOTSUPP')) {
+    throw invalidConfig('the kernel has no VLANs on bridges: remove "vlan" and "vlanTrunk"', {
+      details: 'or boot one that is built with CONFIG_BRIDGE_VLAN_FILTERING',
+      cause: outcome?.error,
+    });
+  }
   // Another pod's ADD may have been faster.
   if (outcome?.error && !isNetlinkError(outcome.error, 'EEXIST')) throw outcome.error;
   const link = readLink(host, { name });

@@ -50,10 +50,12 @@ function state(conf: Json, result: Json): Json {
     ]),
     ips: (result['ips'] as Json[]).map(({ interface: index, gateway }) => [index, gateway]),
     vlans: vlans({ [bridge?.name ?? '']: 'bridge', [host?.name ?? '']: 'pod port' }),
-    addresses: ipJson('address', 'show').map((one) => [
-      String(one['ifname']).replace(/^veth.*/, 'veth'),
-      addressesOf([one]).map(({ local, prefixlen }) => `${local}/${prefixlen}`),
-    ]),
+    addresses: ipJson('address', 'show')
+      .map((one) => [
+        String(one['ifname']).replace(/^veth.*/, 'veth'),
+        ...addressesOf([one]).map(({ local, prefixlen }) => `${local}/${prefixlen}`),
+      ])
+      .sort((x, y) => x.join().localeCompare(y.join())),
     conf: conf['name'],
   };
 }

@@ -12,7 +12,6 @@ import type { HostLocalConfig } from './config.ts';
 import { readHostLocalConfig } from './config.ts';
 import type { RangeSet } from './ranges.ts';
 import { describeRanges, rangeFor } from './ranges.ts';
-import { matchOwner } from './record.ts';
 import { parseResolvConf } from './resolv-conf.ts';
 import { AddressStore } from './store.ts';
 
@@ -28,14 +27,10 @@ export function addHostLocal(request: AddRequest, options: AddOptions = {}): Res
   const dns = config.resolvConf === undefined ? {} : readDns(config.resolvConf);
   const store = new AddressStore(config.directory);
   store.create();
-  const ips = store.locked(() => {
-    if (!options.isNew) refuseDuplicate(store, config, env);
-    return reserveAll(store, config, env);
-  });
+  if (!options.isNew) refuseDuplicate(store, config, env);
+  const ips = store.locked(() => reserveAll(store, config, env));
   options.defer?.(() => {
-    store.locked(() => {
-      for (const { address } of ips) store.release(address.ip);
-    });
+    store.locked(() => releaseAll(store, ips, env));
   });
   return { interfaces: [], ips, routes: config.routes, dns };
 }
@@ -56,9 +51,14 @@ function reserveAll(store: AddressStore, config: HostLocalConfig, attachment: At
     if (wanted.length > 0) throw refuseRequested(wanted, config);
     return ips;
   } catch (error) {
-    for (const { address } of ips) store.release(address.ip);
+    releaseAll(store, ips, attachment);
     throw error;
   }
+}
+
+function releaseAll(store: AddressStore, ips: readonly IpConfig[], attachment: Attachment): void {
+  for (const { address } of ips) store.release(address.ip);
+  store.forget(attachment);
 }
 
 /** Takes the first of the addresses asked for that the set contains off the list. */
@@ -132,15 +132,20 @@ function reserveRequested(
   );
 }
 
-/** An attachment gets its addresses once; a second ADD without a DEL would leak the first ones. */
+/**
+ * An attachment gets its addresses once; a second ADD without a DEL would leak the first ones. Looked for before the
+ * directory is locked: no other call for the attachment runs, as ours hold its lock.
+ */
 function refuseDuplicate(store: AddressStore, config: HostLocalConfig, attachment: Attachment): void {
-  for (const { ip, owner } of store.reservations()) {
-    if (!matchOwner(owner, attachment) || !config.rangeSets.some((set) => rangeFor(set, ip))) continue;
+  const { candidates, isLong } = store.find(attachment);
+  for (const ip of store.heldBy(candidates, attachment)) {
+    if (!config.rangeSets.some((set) => rangeFor(set, ip))) continue;
     const { containerId, ifname } = attachment;
     throw invalidConfig(`${formatIp(ip)} has already been given to ${ifname} of container ${containerId}`, {
       details: 'an attachment is added once: call DEL before the next ADD',
     });
   }
+  if (isLong) store.completeIndex();
 }
 
 function readDns(path: string): Dns {
