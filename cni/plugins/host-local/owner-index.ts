@@ -34,14 +34,14 @@ const [firstStamp, lastStamp] = [2 ** 28, 2 ** 29];
 const maxOwnerBytes = 240;
 
 export class OwnerIndex {
-  readonly #directory: string;
+  readonly directory: string;
   readonly #addresses: string;
 
   /** @param addresses the network's directory */
   constructor(addresses: string) {
     const slash = addresses.lastIndexOf('/');
     this.#addresses = addresses;
-    this.#directory = `${addresses.slice(0, slash)}/.underpod/${addresses.slice(slash + 1)}`;
+    this.directory = `${addresses.slice(0, slash)}/.underpod/${addresses.slice(slash + 1)}`;
   }
 
   /** The stamp that the network's directory bears; undefined where somebody else changed it last. */
@@ -82,7 +82,7 @@ export class OwnerIndex {
         return;
       } catch (error) {
         if (isErrno(error, 'ENOENT')) {
-          mkdirp(this.#directory, 0o700);
+          mkdirp(this.directory, 0o700);
           symlink(target, path);
           return;
         }
@@ -94,7 +94,9 @@ export class OwnerIndex {
 
   /** Removes the owner's entries, from the last one on, down to one whose address it holds. Needs the lock. */
   prune(owner: Owner, holds: (ip: Ip) => boolean): void {
-    for (let at = this.lookup(owner).length - 1; at >= 0; at--) {
+    let count = 0;
+    while (readlinkIfExists(this.#entry(owner, count)) !== undefined) count++;
+    for (let at = count - 1; at >= 0; at--) {
       const path = this.#entry(owner, at);
       const ip = parseIp(readlinkIfExists(path) ?? '');
       if (ip && holds(ip)) return;
@@ -104,8 +106,8 @@ export class OwnerIndex {
 
   /** Puts a new stamp on the directory: from here on, calls of ours keep it. Needs the lock. Undefined where it cannot be. */
   begin(): number | undefined {
-    mkdirp(this.#directory, 0o700);
-    if (stat(this.#directory).dev !== stat(this.#addresses).dev) return undefined;
+    mkdirp(this.directory, 0o700);
+    if (stat(this.directory).dev !== stat(this.#addresses).dev) return undefined;
     unlinkIfExists(this.#path('stamp'));
     const random = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
     const stamp = firstStamp + (random % (lastStamp - firstStamp));
@@ -122,14 +124,14 @@ export class OwnerIndex {
   owners(): Owner[] {
     const found: Owner[] = [];
     try {
-      for (const { name, type } of readDir(this.#directory)) {
+      for (const { name, type } of readDir(this.directory)) {
         const colon = name.indexOf(':');
         if (type !== 'link' || colon <= 0 || !name.endsWith('.0')) continue;
         const ifname = name.slice(colon + 1, -2);
         found.push({ containerId: name.slice(0, colon), ifname: ifname === '' ? undefined : ifname });
       }
     } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error;
+      if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
     }
     return found;
   }
@@ -145,6 +147,6 @@ export class OwnerIndex {
   }
 
   #path(name: string): string {
-    return `${this.#directory}/${name}`;
+    return `${this.directory}/${name}`;
   }
 }

@@ -6,7 +6,7 @@
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { formatIp, parseIp } from '../../../shared/ip/ip.ts';
 import { readDir } from '../../../shared/sys/directory.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
+import { isErrno, SyscallError } from '../../../shared/sys/errno.ts';
 import {
   createExclusive,
   mkdirp,
@@ -29,6 +29,7 @@ import {
   matchOwner,
   parseRecord,
 } from './record.ts';
+import { TakenMarks } from './taken-marks.ts';
 
 /** The directory that all have to lock takes the lock for less than a millisecond; this long means that one hangs. */
 const lockTimeoutMs = 20_000;
@@ -116,12 +117,14 @@ export class AddressStore {
 
   /** Takes `ip` back, whoever had it; false when nobody had. Needs the lock. */
   release(ip: Ip): boolean {
+    this.marks().unmark(ip);
     return unlinkIfExists(this.#path(formatIp(ip)));
   }
 
   /** Removes what the index says of an owner that holds nothing any more. Needs the lock. */
   forget(owner: Owner): void {
     this.#index.prune(owner, (ip) => isSameOwner(this.reservationOf(ip)?.owner, owner));
+    if (owner.ifname !== undefined) this.forget({ containerId: owner.containerId, ifname: undefined });
   }
 
   /** Without an index, or with one that is full, all works as without: whoever has to know looks at every file. */
@@ -137,6 +140,11 @@ export class AddressStore {
   reservationOf(ip: Ip): Reservation | undefined {
     const text = readTextIfExists(this.#path(formatIp(ip)));
     return text === undefined ? undefined : { ip, owner: parseRecord(text) };
+  }
+
+  /** What walks through ranges have seen taken. */
+  marks(): TakenMarks {
+    return new TakenMarks(this.#index.directory);
   }
 
   /** Names of all files: taken addresses among them. One reading of the directory, no file is opened. */
@@ -162,14 +170,22 @@ export class AddressStore {
 
   /** Where to look for what an attachment holds: what the index says where it is complete, else a look at all files. */
   find(attachment: Attachment): Scan {
-    // One that somebody is just working on looks incomplete until he is done.
-    if (!this.#index.isComplete && !this.locked(() => this.#index.isComplete)) {
-      return this.#scan(attachment.containerId);
-    }
+    if (!this.#index.isComplete && !this.#isCompleteNow()) return this.#scan(attachment.containerId);
     const candidates = this.#index.lookup(attachment);
     for (const ip of this.#index.lookup({ containerId: attachment.containerId, ifname: undefined }))
       candidates.push(ip);
     return { candidates, hasTemporaries: false, isLong: false };
+  }
+
+  /** An index that somebody is just working on looks incomplete until he is done. */
+  #isCompleteNow(): boolean {
+    try {
+      return this.locked(() => this.#index.isComplete);
+    } catch (error) {
+      // A directory that nothing can be written to any more can still be read.
+      if (error instanceof SyscallError) return false;
+      throw error;
+    }
   }
 
   /** Of the addresses that `find` gave, those whose files say that they are the attachment's. */
@@ -196,9 +212,8 @@ export class AddressStore {
       if (stamp === undefined) return;
       for (const { ip, owner } of this.reservations()) if (owner) this.#index.add(owner, ip);
       this.#withLock(() => this.#index.end(stamp));
-    } catch (error) {
-      // It is only a shortcut. Where it cannot be written, there is none.
-      if (!isErrno(error)) throw error;
+    } catch {
+      // It is only a shortcut, and what this call was for is done.
     }
   }
 
