@@ -68,16 +68,18 @@ function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
  * What is to change is one send, which the kernel works off before a signal can end the process: whoever finds the
  * gateways there also finds that nothing conflicts with them and that the bridge keeps its MAC address.
  */
-export function ensureBridgeAddresses(
+export async function ensureBridgeAddresses(
   host: NetlinkSocket,
-  { index, name }: LinkView,
+  link: LinkView,
   gateways: readonly Cidr[],
   config: BridgeConfig,
-): void {
+): Promise<void> {
+  const { index, name } = link;
   const present: Cidr[] = [];
   for (const { address } of readAddresses(host, { index })) present.push(address);
   const missing = withoutThose(gateways, present);
   if (missing.length === 0) return;
+  (await import('./overlap.ts')).refuseOverlap(host, link, missing);
   const conflicts = findConflicts(present, gateways, missing);
   if (conflicts.length > 0 && !config.forceAddress) throw conflictError(name, conflicts, missing);
   const requests: NetlinkRequest[] = conflicts.map((address) => delAddress({ index, address }));
