@@ -98,7 +98,9 @@ describe.skipIf(!node)('a bridge that someone else made', () => {
     const net = network({ isGateway: true, mtu: 1400 });
     const name = String(net['bridge']);
     const settings = ['ageing_time', '10000', 'group_fwd_mask', '16384', 'mcast_snooping', '0'];
-    run('ip', 'link', 'add', name, 'mtu', '1450', 'type', 'bridge', 'forward_delay', '200', ...settings);
+    run('ip', 'link', 'add', name, 'type', 'bridge', 'forward_delay', '200', ...settings);
+    // From here on the kernel does not choose it by the ports.
+    run('ip', 'link', 'set', name, 'mtu', '1450');
     const state = (): Json => {
       const { mtu, linkinfo } = link(name) as { mtu: number; linkinfo: { info_data: Json } };
       const { forward_delay, stp_state, ageing_time, group_fwd_mask, mcast_snooping } = linkinfo.info_data;
@@ -220,10 +222,10 @@ describe.skipIf(!node)('a reboot', () => {
 
   /** Takes away what does not outlive a reboot, and leaves the disk. */
   function reboot(...pods: Container[]): void {
-    for (const pod of pods) node.removeNetns(pod);
     for (const { ifname } of ipJson<{ ifname: string }[]>('link', 'show'))
       if (ifname !== 'lo' && !ifname.startsWith('veth')) run('ip', 'link', 'delete', ifname);
     for (const name of node.hostVeths()) run('ip', 'link', 'delete', name);
+    for (const pod of pods) node.removeNetns(pod);
     run('nft', 'flush', 'ruleset');
     rmSync('/run/underpod', { recursive: true, force: true });
   }

@@ -19,7 +19,7 @@ export function prepareGcHostLocal(conf: NetConf): (keep: Keep) => void {
     const errors = collectErrors('release addresses');
     for (const reservation of found) errors.try(() => releaseStale(store, reservation, keep));
     errors.try(() => store.locked(() => store.removeTemporaries()));
-    errors.try(() => store.cleanIndex());
+    errors.try(() => store.cleanIndex(found));
     if (!store.isIndexed) errors.try(() => store.completeIndex());
     errors.throwIfAny();
   };

@@ -75,20 +75,26 @@ export class OwnerIndex {
   /** Notes that the owner is about to get `ip`, or has it. Noted before is fine. @throws SyscallError */
   add(owner: Owner, ip: Ip): void {
     const target = formatIp(ip);
-    for (let at = 0; ; at++) {
+    for (let at = 0; ; ) {
       const path = this.#entry(owner, at);
-      try {
-        symlink(target, path);
-        return;
-      } catch (error) {
-        if (isErrno(error, 'ENOENT')) {
-          mkdirp(this.directory, 0o700);
-          symlink(target, path);
-          return;
-        }
-        if (!isErrno(error, 'EEXIST')) throw error;
-        if (readlinkIfExists(path) === target) return;
-      }
+      const present = readlinkIfExists(path);
+      if (present === target) return;
+      if (present === undefined && this.#create(target, path)) return;
+      at++;
+    }
+  }
+
+  /** False where somebody else was faster. */
+  #create(target: string, path: string): boolean {
+    try {
+      symlink(target, path);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'EEXIST')) return false;
+      if (!isErrno(error, 'ENOENT')) throw error;
+      mkdirp(this.directory, 0o700);
+      symlink(target, path);
+      return true;
     }
   }
 

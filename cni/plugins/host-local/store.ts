@@ -217,11 +217,16 @@ export class AddressStore {
     }
   }
 
-  /** Removes entries of the index that lead to nothing: what ADDs left that failed or were killed. */
-  cleanIndex(): void {
+  /**
+   * Removes entries of the index that lead to nothing: what ADDs left that failed or were killed.
+   *
+   * @param known what was given out a moment ago: entries of those owners are not looked at
+   */
+  cleanIndex(known: readonly Reservation[]): void {
+    const owners = new Set<string>();
+    for (const { owner } of known) if (owner) owners.add(`${owner.containerId}:${owner.ifname ?? ''}`);
     for (const owner of this.#index.owners()) {
-      if (this.#index.lookup(owner).some((ip) => isSameOwner(this.reservationOf(ip)?.owner, owner))) continue;
-      this.locked(() => this.forget(owner));
+      if (!owners.has(`${owner.containerId}:${owner.ifname ?? ''}`)) this.locked(() => this.forget(owner));
     }
   }
 
