@@ -17,9 +17,11 @@ interface Entry {
 const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>>> = {
   bandwidth: () => import('#cni/bandwidth'),
   bridge: () => import('#cni/bridge'),
+  firewall: () => import('#cni/firewall'),
   flannel: () => import('#cni/flannel'),
   'host-local': () => import('#cni/host-local'),
   loopback: () => import('#cni/loopback'),
+  portmap: () => import('#cni/portmap'),
   underpod: () => import('#cni/underpod'),
 };
 

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadPlugin, pluginTypes } from './registry.ts';
@@ -117,8 +118,11 @@ describe.skipIf(!node)('as a process', () => {
   });
 });
 
-test('every type is there under its own name', () => {
-  expect(pluginTypes).toEqual(['bridge', 'flannel', 'host-local', 'loopback', 'underpod']);
+test('every type is there under its own name, with a process of its own', () => {
+  const processes = readdirSync(join(import.meta.dirname, 'processes')).map((name) =>
+    name.replace('.ts', ''),
+  );
+  expect(processes.filter((name) => name !== 'all').sort()).toEqual(pluginTypes);
   for (const type of pluginTypes) expect(loadPlugin(type)?.type).toBe(type);
   expect(loadPlugin('constructor')).toBeUndefined();
 });

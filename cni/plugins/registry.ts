@@ -4,12 +4,23 @@ import type { Plugin } from '../protocol/plugin.ts';
 import { plugin as bandwidth } from './bandwidth/plugin.ts';
 import { plugin as bridge } from './bridge/plugin.ts';
 import { withLocks } from './common/with-locks.ts';
+import { plugin as firewall } from './firewall/plugin.ts';
 import { plugin as flannel } from './flannel/plugin.ts';
 import { plugin as hostLocal } from './host-local/plugin.ts';
 import { plugin as loopback } from './loopback/plugin.ts';
+import { plugin as portmap } from './portmap/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 
-const types: readonly Plugin[] = [bandwidth, bridge, flannel, hostLocal, loopback, underpod];
+const types: readonly Plugin[] = [
+  bandwidth,
+  bridge,
+  firewall,
+  flannel,
+  hostLocal,
+  loopback,
+  portmap,
+  underpod,
+];
 
 /** Every type's name, in the order of the alphabet. */
 export const pluginTypes: readonly string[] = types.map(({ type }) => type);

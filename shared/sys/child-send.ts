@@ -1,11 +1,11 @@
 /**
- * A child process that sends one message and ends.
+ * A child process that makes one system call and ends.
  *
  * For requests whose sender the kernel keeps waiting when all that matters is done: whoever deletes a link sees it gone
  * after a millisecond and is held for RCU's grace periods, 10 to 40 ms. A thread would not help, since a process waits
  * for its threads when it exits.
  *
- * The child is a copy of this process by clone(2) without its other threads, and runs on in this very function. So it
+ * The child is a copy of this process by clone(2) without its other threads, and runs on in these very functions. So it
  * must not allocate, wait for anything, or call more than these few system calls. For short-lived programs only: in one
  * with much memory the copy takes long.
  */
@@ -29,8 +29,34 @@ const SIGKILL = 9;
  * @returns a pidfd, readable once the child has ended; undefined where there is no child, and nothing was sent
  */
 export function sendFromChild(fd: Fd, bytes: Uint8Array, keep: readonly Fd[] = []): OwnedFd | undefined {
+  const pidfd = startChild([fd, ...keep]);
+  if (pidfd !== 'child') return pidfd;
+  trySyscall('sendto', fd, bytes, bytes.length, 0, 0, 0);
+  for (;;) trySyscall('exit_group', 0);
+}
+
+/** How long a child holds on: much longer than it takes its parent to close its own descriptor. */
+const HOLD_MS = 20;
+
+/**
+ * Has a child hold a socket until its parent has closed it, so that the last close, which waits, is the child's. Where
+ * there is no child the parent waits itself.
+ */
+export function leaveCloseToChild(fd: Fd): void {
+  const time = new BigUint64Array([0n, BigInt(HOLD_MS * 1e6)]);
+  const pidfd = startChild([fd]);
+  if (pidfd !== 'child') {
+    pidfd?.close();
+    return;
+  }
+  trySyscall('nanosleep', time, 0);
+  for (;;) trySyscall('exit_group', 0);
+}
+
+/** Returns twice, as fork(2) does: the pidfd here, 'child' there, where only the descriptors of `keep` are left. */
+function startChild(keep: readonly Fd[]): OwnedFd | undefined | 'child' {
   if (!copyCompiledCode()) return undefined;
-  const kept = [fd, ...keep].sort((a, b) => a - b);
+  const kept = [...keep].sort((a, b) => a - b);
   const pidfd = new Int32Array(1);
   const result = trySyscall('clone', CLONE_PROCESS.PIDFD, 0, pidfd);
   if (result !== 0) return result < 0 ? undefined : new OwnedFd(pidfd[0] as number);
@@ -41,8 +67,7 @@ export function sendFromChild(fd: Fd, bytes: Uint8Array, keep: readonly Fd[] = [
     from = next + 1;
   }
   trySyscall('close_range', from, LAST_FD, 0);
-  trySyscall('sendto', fd, bytes, bytes.length, 0, 0, 0);
-  for (;;) trySyscall('exit_group', 0);
+  return 'child';
 }
 
 /** Ends a child that should have ended long ago. */

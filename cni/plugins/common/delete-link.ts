@@ -46,7 +46,7 @@ export function deleteLinkQuickly(socket: NetlinkSocket, link: LinkView, options
 }
 
 /** By the variable that every runtime sets for a plugin's process, and for nothing else. */
-function isCniProcess(): boolean {
+export function isCniProcess(): boolean {
   return process.env['CNI_COMMAND'] !== undefined;
 }
 

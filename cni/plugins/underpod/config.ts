@@ -3,9 +3,18 @@
 import { invalidConfig } from '../../protocol/error.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
+import { parts } from './parts.ts';
 
 /** Keys of the configuration that are not the bridge's. */
-const ownKeys = ['type', 'ipam', 'subnetFile', 'dataDir', 'capabilities', 'prevResult'];
+const ownKeys: readonly string[] = [
+  'type',
+  'ipam',
+  'subnetFile',
+  'dataDir',
+  'capabilities',
+  'prevResult',
+  ...parts,
+];
 
 /**
  * The keys for the bridge, which stand at top level.

@@ -8,9 +8,12 @@
  * - `subnetFile`, `dataDir`: as flannel's (../flannel/plugin.ts).
  * - `ipam`: any IPAM section; then subnet.env is not read, and it is the bridge plugin with this configuration.
  *
- * Host ports and bandwidth limits (capabilities `portMappings` and `bandwidth`) are not built yet: a pod that asks for
- * them is refused. So is every other capability besides `mac`, `ips` and `ipRanges`, and every key of the plugins that
- * are chained elsewhere (bandwidth, portmap, tuning, firewall, sbr, vrf), unless it asks for nothing.
+ * - `portmap`, `bandwidth`, `firewall`, `tuning`: sections with the keys that these plugins have in a chain of their own.
+ *   Host ports and limits are done where a pod asks for them (capabilities `portMappings` and `bandwidth`), with or
+ *   without a section; the other two where their section is there.
+ *
+ * Refused, unless it asks for nothing: any other capability besides `mac`, `ips` and `ipRanges`, and keys of these plugins
+ * and of sbr and vrf at top level.
  */
 
 import type { Plugin } from '../../protocol/plugin.ts';

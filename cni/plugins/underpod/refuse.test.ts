@@ -41,7 +41,11 @@ describe('what type underpod does not do', () => {
     ['vrfname', 'blue', 'vrf'],
   ])('key %s: %j', (key, value, plugin) => {
     expect(messageFor({ [key]: value })).toMatch(
-      new RegExp(`^"${key}": .* is not supported: .*the ${plugin} plugin: chain that one`),
+      new RegExp(
+        ['portmap', 'bandwidth'].includes(plugin)
+          ? `^"${key}": .* is not supported: write it in the section "${plugin}"`
+          : `^"${key}": .* is not supported: .*the ${plugin} plugin: chain that one`,
+      ),
     );
   });
 

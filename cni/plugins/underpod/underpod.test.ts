@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dataDir, subnetEnv, underpodConf } from '../testing/flannel.ts';
 import type { Json } from '../testing/node.ts';
-import { list, nothing, TestNode } from '../testing/node.ts';
+import { list, nothing, run, TestNode } from '../testing/node.ts';
 
 const node = TestNode.enter() as TestNode;
 
@@ -10,24 +10,61 @@ beforeEach(() => writeFileSync('/run/flannel/subnet.env', subnetEnv(true)));
 afterEach(() => node?.reset());
 
 describe.skipIf(!node)('type underpod', () => {
-  test.each([
-    [
-      {
-        portMappings: [
-          { hostPort: 0, containerPort: 80 },
-          { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
-        ],
-      },
-      /"runtimeConfig\.portMappings": \[\{"hostPort":8080.*host ports are not built yet/,
-    ],
-    [
-      { bandwidth: { ingressRate: 1000, ingressBurst: 2000 } },
-      /"runtimeConfig\.bandwidth".*bandwidth limits are not built yet/,
-    ],
-  ])('refuses %j by name', async (runtimeConfig, message) => {
-    const { json } = await node.call('ADD', { ...underpodConf, runtimeConfig }, node.container());
-    expect(json).toMatchObject({ code: 2, msg: expect.stringMatching(message) });
+  const wishes = {
+    portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }],
+    bandwidth: { ingressRate: 1_000_000, ingressBurst: 80_000, egressRate: 2_000_000, egressBurst: 80_000 },
+  };
+
+  test('does host ports and limits, and gives them back', async () => {
+    const pod = node.container();
+    const conf: Json = { ...underpodConf, runtimeConfig: wishes, portmap: { masqAll: true } };
+    const result = await node.ok('ADD', conf, pod);
+    expect((result['interfaces'] as Json[]).map((one) => String(one['name']).slice(0, 3))).toEqual([
+      'cni',
+      'vet',
+      'eth',
+      'bwp',
+    ]);
+    const rules = run('nft', 'list', 'table', 'ip', 'cni_hostport');
+    expect(rules).toContain('tcp dport 8080 dnat to');
+    expect(rules).toContain('ip saddr 0.0.0.0/0');
+    const qdiscs = run('tc', 'qdisc', 'show');
+    expect([/tbf 1: dev veth/.test(qdiscs), /tbf 1: dev bwp/.test(qdiscs)]).toEqual([true, true]);
+    await node.ok('CHECK', { ...conf, prevResult: result }, pod);
+    run('nft', 'flush', 'chain', 'ip', 'cni_hostport', 'hostports');
+    expect((await node.call('CHECK', { ...conf, prevResult: result }, pod)).json['msg']).toMatch(
+      /0 of 1 rules/,
+    );
+    // Whatever the runtime still knows by then.
+    await node.ok('DEL', underpodConf, pod);
     expect(node.leftovers('cbr0')).toEqual(nothing);
+    expect(run('ip', '-o', 'link', 'show', 'type', 'ifb')).toBe('');
+    expect(run('nft', 'list', 'ruleset')).not.toContain(pod.id);
+  });
+
+  test('undoes all of it when a part fails', async () => {
+    const pod = node.container();
+    const conf: Json = { ...underpodConf, runtimeConfig: { ...wishes, bandwidth: { ingressRate: 1000 } } };
+    expect((await node.call('ADD', conf, pod)).json).toMatchObject({
+      code: 7,
+      msg: expect.stringMatching(/ingressBurst/),
+    });
+    expect(node.leftovers('cbr0')).toEqual(nothing);
+    expect(run('nft', 'list', 'ruleset')).not.toContain(pod.id);
+  });
+
+  test('GC collects the parts, too', async () => {
+    const [one, two] = [node.container(), node.container()];
+    const conf: Json = { ...underpodConf, runtimeConfig: { portMappings: wishes.portMappings } };
+    for (const pod of [one, two]) await node.ok('ADD', conf, pod);
+    await node.ok('GC', {
+      ...underpodConf,
+      'cni.dev/valid-attachments': [{ containerID: one.id, ifname: 'eth0' }],
+    });
+    expect(run('nft', 'list', 'ruleset')).toContain(one.id);
+    expect(run('nft', 'list', 'ruleset')).not.toContain(two.id);
+    expect(node.hostVeths()).toHaveLength(1);
+    await node.ok('DEL', conf, one);
   });
 
   test('takes them where they ask for nothing, and never minds them in DEL', async () => {

@@ -1,0 +1,68 @@
+/** iptables' programs: found, run, and their failures told. Loaded only where rules are in iptables. */
+
+import { findProgram, runProgram } from '../../../../shared/sys/run-program.ts';
+import { ioFailure, unavailable } from '../../../protocol/error.ts';
+import type { IptablesFamily } from '../iptables-leftovers.ts';
+
+/** Where the programs are, whatever PATH the runtime gave us. */
+const programDirectories = ['/usr/sbin', '/sbin', '/usr/bin', '/bin', '/usr/local/sbin'];
+
+/** Seconds that a program waits for another one's lock (/run/xtables.lock). */
+const lockSeconds = 5;
+
+/** `host`: whichever the host's `iptables` is; `legacy`: the one of the kernel's own tables, if there is one. */
+export type IptablesKind = 'host' | 'legacy';
+
+/** Path of `iptables-save`, for instance; undefined where it is not installed. */
+export function findIptables(
+  { program }: IptablesFamily,
+  verb: 'save' | 'restore',
+  kind: IptablesKind,
+): string | undefined {
+  const legacy = kind === 'legacy' ? findProgram(`${program}-legacy-${verb}`, programDirectories) : undefined;
+  // Before 1.8 there was but one kind, without a suffix.
+  return legacy ?? findProgram(`${program}-${verb}`, programDirectories);
+}
+
+/** What is in a table, as iptables-save writes it; undefined where the program is not installed. */
+export async function saveTable(
+  family: IptablesFamily,
+  table: string,
+  kind: IptablesKind,
+): Promise<string | undefined> {
+  const file = findIptables(family, 'save', kind);
+  return file === undefined ? undefined : await run(file, ['-t', table], '');
+}
+
+/**
+ * Makes changes to a table, all or none.
+ *
+ * @param lines as iptables-restore reads them, without the table's own
+ * @throws CniError code 50 where the program is not installed, 5 with its words where it fails
+ */
+export async function restoreTable(
+  family: IptablesFamily,
+  table: string,
+  kind: IptablesKind,
+  lines: readonly string[],
+): Promise<void> {
+  const file = findIptables(family, 'restore', kind);
+  if (file === undefined) {
+    throw unavailable(`${family.program}-restore is not installed`, {
+      details: 'install iptables on the node, or use the backend nftables',
+    });
+  }
+  await run(file, ['--noflush', `--wait=${lockSeconds}`], `*${table}\n${lines.join('\n')}\nCOMMIT\n`);
+}
+
+async function run(file: string, args: readonly string[], input: string): Promise<string> {
+  const { stdout, stderr, exitCode } = await runProgram({
+    what: file,
+    file,
+    args,
+    variables: {},
+    stdin: new TextEncoder().encode(input),
+  });
+  if (exitCode === 0) return stdout;
+  throw ioFailure(`${file} failed with exit code ${exitCode}`, { details: stderr.trim().slice(-2000) });
+}

@@ -1,0 +1,4 @@
+/** A word for iptables-restore. Pure. */
+export function quote(word: string): string {
+  return `"${word.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}

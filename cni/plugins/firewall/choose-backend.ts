@@ -1,0 +1,19 @@
+import type { BackendName, FirewallConfig } from './config.ts';
+import { hasIptables } from './iptables-programs.ts';
+
+/**
+ * The backend: the configured one, else what upstream takes, firewalld where it runs, iptables else. Where there are no
+ * iptables programs either, nothing drops in a chain of iptables, and nftables it is.
+ */
+export async function chooseBackend({ backend }: FirewallConfig): Promise<BackendName> {
+  if (backend !== undefined) return backend;
+  const { isFirewalldRunning } = await import('./firewalld-backend.ts');
+  if (isFirewalldRunning()) return 'firewalld';
+  return hasIptables(4) ? 'iptables' : 'nftables';
+}
+
+/** What isolates bridges, which firewalld's interface cannot. */
+export function isolationBackend(backend: BackendName): 'iptables' | 'nftables' {
+  if (backend === 'nftables') return 'nftables';
+  return backend === 'iptables' || hasIptables(4) ? 'iptables' : 'nftables';
+}

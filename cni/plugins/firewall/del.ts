@@ -1,0 +1,59 @@
+import type { NetConf } from '../../protocol/net-conf.ts';
+import type { DelRequest } from '../../protocol/plugin.ts';
+import type { AttachmentKey } from '../common/attachment.ts';
+import { chooseBackend } from './choose-backend.ts';
+import type { BackendName, FirewallConfig } from './config.ts';
+import { addressesOf, readFirewallConfig } from './config.ts';
+import type { Accepted } from './record.ts';
+import { isSameAttachment, listAccepted, readAccepted } from './record.ts';
+
+/**
+ * DEL: removes what accepts the pod's addresses: those of prevResult, without it those that ADD noted. Chains, and what
+ * isolates the bridge, are others' as well and stay.
+ */
+export async function delFirewall({ conf, env }: DelRequest): Promise<void> {
+  const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
+  const config = leniently(conf);
+  const own = await ownAccepted(key, conf, config);
+  if (own === 'nftables') (await import('./nft-backend.ts')).delByNftables(key);
+  else if (own.length > 0) await (await import('./remove-accepted.ts')).removeAccepted(own);
+}
+
+/** What was accepted for the attachment; `nftables` where that backend knows it. */
+async function ownAccepted(
+  key: AttachmentKey,
+  conf: NetConf,
+  config: FirewallConfig,
+): Promise<'nftables' | Accepted[]> {
+  const own: Accepted[] = [];
+  const addresses = addressesOf(conf.prevResult);
+  if (addresses.length === 0)
+    for (const accepted of listAccepted()) if (isSameAttachment(accepted.key, key)) own.push(accepted);
+  let chosen: BackendName | undefined;
+  for (const address of addresses) {
+    const accepted = readAccepted(address);
+    if (accepted) {
+      // Another pod's by now, whose rules are the same ones.
+      if (isSameAttachment(accepted.key, key)) own.push(accepted);
+      continue;
+    }
+    // Of upstream's plugin, or of backend nftables.
+    chosen ??= await chooseBackend(config);
+    if (chosen === 'nftables') return chosen;
+    own.push({ address, key, backend: chosen, zone: config.zone });
+  }
+  if (own.length === 0 && addresses.length === 0) {
+    chosen = await chooseBackend(config);
+    if (chosen === 'nftables') return chosen;
+  }
+  return own;
+}
+
+/** A configuration that makes no sense (any more) must not keep a pod from going. */
+function leniently(conf: NetConf): FirewallConfig {
+  try {
+    return readFirewallConfig(conf);
+  } catch {
+    return { backend: undefined, adminChain: '', zone: 'trusted', ingressPolicy: 'open' };
+  }
+}
