@@ -72,14 +72,14 @@ export class OwnerIndex {
     }
   }
 
-  /** Notes that the owner is about to get `ip`, or has it. Noted before is fine. @throws SyscallError */
-  add(owner: Owner, ip: Ip): void {
+  /** Notes that the owner is about to get `ip`, or has it; false where that was noted before. @throws SyscallError */
+  add(owner: Owner, ip: Ip): boolean {
     const target = formatIp(ip);
     for (let at = 0; ; ) {
       const path = this.#entry(owner, at);
       const present = readlinkIfExists(path);
-      if (present === target) return;
-      if (present === undefined && this.#create(target, path)) return;
+      if (present === target) return false;
+      if (present === undefined && this.#create(target, path)) return true;
       at++;
     }
   }

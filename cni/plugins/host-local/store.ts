@@ -34,6 +34,9 @@ import { TakenMarks } from './taken-marks.ts';
 /** The directory that all have to lock takes the lock for less than a millisecond; this long means that one hangs. */
 const lockTimeoutMs = 20_000;
 
+/** New entries take 0.1 ms each, more on a slow disk, and a runtime waits for the call that makes them. */
+const maxAdded = 8192;
+
 /** An address that is given out. */
 export interface Reservation {
   readonly ip: Ip;
@@ -204,13 +207,17 @@ export class AddressStore {
   /**
    * Completes the index, so that the next calls need not look at every file. Nobody waits for it: the directory is
    * locked at the beginning and at the end only. Calls of ours go on meanwhile and note what they do; if somebody else
-   * changes the directory, the index stays incomplete until the next time.
+   * changes the directory, or if there is more than one call should be kept by, the rest is the next one's.
    */
   completeIndex(): void {
     try {
       const stamp = this.#withLock(() => this.#index.begin());
       if (stamp === undefined) return;
-      for (const { ip, owner } of this.reservations()) if (owner) this.#index.add(owner, ip);
+      let added = 0;
+      for (const { ip, owner } of this.reservations()) {
+        if (owner && this.#index.add(owner, ip)) added++;
+        if (added === maxAdded) return;
+      }
       this.#withLock(() => this.#index.end(stamp));
     } catch {
       // It is only a shortcut, and what this call was for is done.
