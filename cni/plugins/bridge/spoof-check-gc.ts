@@ -2,10 +2,12 @@
 
 import { NETLINK } from '../../../shared/netlink/codec/message.ts';
 import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
+import { isBusy } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { ChainRef } from '../../../shared/nftables/model/chain.ts';
 import type { Rule } from '../../../shared/nftables/model/rule.ts';
-import { attachmentHash } from '../common/attachment.ts';
+import type { AliasOwner } from '../common/attachment.ts';
+import { attachmentHash, readAlias } from '../common/attachment.ts';
 import type { Keep } from '../common/keep.ts';
 import { readLink } from '../common/links.ts';
 import { openIfSupported } from './spoof-check.ts';
@@ -14,14 +16,16 @@ import {
   deleteSpoofChecks,
   interfaceChain,
   macSuffix,
-  networkComment,
   prerouting,
+  shortComment,
   spoofTable,
 } from './spoof-check-rules.ts';
 
 /** The chain of one attachment, with the rules of the base chain that lead there. */
 interface Found {
   readonly chain: ChainRef;
+  /** Undefined for upstream's, and where the comment does not tell. Then the list of what is kept has to be enough. */
+  readonly owner: AliasOwner | undefined;
   readonly jumps: readonly Rule[];
 }
 
@@ -41,7 +45,14 @@ export function prepareGcMacSpoofCheck(network: string): (keep: Keep) => void {
     const stale: Found[] = [];
     for (const one of found) {
       if (kept.has(one.chain.name)) continue;
-      if (claimOwners(network, one.chain.name, keep, claims)) stale.push(one);
+      if (one.owner) {
+        const { owner } = one;
+        const hash = owner.kind === 'hashed' ? owner.hash : attachmentHash({ network, ...owner });
+        const claim = keep.hasHash(hash) ? undefined : keep.claimHash(hash);
+        if (!claim) continue;
+        claims.use(claim);
+      }
+      stale.push(one);
     }
     if (stale.length === 0) return;
     using nft = KernelNftables.open();
@@ -55,7 +66,8 @@ export function prepareGcMacSpoofCheck(network: string): (keep: Keep) => void {
         );
         nft.run(deleteSpoofChecks(labels, [chain]));
       } catch (error) {
-        errors.push(error);
+        // An ADD has just made the chain its own: frames are led there again.
+        if (!isBusy(error)) errors.push(error);
       }
     }
     if (errors.length > 0) throw new AggregateError(errors, 'remove rules against spoofed MAC addresses');
@@ -65,15 +77,16 @@ export function prepareGcMacSpoofCheck(network: string): (keep: Keep) => void {
 function list(network: string): Found[] {
   using nft = openIfSupported();
   if (!nft) return [];
-  const mine = networkComment(network);
   using host = NetlinkSocket.open(NETLINK.ROUTE);
   const rules = nft.listRules(spoofTable, prerouting.name);
   const found: Found[] = [];
   for (const chain of nft.listChains(spoofTable)) {
     if (!chain.name.startsWith(chainPrefix) || chain.name.endsWith(macSuffix)) continue;
     const jumps = rules.filter((rule) => targetOf(rule) === chain.name);
-    if (chain.comment === undefined ? isOrphan(host, jumps) : chain.comment === mine)
-      found.push({ chain: { family: chain.family, table: chain.table, name: chain.name }, jumps });
+    const owner = readAlias(network, chain.comment);
+    const isOurs = owner !== undefined || chain.comment === shortComment(network);
+    if (isOurs || (chain.comment === undefined && isOrphan(host, jumps)))
+      found.push({ chain: { family: chain.family, table: chain.table, name: chain.name }, owner, jumps });
   }
   return found;
 }
@@ -96,19 +109,4 @@ function portOf({ expressions }: Rule): string {
     return new TextDecoder().decode(end < 0 ? one.value : one.value.subarray(0, end));
   }
   return '';
-}
-
-/**
- * Takes the locks of all attachments that a chain may be of: a name does not say where the container's id ends, for both
- * parts may hold hyphens. False when one is being added. (A hash has none; then the list of what is kept is enough.)
- */
-function claimOwners(network: string, chain: string, keep: Keep, claims: DisposableStack): boolean {
-  const reference = chain.slice(chainPrefix.length);
-  for (let at = reference.indexOf('-', 1); at > 0; at = reference.indexOf('-', at + 1)) {
-    const [containerId, ifname] = [reference.slice(0, at), reference.slice(at + 1)];
-    const claim = keep.claimHash(attachmentHash({ network, containerId, ifname }));
-    if (!claim) return false;
-    claims.use(claim);
-  }
-  return true;
 }

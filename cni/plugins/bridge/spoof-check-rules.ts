@@ -16,7 +16,7 @@ import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Table } from '../../../shared/nftables/model/table.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
-import { attachmentHash } from '../common/attachment.ts';
+import { attachmentAlias, attachmentHash, sha256 } from '../common/attachment.ts';
 
 export const spoofTable: Table = { kind: 'table', family: 'bridge', name: 'nat' };
 
@@ -59,12 +59,18 @@ export function spoofComment(key: AttachmentKey): string {
 }
 
 /**
- * The comment of the first chain of ours: whose network it is of, which nothing else there says. nft prints it, and
- * upstream does not look at it.
+ * The comment of the first chain of ours: the alias of the attachment's interface, for nothing else there says which
+ * network it is of and where the container's id ends. nft prints it, and upstream does not look at it. One that would be
+ * too long names the network alone.
  */
-export function networkComment(network: string): string {
-  const plain = `network ${network}`;
-  return plain.length <= maxCommentBytes ? plain : `${plain.slice(0, maxCommentBytes - 17)}#${hash(network)}`;
+export function chainComment(key: AttachmentKey): string {
+  const alias = attachmentAlias(key);
+  return new TextEncoder().encode(alias).length <= maxCommentBytes ? alias : shortComment(key.network);
+}
+
+/** The comment of chains whose attachment it does not tell. */
+export function shortComment(network: string): string {
+  return `underpod:#${sha256(network)}`;
 }
 
 /**
@@ -77,7 +83,7 @@ export function addSpoofCheck(key: AttachmentKey, port: string, mac: Uint8Array)
   return new Transaction()
     .add(spoofTable)
     .add(prerouting)
-    .add({ kind: 'chain', ...first, comment: networkComment(key.network) })
+    .add({ kind: 'chain', ...first, comment: chainComment(key) })
     .add({ kind: 'chain', ...second })
     .flushChain(first)
     .flushChain(second)
@@ -108,8 +114,4 @@ function sourceMac(mac: Uint8Array): Part {
 
 function chain(name: string): ChainRef {
   return { family: spoofTable.family, table: spoofTable.name, name };
-}
-
-function hash(text: string): string {
-  return Bun.CryptoHasher.hash('sha256', text, 'hex').slice(0, 16);
 }

@@ -12,7 +12,7 @@ function table(pod: Container, result: Json): string {
   const names = [interfaces(result)[1]?.name ?? '', interfaces(result)[2]?.mac ?? ''];
   let text = run('nft', 'list', 'table', 'bridge', 'nat').replaceAll(pod.id, 'POD');
   for (const name of names) text = text.replaceAll(name, 'NAME');
-  return text.replace(/\t\tcomment "network [^"]*"\n/g, '');
+  return text.replace(/\t\tcomment "underpod:[^"]*"\n/g, '');
 }
 
 /** Chains of attachments, and rules that lead there. */

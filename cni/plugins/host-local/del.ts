@@ -13,7 +13,7 @@ export function delHostLocal({ conf, env }: DelRequest): void {
   const store = new AddressStore(readDirectory(conf));
   if (!store.exists) return;
   const { candidates, hasTemporaries, isLong } = store.find(env);
-  if (candidates.length > 0 || hasTemporaries) {
+  if (candidates.length > 0 || hasTemporaries || store.isNoted(env)) {
     store.locked(() => {
       for (const ip of store.heldBy(candidates, env)) store.release(ip);
       store.forget(env);

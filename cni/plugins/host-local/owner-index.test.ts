@@ -81,6 +81,11 @@ describe.skipIf(!node)('the index of owners', () => {
     writeFileSync(`${data}/net/10.1.0.50`, 'killed\r\neth0');
     await node.ok('DEL', net, pod('killed'));
     expect([node.addresses('net'), entries('net')]).toEqual([[], []]);
+    // Also where the index is not complete yet.
+    unlinkSync(`${index}/net/stamp`);
+    symlinkSync('10.1.0.50', `${index}/net/killed:eth0.0`);
+    await node.ok('DEL', net, pod('killed'));
+    expect(entries('net')).toEqual([]);
     // And by a version without an index: a file without an entry.
     writeFileSync(`${data}/net/10.1.0.51`, 'killed\r\neth0');
     await node.ok('DEL', net, pod('killed'));

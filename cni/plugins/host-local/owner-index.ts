@@ -72,6 +72,11 @@ export class OwnerIndex {
     }
   }
 
+  /** True if there is an entry, right or wrong. */
+  has(owner: Owner): boolean {
+    return readlinkIfExists(this.#entry(owner, 0)) !== undefined;
+  }
+
   /** Notes that the owner is about to get `ip`, or has it; false where that was noted before. @throws SyscallError */
   add(owner: Owner, ip: Ip): boolean {
     const target = formatIp(ip);

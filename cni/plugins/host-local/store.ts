@@ -191,6 +191,11 @@ export class AddressStore {
     }
   }
 
+  /** True if the index says anything of an attachment, right or wrong: what an ADD that was killed wrote first. */
+  isNoted(attachment: Attachment): boolean {
+    return this.#index.has(attachment);
+  }
+
   /** Of the addresses that `find` gave, those whose files say that they are the attachment's. */
   heldBy(candidates: readonly Ip[], attachment: Attachment): readonly Ip[] {
     const exact: Ip[] = [];
