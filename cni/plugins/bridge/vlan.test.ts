@@ -1,7 +1,7 @@
 /** Needs a kernel with CONFIG_BRIDGE_VLAN_FILTERING; where there is none the tests are skipped (the VM has one). */
 
-import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
+import { kernelHas } from '../../../conformance/testing/kernel-features.ts';
 import { addressesOf, interfaces, link, network, reaches } from '../testing/bridge.ts';
 import type { Json } from '../testing/node.ts';
 import { goPlugins, ipJson, nothing, run, TestNode } from '../testing/node.ts';
@@ -9,21 +9,6 @@ import { goPlugins, ipJson, nothing, run, TestNode } from '../testing/node.ts';
 const node = TestNode.enter() as TestNode;
 const go = goPlugins() as string;
 afterEach(() => node?.reset());
-
-/** True where bridges can tell VLANs apart; else the reason is printed. */
-function hasVlanFiltering(): boolean {
-  if (!node) return false;
-  const made = spawnSync('ip', ['link', 'add', 'probe', 'type', 'bridge', 'vlan_filtering', '1'], {
-    encoding: 'utf8',
-  });
-  const port = spawnSync('ip', ['link', 'add', 'probe1', 'type', 'veth']);
-  const master = spawnSync('ip', ['link', 'set', 'probe1', 'master', 'probe']);
-  const vlan = spawnSync('bridge', ['vlan', 'add', 'vid', '7', 'dev', 'probe1'], { encoding: 'utf8' });
-  const works = [made, port, master, vlan].every(({ status }) => status === 0);
-  if (!works) process.stderr.write(`skipped: VLANs of bridges: ${made.stderr}${vlan.stderr}`);
-  node.reset();
-  return works;
-}
 
 /** Each port's VLANs as `bridge` tells them, ports by what they are. */
 function vlans(names: Readonly<Record<string, string>>): Json {
@@ -60,7 +45,7 @@ function state(conf: Json, result: Json): Json {
   };
 }
 
-describe.skipIf(!node || !hasVlanFiltering())('VLANs', () => {
+describe.skipIf(!node || !kernelHas('bridge-vlan-filtering'))('VLANs', () => {
   const trunk = [{ minID: 200, maxID: 203 }, { id: 300 }];
 
   test
