@@ -3,7 +3,7 @@
  * to exit, with the bridge already there and the state on a real disk.
  */
 
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
 import { type Answer, callSync, enterWorld, type World } from '../cni/world.ts';
 import { type Figure, median } from './figure.ts';
@@ -97,6 +97,70 @@ export function benchCni(executable: string, rounds: number): Figure[] {
     });
     return [figure('add', scenario.add), figure('del', scenario.del)];
   });
+}
+
+/** Of a /16, counted from its second address: 95 in 100. */
+const full = 62_258;
+
+/** Fills a network's directory as that many pods leave it; the last address given out is the last one taken. */
+function fillRange(network: string, prefix: string): void {
+  const directory = `/var/lib/cni/networks/${network}`;
+  mkdirSync(directory, { recursive: true });
+  for (let n = 2; n < full + 2; n += 1) {
+    const id = n.toString(16).padStart(64, '0');
+    writeFileSync(`${directory}/${prefix}.${n >> 8}.${n & 255}`, `${id}\r\neth0`, { mode: 0o600 });
+  }
+}
+
+/** Where the round robin goes on: in the middle of what is taken, the worst that can be. */
+function rewind(network: string, prefix: string): void {
+  writeFileSync(`/var/lib/cni/networks/${network}/last_reserved_ip.0`, `${prefix}.1.0`);
+}
+
+/**
+ * host-local by itself in a /16 that is empty and in one that is 95 % full. The budget of the latter is the former's
+ * median and 2 ms. Rounds of the Go plugin, which reads every file at each call, are fewer.
+ */
+export function benchAddresses(executable: string, rounds: number): Figure[] {
+  const peers = goPlugins();
+  using world = enterWorld() ?? undefined;
+  if (!world) return [];
+  linkTypes(executable, '/run/bin');
+  const figures: Figure[] = [];
+  const medians = { add: 0, del: 0 };
+  for (const [state, number] of [
+    ['empty', 30],
+    ['95 % full', 31],
+  ] as const) {
+    const sides = [side('/run/bin'), ...(peers ? [side(peers)] : [])].map((one, index) => {
+      const prefix = `10.${number + 10 * index}`;
+      const name = `range${number + 10 * index}`;
+      const ipam = { type: 'host-local', ranges: [[{ subnet: `${prefix}.0.0/16` }]] };
+      if (state !== 'empty') fillRange(name, prefix);
+      return { ...one, name, prefix, config: { cniVersion: '1.0.0', name, type: 'host-local', ipam } };
+    });
+    for (let index = -5; index < rounds; index += 1) {
+      for (const one of sides) {
+        // 1 s a call.
+        if (one.directory === peers && state !== 'empty' && index >= 10) continue;
+        if (state !== 'empty') rewind(one.name, one.prefix);
+        round(world, one, one.config);
+      }
+    }
+    const [ours, theirs] = sides;
+    for (const what of ['add', 'del'] as const) {
+      const value = median(ours?.[what].slice(5) ?? []);
+      figures.push({
+        name: `host-local, /16 ${state}: ${what.toUpperCase()}`,
+        ours: value,
+        ...(theirs && { peer: median(theirs[what].slice(5)) }),
+        ...(state === 'empty' ? {} : { budget: medians[what] + 2 }),
+        rounds,
+      });
+      medians[what] = value;
+    }
+  }
+  return figures;
 }
 
 /** Start-up alone: CNI VERSION, which reads nothing but its environment, through a link named like a type. */

@@ -38,6 +38,7 @@ const peersNote =
 const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]>>> = {
   'start-up': async (rounds) => (await import('./cni.ts')).benchStartUp(executable, rounds),
   cni: async (rounds) => (await import('./cni.ts')).benchCni(executable, rounds),
+  addresses: async (rounds) => (await import('./cni.ts')).benchAddresses(executable, rounds),
   chains: async (rounds) => (await import('./chains.ts')).benchChains(executable, rounds),
   peers: async () => {
     const { benchPeers } = await import('../../cni/agent/agent.bench.ts');

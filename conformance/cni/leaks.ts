@@ -12,7 +12,7 @@ import { ipJson, nftJson, run } from '../testing/netns.ts';
 /** Directories in which plugins keep files. */
 const directories = ['/run/underpod', '/run/flannel', '/var/lib/cni', '/var/lib/underpod', '/etc/cni'];
 
-const kept = /\/(lock|last_reserved_ip\.\d+)$/;
+const kept = /\/(lock|last_reserved_ip\.\d+|\.underpod\/[^/]+\/(stamp|taken-[^/]+))$/;
 
 function filesBelow(directory: string): string[] {
   let entries: Dirent[];

@@ -27,6 +27,10 @@ const binaries = '/run/bin';
 const configs: readonly { readonly name: string; readonly config: Config }[] = [
   { name: 'underpod', config: underpodConfig() },
   { name: 'bridge with ipMasq', config: bridgeConfig({ ipMasq: true, bridge: 'cni1', cniVersion: '1.1.0' }) },
+  {
+    name: 'bridge with macspoofchk',
+    config: bridgeConfig({ macspoofchk: true, bridge: 'cni3', name: 'checked', cniVersion: '1.1.0' }),
+  },
 ];
 
 function tallied(tally: ReadonlyMap<string, number>): string {

@@ -45,6 +45,7 @@ const names: Readonly<Record<number, string>> = {
   38: 'ENOSYS',
   39: 'ENOTEMPTY',
   40: 'ELOOP',
+  54: 'EXFULL',
   61: 'ENODATA',
   62: 'ETIME',
   71: 'EPROTO',

@@ -9,6 +9,9 @@ import { temporaryName } from './temporary-name.ts';
 
 const ENOENT = 2;
 
+/** include/linux/stat.h: leave this time alone. */
+const UTIME_OMIT = 0x3fff_fffen;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -190,6 +193,23 @@ export function link(from: string, to: string): void {
 /** Makes a symbolic link at `path` that holds `target`. @throws SyscallError EEXIST */
 export function symlink(target: string, path: string): void {
   syscall('symlinkat', path, cstring(target), AT.FDCWD, cstring(path));
+}
+
+/** As `readlink`, but `undefined` where there is no such link. */
+export function readlinkIfExists(path: string): string | undefined {
+  const buffer = new Uint8Array(4096);
+  const length = trySyscall('readlinkat', AT.FDCWD, cstring(path), buffer, buffer.length);
+  if (length >= 0) return decoder.decode(buffer.subarray(0, length));
+  const error = new SyscallError('readlinkat', -length, path);
+  if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+  throw error;
+}
+
+/** Says that a file was changed last at that time, in whole seconds since the epoch. @throws SyscallError */
+export function setMtime(path: string, seconds: number): void {
+  // Two struct timespec (linux/time_types.h): the first, of the last access, is left as it is.
+  const times = new BigUint64Array([0n, UTIME_OMIT, BigInt(seconds), 0n]);
+  syscall('utimensat', path, AT.FDCWD, cstring(path), times, 0);
 }
 
 /** What a symbolic link holds. @throws SyscallError EINVAL where `path` is no link */

@@ -96,6 +96,7 @@ const numbers = {
   fchmodat: [268, 53],
   ppoll: [271, 73],
   unshare: [272, 97],
+  utimensat: [280, 88],
   setns: [308, 268],
   renameat2: [316, 276],
   statx: [332, 291],

@@ -18,10 +18,11 @@ import { setPodInterface, setPodInterfaceUp } from '../common/pod-interface.ts';
 import { openPodNetns } from '../common/pod-netns.ts';
 import { Rollback } from '../common/rollback.ts';
 import type { BridgeConfig } from './config.ts';
-import { readBridgeConfig } from './config.ts';
+import { hasVlans, readBridgeConfig } from './config.ts';
 import { ensureBridge, ensureBridgeAddresses } from './ensure-bridge.ts';
 import type { AddressPlan } from './gateways.ts';
 import { planAddresses } from './gateways.ts';
+import type { BridgeVlans } from './vlan.ts';
 
 /** One ADD's things at hand. */
 interface Addition {
@@ -59,17 +60,21 @@ async function build(addition: Addition): Promise<Result> {
   const [namesake, present] = readLinks(host, { name: hostVethName(key) }, { name: config.bridge });
   const name = chooseHostVethName(host, key, namesake);
   const bridge = ensureBridge(host, config, present);
+  const vlans = hasVlans(config) ? await openVlans(addition, bridge) : undefined;
   const ipam = await allocate(addition);
   const plan = ipam === undefined ? noAddresses : planAddresses(ipam, config);
   const port = { hairpin: config.hairpinMode, isolated: config.portIsolation };
   const { mtu, mac = attachmentMac(key, 'pod') } = config;
   const veth = createVethPair(host, { key, name, netns, mtu, mac, bridge: bridge.index, port });
   rollback.defer(() => deleteLink(host, veth));
+  vlans?.setPodPort(veth);
+  // Before the container's end is up, so that it never sends unchecked.
+  if (config.macSpoofCheck) await checkSource(addition, veth, mac);
   configurePod(addition, plan, veth);
-  await makeGateway(addition, plan, bridge);
+  const gateway = await makeGateway(addition, plan, bridge, vlans);
   if (config.ipMasq && plan.ips.length > 0) await masquerade(addition, plan);
   return {
-    interfaces: finish(addition, veth, mac),
+    interfaces: finish(addition, veth, mac, gateway),
     ips: plan.ips,
     routes: plan.routes,
     dns: config.dns ?? ipam?.dns ?? {},
@@ -107,14 +112,33 @@ function configurePod({ config, key, netns }: Addition, plan: AddressPlan, veth:
   else setPodInterface(netns, { ifname: key.ifname, index, ips, routes, enableDad: config.enableDad });
 }
 
-async function makeGateway({ config, host }: Addition, plan: AddressPlan, bridge: LinkView): Promise<void> {
-  if (plan.gateways.length === 0) return;
-  ensureBridgeAddresses(host, bridge, plan.gateways, config);
+async function openVlans({ config, host }: Addition, bridge: LinkView): Promise<BridgeVlans> {
+  const { BridgeVlans } = await import('./vlan.ts');
+  return new BridgeVlans(host, config, bridge);
+}
+
+async function checkSource({ key, rollback }: Addition, veth: LinkView, mac: Uint8Array): Promise<void> {
+  const { addMacSpoofCheck, removeMacSpoofCheck } = await import('./spoof-check.ts');
+  rollback.defer(() => removeMacSpoofCheck(key));
+  addMacSpoofCheck(key, veth.name, mac);
+}
+
+/** Returns the interface that has the gateways' addresses where that is not the bridge. */
+async function makeGateway(
+  { config, host }: Addition,
+  plan: AddressPlan,
+  bridge: LinkView,
+  vlans: BridgeVlans | undefined,
+): Promise<LinkView | undefined> {
+  if (plan.gateways.length === 0) return undefined;
+  const inVlan = config.vlan === 0 ? undefined : vlans?.ensureGateway();
+  await ensureBridgeAddresses(host, inVlan ?? bridge, plan.gateways, config);
   let done: 4 | 6 | undefined;
   for (const { ip } of plan.gateways) {
     if (ip.family !== done) await enableForwarding(ip.family);
     done = ip.family;
   }
+  return inVlan;
 }
 
 async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promise<void> {
@@ -126,19 +150,27 @@ async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promi
 }
 
 /**
- * Bridge, host's end, container's end: the order that `ips` and other plugins rely on. The first two are read again:
- * the first port or address may have given the bridge another MAC, and the port must carry packets by now.
+ * Bridge, host's end, container's end, and in a VLAN the gateway's interface: the order that `ips` and other plugins rely
+ * on. The first two are read again: the first port or address may have given the bridge another MAC, and the port must
+ * carry packets by now.
  */
-function finish(addition: Addition, veth: LinkView, podMac: Uint8Array): readonly Interface[] {
+function finish(
+  addition: Addition,
+  veth: LinkView,
+  podMac: Uint8Array,
+  gateway: LinkView | undefined,
+): readonly Interface[] {
   const { config, host, request } = addition;
   const [port = veth, bridge] = readLinks(host, { index: veth.index }, { name: config.bridge });
   if (!config.disableContainerInterface) awaitCarrier(host, port);
   const { ifname, netns: sandbox } = request.env;
-  return [
+  const interfaces: Interface[] = [
     { name: config.bridge, ...macOf(bridge) },
     { name: veth.name, ...macOf(port) },
     { name: ifname, mac: formatMac(podMac), sandbox },
   ];
+  if (gateway) interfaces.push({ name: gateway.name, ...macOf(gateway) });
+  return interfaces;
 }
 
 function macOf(link: LinkView | undefined): { readonly mac?: string } {

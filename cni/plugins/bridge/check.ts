@@ -10,9 +10,9 @@ import type { LinkView } from '../common/link-view.ts';
 import { readLink } from '../common/links.ts';
 import { openPodNetns } from '../common/pod-netns.ts';
 import type { BridgeConfig } from './config.ts';
-import { readBridgeConfig } from './config.ts';
+import { hasVlans, readBridgeConfig } from './config.ts';
 
-/** CHECK: IPAM agrees, and bridge, both ends, addresses and routes are as prevResult says. */
+/** CHECK: IPAM agrees, and bridge, both ends, VLANs, rules, addresses and routes are as prevResult and keys say. */
 export async function checkBridge(request: CheckRequest): Promise<void> {
   const { conf, env } = request;
   const config = readBridgeConfig(conf, env.args);
@@ -25,7 +25,9 @@ export async function checkBridge(request: CheckRequest): Promise<void> {
   using pod = Rtnetlink.open({ netns });
   const bridge = checkBridgeLink(host, recorded.bridge, config);
   const inside = checkContainerLink(pod, recorded.container, config);
-  checkHostLink(host, recorded.host, inside, bridge);
+  const port = checkHostLink(host, recorded.host, inside, bridge);
+  if (hasVlans(config)) (await import('./check-vlans.ts')).checkVlans(host, bridge, port, config);
+  if (config.macSpoofCheck) await checkSpoofRules(request, port);
   checkAddresses(pod, prevResult, inside);
   checkRoutes(pod, prevResult, env.ifname);
 }
@@ -52,7 +54,8 @@ function checkBridgeLink(host: Rtnetlink, recorded: Interface, config: BridgeCon
   const link = readLink(host.socket, { name: recorded.name });
   if (!link) throw checkFailed(`the bridge ${recorded.name} is missing`);
   if (link.kind !== 'bridge') throw checkFailed(`${recorded.name} is no bridge`);
-  checkMac(link, recorded, 'the bridge');
+  // Without an address of ours the bridge's MAC is not held: it takes the lowest of its ports', and changes with them.
+  if (config.isGateway && config.vlan === 0) checkMac(link, recorded, 'the bridge');
   if (config.promiscMode && (link.flags & IFF.PROMISC) === 0) {
     throw checkFailed(`the bridge ${recorded.name} is not in promiscuous mode`);
   }
@@ -76,7 +79,7 @@ function checkHostLink(
   recorded: readonly Interface[],
   inside: LinkView,
   bridge: LinkView,
-): void {
+): LinkView {
   const other = inside.peer === undefined ? undefined : readLink(host.socket, { index: inside.peer });
   const entry = recorded.find(({ name }) => name === other?.name);
   if (!other || !entry || other.kind !== 'veth' || other.peer !== inside.index) {
@@ -85,4 +88,12 @@ function checkHostLink(
   if (other.master !== bridge.index)
     throw checkFailed(`${other.name} is no port of the bridge ${bridge.name}`);
   checkMac(other, entry, 'the host interface');
+  return other;
+}
+
+async function checkSpoofRules({ conf, env }: CheckRequest, port: LinkView): Promise<void> {
+  const { hasMacSpoofCheck } = await import('./spoof-check.ts');
+  const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
+  if (hasMacSpoofCheck(key)) return;
+  throw checkFailed(`the rules that check the source addresses of ${port.name} are missing`);
 }

@@ -23,6 +23,10 @@ test('the defaults are upstream’s', () => {
     portIsolation: false,
     disableContainerInterface: false,
     enableDad: false,
+    vlan: 0,
+    vlanTrunk: [],
+    preserveDefaultVlan: false,
+    macSpoofCheck: false,
     mac: undefined,
     dns: undefined,
     ipamType: '',
@@ -50,10 +54,6 @@ describe('the MAC address: the runtime’s word counts most', () => {
 
 describe('what is not built is refused by name, unless it is at its default', () => {
   test.each([
-    [{ vlan: 100 }, 2, /"vlan": 100 is not supported/],
-    [{ vlanTrunk: [{ id: 5 }] }, 2, /"vlanTrunk": \[\{"id":5\}\] is not supported/],
-    [{ preserveDefaultVlan: true }, 2, /"preserveDefaultVlan"/],
-    [{ macspoofchk: true }, 2, /"macspoofchk"/],
     [
       { ipMasqBackend: 'iptables' },
       2,
@@ -77,6 +77,18 @@ describe('what is not built is refused by name, unless it is at its default', ()
   });
 });
 
+test.each([
+  [[], []],
+  [
+    [{ id: 7 }, { minID: 3, maxID: 5 }, { id: 7 }],
+    [3, 4, 5, 7],
+  ],
+  [[{ id: 9, minID: 8, maxID: 10 }], [8, 9, 10]],
+  [[{}, { id: null }], []],
+])('vlanTrunk %j is %j', (vlanTrunk, expected) => {
+  expect(read({ vlanTrunk }).vlanTrunk).toEqual(expected);
+});
+
 describe('what makes no sense', () => {
   test.each([
     [{ hairpinMode: true, promiscMode: true }, '', 7, /exclude each other/],
@@ -88,6 +100,20 @@ describe('what makes no sense', () => {
     [{ mtu: '1500' }, '', 6, /mtu must be an integer/],
     [{ isGateway: 'yes' }, '', 6, /isGateway must be true or false/],
     [{ vlan: 4095 }, '', 7, /vlan 4095 must lie between/],
+    [{ vlan: -1 }, '', 7, /vlan -1 must lie between/],
+    [{ vlanTrunk: [{ minID: 5 }] }, '', 7, /vlanTrunk\[0\] has only one of minID and maxID/],
+    [{ vlanTrunk: [{ id: 1 }, { maxID: 5 }] }, '', 7, /vlanTrunk\[1\] has only one/],
+    [{ vlanTrunk: [{ minID: 6, maxID: 5 }] }, '', 7, /minID 6 is greater than maxID 5/],
+    [{ vlanTrunk: [{ id: 4095 }] }, '', 7, /vlanTrunk\[0\]\.id 4095 must lie between 1 and 4094/],
+    [{ vlanTrunk: [{ minID: 0, maxID: 5 }] }, '', 7, /vlanTrunk\[0\]\.minID 0 must lie/],
+    [{ vlanTrunk: [7] }, '', 6, /vlanTrunk\[0\] must be an object/],
+    [{ vlanTrunk: 7 }, '', 6, /vlanTrunk must be an array/],
+    [
+      { bridge: 'bridge-of-pods', vlan: 4000, isGateway: true, ipam: { type: 'host-local' } },
+      '',
+      7,
+      /bridge-of-pods\.4000 is longer than 15 bytes.*shorter name/,
+    ],
     [{ ipMasqBackend: 'ebpf' }, '', 7, /ipMasqBackend "ebpf" is unknown/],
     [{ runtimeConfig: { mac: 'x' } }, '', 7, /MAC address "x"/],
     [{ runtimeConfig: { mac: '01:00:00:00:00:01' } }, '', 7, /multicast/],

@@ -3,7 +3,7 @@
 import type { CniArgs } from '../../protocol/args.ts';
 import { requireKnownArgs } from '../../protocol/args.ts';
 import { invalidConfig, unsupportedField } from '../../protocol/error.ts';
-import { readArray, readBoolean, readInteger, readString } from '../../protocol/json.ts';
+import { readBoolean, readInteger, readString } from '../../protocol/json.ts';
 import { ifnameProblem } from '../../protocol/names.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { Dns } from '../../protocol/result.ts';
@@ -11,6 +11,7 @@ import { isEmptyDns } from '../../protocol/result.ts';
 import { decodeResult } from '../../protocol/result-decode.ts';
 import { currentVersion } from '../../protocol/version.ts';
 import { readMac } from '../common/mac.ts';
+import { maxVlan, readVlanTrunk } from './vlan-trunk.ts';
 
 /** What the bridge plugin is to do. Keys are described at the plugin (plugin.ts). */
 export interface BridgeConfig {
@@ -26,6 +27,14 @@ export interface BridgeConfig {
   readonly portIsolation: boolean;
   readonly disableContainerInterface: boolean;
   readonly enableDad: boolean;
+  /** The VLAN that the port's untagged frames belong to; 0 for none. */
+  readonly vlan: number;
+  /** VLANs that the port carries with their tags, in ascending order, each once. */
+  readonly vlanTrunk: readonly number[];
+  /** The port also stays in the VLAN that the bridge gives new ports. */
+  readonly preserveDefaultVlan: boolean;
+  /** Frames of the container with another source address than its interface's are dropped. */
+  readonly macSpoofCheck: boolean;
   /** The container interface's MAC; undefined: the kernel chooses one. */
   readonly mac: Uint8Array | undefined;
   /** Takes the place of what IPAM says, where it says anything. */
@@ -57,6 +66,10 @@ export function readBridgeConfig(conf: NetConf, args: CniArgs): BridgeConfig {
     portIsolation: flag('portIsolation'),
     disableContainerInterface: flag('disableContainerInterface'),
     enableDad: flag('enabledad'),
+    vlan: readVlan(conf),
+    vlanTrunk: readVlanTrunk(conf.raw['vlanTrunk']),
+    preserveDefaultVlan: flag('preserveDefaultVlan'),
+    macSpoofCheck: readMacSpoofCheck(conf),
     mac: readMac(conf, args),
     dns: readDns(conf),
     ipamType: conf.ipam?.type ?? '',
@@ -69,7 +82,23 @@ export function readBridgeConfig(conf: NetConf, args: CniArgs): BridgeConfig {
       'an interface that disableContainerInterface leaves down takes no addresses: remove "ipam"',
     );
   }
+  const gateway = gatewayLinkName(config);
+  if (config.isGateway && config.ipamType !== '' && ifnameProblem(gateway)) {
+    throw invalidConfig(
+      `the gateway's interface ${gateway} ${ifnameProblem(gateway)}: give "bridge" a shorter name`,
+    );
+  }
   return config;
+}
+
+/** Whose the gateways' addresses are: the bridge's, or in a VLAN those of an interface beside it. */
+export function gatewayLinkName({ bridge, vlan }: Pick<BridgeConfig, 'bridge' | 'vlan'>): string {
+  return vlan === 0 ? bridge : `${bridge}.${vlan}`;
+}
+
+/** True where the bridge must tell VLANs apart. */
+export function hasVlans({ vlan, vlanTrunk }: Pick<BridgeConfig, 'vlan' | 'vlanTrunk'>): boolean {
+  return vlan !== 0 || vlanTrunk.length > 0;
 }
 
 /** The bridge's name. */
@@ -85,18 +114,21 @@ export function readIpMasq(conf: NetConf): boolean {
   return readBoolean(conf.raw['ipMasq'], 'ipMasq') ?? false;
 }
 
+/** As `readIpMasq`, of the check of source addresses. */
+export function readMacSpoofCheck(conf: NetConf): boolean {
+  return readBoolean(conf.raw['macspoofchk'], 'macspoofchk') ?? false;
+}
+
+function readVlan(conf: NetConf): number {
+  const vlan = readInteger(conf.raw['vlan'], 'vlan') ?? 0;
+  // 4095 is reserved (IEEE 802.1Q, table 9-2).
+  if (vlan >= 0 && vlan <= maxVlan) return vlan;
+  throw invalidConfig(`vlan ${vlan} must lie between 0 (none) and ${maxVlan}`);
+}
+
 /** Upstream's keys that are not built yet, unless they are at their default: a pod must not run without what it needs. */
 function refuseUnsupported(conf: NetConf): void {
   const { raw } = conf;
-  const vlan = readInteger(raw['vlan'], 'vlan') ?? 0;
-  if (vlan < 0 || vlan > 4094) throw invalidConfig(`vlan ${vlan} must lie between 0 and 4094`);
-  const upstream = 'remove the key, or use the bridge plugin of containernetworking/plugins for this network';
-  if (vlan !== 0) throw unsupportedField('vlan', vlan, upstream);
-  const trunk = readArray(raw['vlanTrunk'], 'vlanTrunk') ?? [];
-  if (trunk.length > 0) throw unsupportedField('vlanTrunk', trunk, upstream);
-  for (const key of ['preserveDefaultVlan', 'macspoofchk']) {
-    if (readBoolean(raw[key], key)) throw unsupportedField(key, true, upstream);
-  }
   const backend = readString(raw['ipMasqBackend'], 'ipMasqBackend') ?? 'nftables';
   if (backend === 'iptables') {
     throw unsupportedField('ipMasqBackend', backend, 'masquerading is done by nftables: remove the key');

@@ -14,7 +14,7 @@ import { findHostVeth } from '../common/host-veth.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { readLink } from '../common/links.ts';
 import { openPodNetnsIfExists } from '../common/pod-netns.ts';
-import { readBridgeName, readIpMasq } from './config.ts';
+import { readBridgeName, readIpMasq, readMacSpoofCheck } from './config.ts';
 
 /**
  * DEL: the interface before the addresses, so that no address is given to another pod while this one still has it.
@@ -34,12 +34,19 @@ export async function delBridge(request: DelRequest): Promise<void> {
       if (removal) await errors.tryAsync(() => removal);
     }
     deleteInterface(request, rules?.fd === undefined ? [] : [rules.fd]);
+    // After the interface: as long as the container can send, it is checked.
+    if (readMacSpoofCheck(conf)) await errors.tryAsync(() => removeSpoofCheck(request));
     const type = conf.ipam?.type ?? '';
     if (type !== '') await errors.tryAsync(async () => (await attachingIpamOf(type)).del(request));
     errors.throwIfAny();
   } finally {
     rules?.[Symbol.dispose]();
   }
+}
+
+async function removeSpoofCheck({ conf, env }: DelRequest): Promise<void> {
+  const { removeMacSpoofCheck } = await import('./spoof-check.ts');
+  removeMacSpoofCheck({ network: conf.name, containerId: env.containerId, ifname: env.ifname });
 }
 
 /** @param keep descriptors that are better closed by whoever removes the interface */

@@ -13,6 +13,7 @@ import type { LinkView } from '../common/link-view.ts';
 import { readAddresses, readLink } from '../common/links.ts';
 import { trySysctl } from '../common/try-sysctl.ts';
 import type { BridgeConfig } from './config.ts';
+import { hasVlans } from './config.ts';
 import { findConflicts } from './gateways.ts';
 
 /**
@@ -42,8 +43,18 @@ export function ensureBridge(
 function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
   const { bridge: name, mtu } = config;
   const [outcome] = host.transact([
-    newLink({ name, ...(mtu === 0 ? {} : { mtu }), kind: { kind: 'bridge' } }),
+    newLink({
+      name,
+      ...(mtu === 0 ? {} : { mtu }),
+      kind: hasVlans(config) ? { kind: 'bridge', vlanFiltering: true } : { kind: 'bridge' },
+    }),
   ]);
+  if (hasVlans(config) && isNetlinkError(outcome?.error, 'EOPNOTSUPP')) {
+    throw invalidConfig('the kernel has no VLANs on bridges: remove "vlan" and "vlanTrunk"', {
+      details: 'or boot one that is built with CONFIG_BRIDGE_VLAN_FILTERING',
+      cause: outcome?.error,
+    });
+  }
   // Another pod's ADD may have been faster.
   if (outcome?.error && !isNetlinkError(outcome.error, 'EEXIST')) throw outcome.error;
   const link = readLink(host, { name });
@@ -52,23 +63,25 @@ function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
 }
 
 /**
- * Gives the bridge the gateways' addresses. With `forceAddress` those that conflict are removed.
+ * Gives the bridge, or the interface that it has in the VLAN, the gateways' addresses. With `forceAddress` those that conflict are removed.
  *
  * What is to change is one send, which the kernel works off before a signal can end the process: whoever finds the
  * gateways there also finds that nothing conflicts with them and that the bridge keeps its MAC address.
  */
-export function ensureBridgeAddresses(
+export async function ensureBridgeAddresses(
   host: NetlinkSocket,
-  { index }: LinkView,
+  link: LinkView,
   gateways: readonly Cidr[],
   config: BridgeConfig,
-): void {
+): Promise<void> {
+  const { index, name } = link;
   const present: Cidr[] = [];
   for (const { address } of readAddresses(host, { index })) present.push(address);
   const missing = withoutThose(gateways, present);
   if (missing.length === 0) return;
+  (await import('./overlap.ts')).refuseOverlap(host, link, missing);
   const conflicts = findConflicts(present, gateways, missing);
-  if (conflicts.length > 0 && !config.forceAddress) throw conflictError(config, conflicts, missing);
+  if (conflicts.length > 0 && !config.forceAddress) throw conflictError(name, conflicts, missing);
   const requests: NetlinkRequest[] = conflicts.map((address) => delAddress({ index, address }));
   // A MAC that was set stays. Otherwise the bridge takes the lowest of its ports', and pods lose their neighbour. It is
   // read now that the pod's port is there: a bridge that has lost its last one has zeros only.
@@ -76,7 +89,7 @@ export function ensureBridgeAddresses(
   if (mac !== undefined) requests.push(setLink({ index, mac }));
   for (const address of missing) {
     // A new interface starts with conf/default, and the kernel asks its own switch, not only the one of all.
-    trySysctl(`net/ipv${address.ip.family}/conf/${config.bridge}/forwarding`, '1');
+    trySysctl(`net/ipv${address.ip.family}/conf/${name}/forwarding`, '1');
     requests.push(
       newAddress({ index, address, flags: gatewayFlags(address, config), ...broadcastOf(address) }),
     );
@@ -93,9 +106,9 @@ function withoutThose(wanted: readonly Cidr[], present: readonly Cidr[]): readon
   return missing;
 }
 
-function conflictError(config: BridgeConfig, present: readonly Cidr[], wanted: readonly Cidr[]): Error {
+function conflictError(link: string, present: readonly Cidr[], wanted: readonly Cidr[]): Error {
   const names = `${present.map(formatCidr).join(', ')}, which ${wanted.map(formatCidr).join(', ')}`;
-  return invalidConfig(`${config.bridge} has the address ${names} conflicts with`, {
+  return invalidConfig(`${link} has the address ${names} conflicts with`, {
     details: 'remove it, set "forceAddress": true to have it replaced, or use another bridge',
   });
 }

@@ -4,11 +4,12 @@ import type { GcRequest } from '../../protocol/plugin.ts';
 import { attachmentHash, readAlias } from '../common/attachment.ts';
 import type { ErrorCollector } from '../common/collect-errors.ts';
 import { collectErrors } from '../common/collect-errors.ts';
+import { deleteLinks, deleteTogether } from '../common/delete-links.ts';
 import { ipamOf } from '../common/ipam.ts';
 import type { Keep } from '../common/keep.ts';
 import type { LinkView } from '../common/link-view.ts';
-import { deleteLink, listVeths } from '../common/links.ts';
-import { readIpMasq } from './config.ts';
+import { listVeths } from '../common/links.ts';
+import { readIpMasq, readMacSpoofCheck } from './config.ts';
 
 /**
  * GC, first half: lists the network's host interfaces, masquerade rules and (by IPAM) addresses. The function it
@@ -29,9 +30,15 @@ export async function prepareGcBridge(request: GcRequest): Promise<(keep: Keep) 
       ? (await import('../common/masquerade.ts')).prepareGcIptablesMasquerade(conf.name)
       : undefined,
   );
+  const removeSpoofChecks = await errors.tryAsync(async () =>
+    readMacSpoofCheck(conf)
+      ? (await import('./spoof-check-gc.ts')).prepareGcMacSpoofCheck(conf.name)
+      : undefined,
+  );
   const veths = errors.try(() => ownVeths(conf.name)) ?? [];
   return async (keep) => {
     removeVeths(conf.name, veths, keep, errors);
+    errors.try(() => removeSpoofChecks?.(keep));
     errors.try(() => removeRules?.(keep));
     await errors.tryAsync(() => removeIptables?.(keep));
     // Whoever has an interface now has been added since, or could not be removed: its addresses are in use.
@@ -48,13 +55,21 @@ function ownVeths(network: string): LinkView[] {
 
 function removeVeths(network: string, veths: readonly LinkView[], keep: Keep, errors: ErrorCollector): void {
   using host = NetlinkSocket.open(NETLINK.ROUTE);
-  for (const veth of veths) {
-    const owner = readAlias(network, veth.alias);
-    if (owner === undefined) continue;
-    const hash = owner.kind === 'hashed' ? owner.hash : attachmentHash({ network, ...owner });
-    if (keep.hasHash(hash)) continue;
-    using claim = keep.claimHash(hash);
-    if (claim) errors.try(() => deleteLink(host, veth));
+  for (let at = 0; at < veths.length; at += deleteTogether) {
+    // Held until all of these are gone.
+    using claims = new DisposableStack();
+    const stale: LinkView[] = [];
+    for (const veth of veths.slice(at, at + deleteTogether)) {
+      const owner = readAlias(network, veth.alias);
+      if (owner === undefined) continue;
+      const hash = owner.kind === 'hashed' ? owner.hash : attachmentHash({ network, ...owner });
+      if (keep.hasHash(hash)) continue;
+      const claim = errors.try(() => keep.claimHash(hash));
+      if (!claim) continue;
+      claims.use(claim);
+      stale.push(veth);
+    }
+    errors.try(() => deleteLinks(host, stale, errors));
   }
 }
 

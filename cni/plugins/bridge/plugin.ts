@@ -15,7 +15,10 @@
  * - `mac` is no key: the container's MAC comes by CNI_ARGS MAC, `args.cni.mac` or `runtimeConfig.mac`, the last one
  *   that is set.
  * - `dns`: takes the place of the IPAM plugin's.
- * - `vlan`, `vlanTrunk`, `preserveDefaultVlan`, `macspoofchk`: not built yet; refused unless at their defaults.
+ * - `vlan`: the VLAN of the pod's frames; with isGateway an interface `<bridge>.<vlan>` has the gateways' addresses.
+ * - `vlanTrunk`: VLANs that the pod sends and gets with tags, as `{id}` or `{minID, maxID}`; without `vlan` its untagged
+ *   frames are of VLAN 1. `preserveDefaultVlan`: the port also stays in the bridge's default VLAN.
+ * - `macspoofchk`: frames with another source address than the pod's interface has are dropped.
  */
 
 import type { Plugin } from '../../protocol/plugin.ts';

@@ -6,7 +6,7 @@ import { isNetlinkError } from '../../../shared/netlink/error.ts';
 import { getLink, newLink, setLink } from '../../../shared/netlink/requests/link.ts';
 import type { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
-import { internalError, invalidConfig } from '../../protocol/error.ts';
+import { internalError, invalidConfig, tryAgainLater } from '../../protocol/error.ts';
 import type { AttachmentKey } from './attachment.ts';
 import { attachmentAlias, attachmentMac, hostVethName, vethNameAttempts } from './attachment.ts';
 import type { LinkView } from './link-view.ts';
@@ -89,6 +89,7 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
     getLink({ name }),
   ]);
   if (made?.error) {
+    if (isNetlinkError(made.error, 'EXFULL')) throw bridgeIsFull(made.error);
     // The host's name was free a moment ago, so a name that exists is the container's.
     throw isNetlinkError(made.error, 'EEXIST')
       ? existsAlready(key, 'in its namespace', made.error)
@@ -102,6 +103,16 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
   }
   if (link) deleteLink(host, link);
   throw changed?.error ?? internalError(`link ${name} vanished while it was being set up`);
+}
+
+/** BR_MAX_PORTS of the kernel's net/bridge/br_private.h, less port number 0. */
+const maxPorts = 1023;
+
+function bridgeIsFull(cause: unknown): Error {
+  return tryAgainLater(`the bridge has ${maxPorts} ports, which is all that the kernel gives one`, {
+    details: 'delete pods of this node, or give some of them another network with a bridge of its own',
+    cause,
+  });
 }
 
 /** The error of an ADD for an interface that is there. */

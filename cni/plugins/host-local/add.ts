@@ -7,12 +7,11 @@ import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Dns, IpConfig, Result } from '../../protocol/result.ts';
 import type { AddOptions } from '../common/delegate.ts';
 import type { Candidate } from './allocator.ts';
-import { Candidates, firstFree } from './allocator.ts';
+import { Candidates } from './allocator.ts';
 import type { HostLocalConfig } from './config.ts';
 import { readHostLocalConfig } from './config.ts';
 import type { RangeSet } from './ranges.ts';
 import { describeRanges, rangeFor } from './ranges.ts';
-import { matchOwner } from './record.ts';
 import { parseResolvConf } from './resolv-conf.ts';
 import { AddressStore } from './store.ts';
 
@@ -28,14 +27,10 @@ export function addHostLocal(request: AddRequest, options: AddOptions = {}): Res
   const dns = config.resolvConf === undefined ? {} : readDns(config.resolvConf);
   const store = new AddressStore(config.directory);
   store.create();
-  const ips = store.locked(() => {
-    if (!options.isNew) refuseDuplicate(store, config, env);
-    return reserveAll(store, config, env);
-  });
+  if (!options.isNew) refuseDuplicate(store, config, env);
+  const ips = store.locked(() => reserveAll(store, config, env));
   options.defer?.(() => {
-    store.locked(() => {
-      for (const { address } of ips) store.release(address.ip);
-    });
+    store.locked(() => releaseAll(store, ips, env));
   });
   return { interfaces: [], ips, routes: config.routes, dns };
 }
@@ -56,9 +51,14 @@ function reserveAll(store: AddressStore, config: HostLocalConfig, attachment: At
     if (wanted.length > 0) throw refuseRequested(wanted, config);
     return ips;
   } catch (error) {
-    for (const { address } of ips) store.release(address.ip);
+    releaseAll(store, ips, attachment);
     throw error;
   }
+}
+
+function releaseAll(store: AddressStore, ips: readonly IpConfig[], attachment: Attachment): void {
+  for (const { address } of ips) store.release(address.ip);
+  store.forget(attachment);
 }
 
 /** Takes the first of the addresses asked for that the set contains off the list. */
@@ -82,16 +82,11 @@ function refuseRequested(wanted: readonly Ip[], config: HostLocalConfig): Error 
 
 function reserveNext(store: AddressStore, set: RangeSet, index: number, attachment: Attachment): Candidate {
   const last = store.lastReserved(index);
-  // Nearly always the first one is free; only when not, the directory is read, once.
+  // Nearly always the first one is free; only when not, the marks are read.
   const first = new Candidates(set, last).next();
   if (first && store.reserve(first.ip, attachment, index)) return first;
-  const names = store.names();
-  for (;;) {
-    const candidate = firstFree(set, last, (ip) => names.has(formatIp(ip)));
-    if (!candidate) break;
-    if (store.reserve(candidate.ip, attachment, index)) return candidate;
-    names.add(formatIp(candidate.ip));
-  }
+  const found = reserveUnmarked(store, set, index, attachment, last);
+  if (found) return found;
   const again = new Candidates(set, last);
   for (let candidate = again.next(); candidate; candidate = again.next()) {
     if (store.reservationOf(candidate.ip)?.owner !== undefined) continue;
@@ -104,6 +99,44 @@ function reserveNext(store: AddressStore, set: RangeSet, index: number, attachme
       `every one has a file in ${store.directory}: delete pods, widen the range, ` +
       'or let the runtime call GC to release those of pods that are gone',
   });
+}
+
+/** So many misses in a row tell that the marks know little, and that reading the directory is cheaper from here on. */
+const maxMisses = 64;
+
+/** Walks the range by what is marked as taken; then, should all of it be, by what really is. */
+function reserveUnmarked(
+  store: AddressStore,
+  set: RangeSet,
+  index: number,
+  attachment: Attachment,
+  last: Ip | undefined,
+): Candidate | undefined {
+  const marks = store.marks();
+  let misses = 0;
+  for (const isSure of [false, true]) {
+    if (isSure) {
+      marks.clear();
+      marks.markAll(store.names());
+    }
+    const candidates = new Candidates(set, last);
+    for (let candidate = candidates.next(); candidate; candidate = candidates.next()) {
+      const run = marks.run(candidate.ip);
+      if (run > 0) {
+        candidates.skip(run - 1);
+        continue;
+      }
+      if (store.reserve(candidate.ip, attachment, index)) {
+        marks.save();
+        return candidate;
+      }
+      marks.mark(candidate.ip);
+      misses++;
+      if (misses === maxMisses) marks.markAll(store.names());
+    }
+  }
+  marks.save();
+  return undefined;
 }
 
 function reserveRequested(
@@ -132,10 +165,15 @@ function reserveRequested(
   );
 }
 
-/** An attachment gets its addresses once; a second ADD without a DEL would leak the first ones. */
+/**
+ * An attachment gets its addresses once; a second ADD without a DEL would leak the first ones. Looked for before the
+ * directory is locked: no other call for the attachment runs, as ours hold its lock.
+ */
 function refuseDuplicate(store: AddressStore, config: HostLocalConfig, attachment: Attachment): void {
-  for (const { ip, owner } of store.reservations()) {
-    if (!matchOwner(owner, attachment) || !config.rangeSets.some((set) => rangeFor(set, ip))) continue;
+  const { candidates, isLong } = store.find(attachment);
+  if (isLong) store.completeIndex();
+  for (const ip of store.heldBy(candidates, attachment)) {
+    if (!config.rangeSets.some((set) => rangeFor(set, ip))) continue;
     const { containerId, ifname } = attachment;
     throw invalidConfig(`${formatIp(ip)} has already been given to ${ifname} of container ${containerId}`, {
       details: 'an attachment is added once: call DEL before the next ADD',

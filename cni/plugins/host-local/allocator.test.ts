@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Ip } from '../../../shared/ip/ip.ts';
-import { formatIp, parseIp } from '../../../shared/ip/ip.ts';
-import { Candidates, firstFree } from './allocator.ts';
+import { addIp, formatIp, parseIp } from '../../../shared/ip/ip.ts';
+import type { Candidate } from './allocator.ts';
+import { Candidates } from './allocator.ts';
 import type { Range, RangeSet } from './ranges.ts';
 import { readRange } from './ranges.ts';
 
@@ -118,6 +119,18 @@ describe('the order of addresses', () => {
   });
 });
 
+/** The first that is not taken, with runs of taken ones left out at once. */
+function firstFree(set: RangeSet, last: Ip | undefined, isTaken: (ip: Ip) => boolean): Candidate | undefined {
+  const candidates = new Candidates(set, last);
+  for (let found = candidates.next(); found; found = candidates.next()) {
+    let run = 0;
+    while (run < 300 && isTaken(addIp(found.ip, BigInt(run)))) run++;
+    if (run === 0) return found;
+    candidates.skip(run - 1);
+  }
+  return undefined;
+}
+
 describe('the first free address', () => {
   test('is the model’s first that is not taken', () => {
     fc.assert(
@@ -129,6 +142,12 @@ describe('the first free address', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('is not found where none is', () => {
+    const set: RangeSet = [range('10.1.0.0/30'), range('10.2.0.0/24')];
+    for (const last of [undefined, '10.1.0.2', '10.2.0.100', '10.9.9.9'])
+      expect(firstFree(set, last === undefined ? last : ip(last), () => true)).toBeUndefined();
   });
 
   test('belongs to the range it is of', () => {

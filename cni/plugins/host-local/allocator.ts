@@ -6,7 +6,7 @@
  */
 
 import type { Ip } from '../../../shared/ip/ip.ts';
-import { addIp, ipEquals } from '../../../shared/ip/ip.ts';
+import { addIp, compareIp, ipEquals } from '../../../shared/ip/ip.ts';
 import type { Range, RangeSet } from './ranges.ts';
 import { inRange } from './ranges.ts';
 
@@ -61,6 +61,19 @@ export class Candidates {
     return undefined;
   }
 
+  /** Leaves out `count` addresses behind the last one, of the same range. */
+  skip(count: number): void {
+    const range = this.#set[this.#at];
+    const from = this.#previous;
+    if (!range || !from || this.#over || count <= 0) return;
+    let to = addIp(from, BigInt(count));
+    if (compareIp(to, range.end) > 0) to = range.end;
+    const isLast = this.#wrapped && this.#at === this.#endAt && this.#end !== undefined;
+    // The walk's end is among them.
+    if (isLast && this.#end && compareIp(this.#end, to) <= 0) this.#over = true;
+    this.#previous = to;
+  }
+
   #enterNextRange(): void {
     this.#previous = undefined;
     this.#at++;
@@ -69,19 +82,6 @@ export class Candidates {
     // From here on it is known ground, up to where the walk began.
     if (this.#end === undefined || this.#wrapped) this.#over = true;
     this.#wrapped = true;
-  }
-}
-
-/** The first candidate that is not taken, or undefined where the set is full. */
-export function firstFree(
-  set: RangeSet,
-  last: Ip | undefined,
-  isTaken: (ip: Ip) => boolean,
-): Candidate | undefined {
-  const candidates = new Candidates(set, last);
-  for (;;) {
-    const candidate = candidates.next();
-    if (candidate === undefined || !isTaken(candidate.ip)) return candidate;
   }
 }
 

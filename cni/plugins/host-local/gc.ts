@@ -19,6 +19,8 @@ export function prepareGcHostLocal(conf: NetConf): (keep: Keep) => void {
     const errors = collectErrors('release addresses');
     for (const reservation of found) errors.try(() => releaseStale(store, reservation, keep));
     errors.try(() => store.locked(() => store.removeTemporaries()));
+    errors.try(() => store.cleanIndex(found));
+    if (!store.isIndexed) errors.try(() => store.completeIndex());
     errors.throwIfAny();
   };
 }
@@ -48,5 +50,6 @@ function releaseOwned(store: AddressStore, ip: Ip, owner: Owner): void {
     // It may have been released and given to another meanwhile.
     const now = store.reservationOf(ip)?.owner;
     if (now?.containerId === owner.containerId && now.ifname === owner.ifname) store.release(ip);
+    store.forget(owner);
   });
 }

@@ -6,7 +6,7 @@
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { formatIp, parseIp } from '../../../shared/ip/ip.ts';
 import { readDir } from '../../../shared/sys/directory.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
+import { isErrno, SyscallError } from '../../../shared/sys/errno.ts';
 import {
   createExclusive,
   mkdirp,
@@ -19,11 +19,23 @@ import { lock } from '../../../shared/sys/lock.ts';
 import { exists } from '../../../shared/sys/stat.ts';
 import { tryAgainLater } from '../../protocol/error.ts';
 import type { Attachment } from '../../protocol/net-conf.ts';
+import { OwnerIndex } from './owner-index.ts';
 import type { Owner } from './record.ts';
-import { addressOfFile, formatRecord, isTemporary, lastReservedFile, parseRecord } from './record.ts';
+import {
+  addressOfFile,
+  formatRecord,
+  isTemporary,
+  lastReservedFile,
+  matchOwner,
+  parseRecord,
+} from './record.ts';
+import { TakenMarks } from './taken-marks.ts';
 
 /** The directory that all have to lock takes the lock for less than a millisecond; this long means that one hangs. */
 const lockTimeoutMs = 20_000;
+
+/** New entries take 0.1 ms each, more on a slow disk, and a runtime waits for the call that makes them. */
+const maxAdded = 8192;
 
 /** An address that is given out. */
 export interface Reservation {
@@ -32,20 +44,26 @@ export interface Reservation {
   readonly owner: Owner | undefined;
 }
 
-/** What one look at all files found. */
+/** Where to look for what a container holds. */
 export interface Scan {
   /** Addresses that the container may hold. */
   readonly candidates: readonly Ip[];
   /** There is what a killed ADD left half-written, or what another ADD is writing. */
   readonly hasTemporaries: boolean;
+  /** All files were looked at, for want of an index: completing it saves the next call that. */
+  readonly isLong: boolean;
 }
 
 /** The files of one network. Methods that say so need the lock. */
 export class AddressStore {
   readonly directory: string;
+  readonly #index: OwnerIndex;
+  /** An address was given out whose owner could not be noted. */
+  #isUnindexed = false;
 
   constructor(directory: string) {
     this.directory = directory;
+    this.#index = new OwnerIndex(directory);
   }
 
   /** True once an address was given out, and for ever after. */
@@ -58,10 +76,18 @@ export class AddressStore {
     mkdirp(this.directory, 0o755);
   }
 
-  /** Runs `fn` with upstream's lock held. Keep it short: every pod of the node waits here. */
+  /**
+   * Runs `fn` with upstream's lock held. Keep it short: every pod of the node waits here. What `fn` does to addresses is
+   * in the index, so a stamp that was there stays.
+   */
   locked<T>(fn: () => T): T {
     using _held = this.#lock();
-    return fn();
+    const { stamp } = this.#index;
+    try {
+      return fn();
+    } finally {
+      if (stamp !== undefined && !this.#isUnindexed) this.#index.setStamp(stamp);
+    }
   }
 
   /** Where the round robin stands; undefined at the start, and where the file says nothing sensible. Needs the lock. */
@@ -73,8 +99,12 @@ export class AddressStore {
   /** Gives `ip` to the attachment; false when it is taken. An error leaves nothing. Needs the lock. */
   reserve(ip: Ip, attachment: Attachment, rangeSet: number): boolean {
     const name = formatIp(ip);
+    const path = this.#path(name);
+    // Most that are taken are found out here, before anything is written.
+    if (exists(path)) return false;
+    this.#note(attachment, ip);
     try {
-      createExclusive(this.#path(name), formatRecord(attachment), 0o600);
+      createExclusive(path, formatRecord(attachment), 0o600);
     } catch (error) {
       if (isErrno(error, 'EEXIST')) return false;
       throw error;
@@ -90,13 +120,34 @@ export class AddressStore {
 
   /** Takes `ip` back, whoever had it; false when nobody had. Needs the lock. */
   release(ip: Ip): boolean {
+    this.marks().unmark(ip);
     return unlinkIfExists(this.#path(formatIp(ip)));
+  }
+
+  /** Removes what the index says of an owner that holds nothing any more. Needs the lock. */
+  forget(owner: Owner): void {
+    this.#index.prune(owner, (ip) => isSameOwner(this.reservationOf(ip)?.owner, owner));
+    if (owner.ifname !== undefined) this.forget({ containerId: owner.containerId, ifname: undefined });
+  }
+
+  /** Without an index, or with one that is full, all works as without: whoever has to know looks at every file. */
+  #note(attachment: Attachment, ip: Ip): void {
+    try {
+      this.#index.add(attachment, ip);
+    } catch {
+      this.#isUnindexed = true;
+    }
   }
 
   /** Who holds `ip`; undefined when nobody does. */
   reservationOf(ip: Ip): Reservation | undefined {
     const text = readTextIfExists(this.#path(formatIp(ip)));
     return text === undefined ? undefined : { ip, owner: parseRecord(text) };
+  }
+
+  /** What walks through ranges have seen taken. */
+  marks(): TakenMarks {
+    return new TakenMarks(this.#index.directory);
   }
 
   /** Names of all files: taken addresses among them. One reading of the directory, no file is opened. */
@@ -115,11 +166,87 @@ export class AddressStore {
     return found;
   }
 
+  /** True if the index names every file. */
+  get isIndexed(): boolean {
+    return this.#index.isComplete;
+  }
+
+  /** Where to look for what an attachment holds: what the index says where it is complete, else a look at all files. */
+  find(attachment: Attachment): Scan {
+    if (!this.#index.isComplete && !this.#isCompleteNow()) return this.#scan(attachment.containerId);
+    const candidates = this.#index.lookup(attachment);
+    for (const ip of this.#index.lookup({ containerId: attachment.containerId, ifname: undefined }))
+      candidates.push(ip);
+    return { candidates, hasTemporaries: false, isLong: false };
+  }
+
+  /** An index that somebody is just working on looks incomplete until he is done. */
+  #isCompleteNow(): boolean {
+    try {
+      return this.locked(() => this.#index.isComplete);
+    } catch (error) {
+      // A directory that nothing can be written to any more can still be read.
+      if (error instanceof SyscallError) return false;
+      throw error;
+    }
+  }
+
+  /** True if the index says anything of an attachment, right or wrong: what an ADD that was killed wrote first. */
+  isNoted(attachment: Attachment): boolean {
+    return this.#index.has(attachment);
+  }
+
+  /** Of the addresses that `find` gave, those whose files say that they are the attachment's. */
+  heldBy(candidates: readonly Ip[], attachment: Attachment): readonly Ip[] {
+    const exact: Ip[] = [];
+    const legacy: Ip[] = [];
+    for (const ip of candidates) {
+      const match = matchOwner(this.reservationOf(ip)?.owner, attachment);
+      if (match === 'exact') exact.push(ip);
+      else if (match === 'legacy') legacy.push(ip);
+    }
+    // An old record names no interface; upstream takes it for ours only where no newer one is.
+    return exact.length > 0 ? exact : legacy;
+  }
+
   /**
-   * Where to look for what a container holds: the addresses whose files begin with its id. Takes a fifth of the time
-   * of `reservations`, for it looks at the first bytes of every file only.
+   * Completes the index, so that the next calls need not look at every file. Nobody waits for it: the directory is
+   * locked at the beginning and at the end only. Calls of ours go on meanwhile and note what they do; if somebody else
+   * changes the directory, or if there is more than one call should be kept by, the rest is the next one's.
    */
-  scan(containerId: string): Scan {
+  completeIndex(): void {
+    try {
+      const stamp = this.#withLock(() => this.#index.begin());
+      if (stamp === undefined) return;
+      let added = 0;
+      for (const { ip, owner } of this.reservations()) {
+        if (owner && this.#index.add(owner, ip)) added++;
+        if (added === maxAdded) return;
+      }
+      this.#withLock(() => this.#index.end(stamp));
+    } catch {
+      // It is only a shortcut, and what this call was for is done.
+    }
+  }
+
+  /**
+   * Removes entries of the index that lead to nothing: what ADDs left that failed or were killed.
+   *
+   * @param known what was given out a moment ago: entries of those owners are not looked at
+   */
+  cleanIndex(known: readonly Reservation[]): void {
+    const owners = new Set<string>();
+    for (const { owner } of known) if (owner) owners.add(`${owner.containerId}:${owner.ifname ?? ''}`);
+    for (const owner of this.#index.owners()) {
+      if (!owners.has(`${owner.containerId}:${owner.ifname ?? ''}`)) this.locked(() => this.forget(owner));
+    }
+  }
+
+  /**
+   * The addresses whose files begin with the container's id. Takes a fifth of the time of `reservations`, for it looks
+   * at the first bytes of every file only.
+   */
+  #scan(containerId: string): Scan {
     const wanted = new TextEncoder().encode(containerId);
     const start = new Uint8Array(wanted.length);
     const candidates: Ip[] = [];
@@ -132,12 +259,18 @@ export class AddressStore {
       const ip = addressOfFile(name);
       if (ip) candidates.push(ip);
     }
-    return { candidates, hasTemporaries };
+    return { candidates, hasTemporaries, isLong: true };
   }
 
   /** Removes what a killed ADD left half-written. Needs the lock: an ADD's own file lives only while it holds it. */
   removeTemporaries(): void {
     for (const { name } of readDir(this.directory)) if (isTemporary(name)) unlinkIfExists(this.#path(name));
+  }
+
+  /** As `locked`, without keeping the stamp: for those who set it. */
+  #withLock<T>(fn: () => T): T {
+    using _held = this.#lock();
+    return fn();
   }
 
   #lock(): Disposable {
@@ -155,6 +288,10 @@ export class AddressStore {
   #path(name: string): string {
     return `${this.directory}/${name}`;
   }
+}
+
+function isSameOwner(owner: Owner | undefined, other: Owner): boolean {
+  return owner?.containerId === other.containerId && owner.ifname === other.ifname;
 }
 
 /** Every address in text begins with a digit of its base or a colon; `lock` and `last_reserved_ip.0` do not. */

@@ -40,6 +40,19 @@ export function delLink(key: LinkKey): NetlinkRequest {
   return { type: RTM.DELLINK, flags: 0, payload: encodeLink(key), what: () => `delete link ${nameOf(key)}` };
 }
 
+/**
+ * Deletes all links of a group (IFLA_GROUP) of the namespace together, whoever put them there. ENODEV when there is none.
+ * The kernel waits once for all, where single deletions take 10 to 40 ms each.
+ */
+export function delLinkGroup(group: number): NetlinkRequest {
+  return {
+    type: RTM.DELLINK,
+    flags: 0,
+    payload: encodeLink({ group }),
+    what: () => `delete links of group ${group}`,
+  };
+}
+
 /** Asks for one link. ENODEV when it does not exist. */
 export function getLink(key: LinkKey): NetlinkRequest {
   return {
