@@ -51,7 +51,7 @@ const SCRIPTS = {
   'nft-fib': 'nft "add table inet probe; add chain inet probe c; add rule inet probe c fib daddr type local"',
   conntrack: 'nft "add table inet probe; add chain inet probe c; add rule inet probe c ct state new"',
   'iptables-legacy': 'iptables-legacy -w -t nat -L',
-  'iptables-nft': 'iptables-nft -w -t nat -A OUTPUT -p tcp -m comment --comment probe -j MASQUERADE',
+  'iptables-nft': 'iptables-nft -w -t nat -A POSTROUTING -m comment --comment probe -j MASQUERADE',
   // Bridged packets pass iptables; a namespace has the switch where the module is there (modprobe is refused in some).
   'br-netfilter':
     'modprobe br_netfilter 2>/dev/null; ip link add probe type bridge; test -e /proc/sys/net/bridge/bridge-nf-call-iptables',
