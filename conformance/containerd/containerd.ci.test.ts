@@ -1,7 +1,4 @@
-/**
- * containerd calls our plugins: what its CRI makes of them, for Debian 12's containerd, and for a current one where that
- * has been built (`make soak` does; so does UNDERPOD_BUILD_RUNTIMES=1 here).
- */
+/** containerd calls our plugins: what its CRI makes of them, for Debian 12's version and a current one (runtimes.ts). */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -14,7 +11,7 @@ import { makeImage } from './image.ts';
 import { CGROUP, execIn, type Pod, removePod, runPod, statusOf, stopPod } from './pods.ts';
 import { runtimesToTest } from './runtimes.ts';
 
-const runtimes = runtimesToTest();
+const runtimes = await runtimesToTest();
 const node = runtimes.length > 0 && !inUserNamespace() ? TestNode.enter() : undefined;
 
 const IMAGE = 'docker.io/library/underpod-test:1';
@@ -33,17 +30,23 @@ const fromOutside = (url: string): string => run('ip', 'netns', 'exec', 'outside
 /** What pods may leave on the node beside what `TestNode.leftovers` looks at. */
 function left(pods: readonly Pod[]): Record<string, unknown> {
   const ruleset = run('nft', 'list', 'ruleset');
-  const named = pods.flatMap(({ id, ips }) => [id, id.slice(0, 12), ...ips]);
+  const named = pods.flatMap(({ id, containerId, ips }) => [id, containerId, ...ips]);
   return {
     ...node?.leftovers('cbr0'),
     veths: node?.hostVeths().filter((name) => name !== 'uplink'),
     results: list('/var/lib/cni/results').filter((name) => !name.startsWith('cni-loopback-')),
     inRules: named.filter((name) => ruleset.includes(name)),
-    cgroups: readdirSync('/sys/fs/cgroup')
-      .flatMap((name) => list(`/sys/fs/cgroup/${name}${CGROUP}`))
-      .filter((name) => pods.some(({ id }) => name === id)),
+    cgroups: groups()
+      .flatMap(list)
+      .filter((name) => named.includes(name)),
   };
 }
+
+/** Where runc made groups for the pods: one hierarchy, or one a controller. */
+function groups(): string[] {
+  return ['.', ...readdirSync('/sys/fs/cgroup')].map((name) => `/sys/fs/cgroup/${name}${CGROUP}`);
+}
+
 const nothingLeft = { ...nothing, results: [], inRules: [], cgroups: [] };
 
 beforeAll(() => {
@@ -64,11 +67,9 @@ beforeAll(() => {
 
 afterAll(() => {
   if (!node) return;
-  for (const name of ['.', ...readdirSync('/sys/fs/cgroup')]) {
-    const directory = `/sys/fs/cgroup/${name}${CGROUP}`;
-    // Control groups go by rmdir, from the inside out.
+  // Control groups go by rmdir, from the inside out.
+  for (const directory of groups())
     spawnSync('find', [directory, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', '+'], { stdio: 'ignore' });
-  }
 });
 
 describe.skipIf(!node).each(runtimes)('$name', (runtime) => {
@@ -101,7 +102,6 @@ describe.skipIf(!node).each(runtimes)('$name', (runtime) => {
 
     afterAll(async () => {
       await daemon?.[Symbol.asyncDispose]();
-      node?.reset;
       run(`${directory}/bin/underpod`, 'uninstall');
     }, 30_000);
 
