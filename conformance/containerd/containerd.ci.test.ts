@@ -8,7 +8,7 @@ import { executable } from '../build/executable.ts';
 import { inUserNamespace, ipJson, run } from '../testing/netns.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { makeImage } from './image.ts';
-import { CGROUP, execIn, type Pod, removePod, runPod, statusOf, stopPod } from './pods.ts';
+import { CGROUP, execIn, type Pod, type PodSpec, removePod, runPod, statusOf, stopPod } from './pods.ts';
 import { runtimesToTest } from './runtimes.ts';
 
 const runtimes = await runtimesToTest();
@@ -34,6 +34,7 @@ function left(pods: readonly Pod[]): Record<string, unknown> {
   return {
     ...node?.leftovers('cbr0'),
     veths: node?.hostVeths().filter((name) => name !== 'uplink'),
+    ifbs: ipJson<{ ifname: string }[]>('link', 'show', 'type', 'ifb').map(({ ifname }) => ifname),
     results: list('/var/lib/cni/results').filter((name) => !name.startsWith('cni-loopback-')),
     inRules: named.filter((name) => ruleset.includes(name)),
     cgroups: groups()
@@ -47,7 +48,7 @@ function groups(): string[] {
   return ['.', ...readdirSync('/sys/fs/cgroup')].map((name) => `/sys/fs/cgroup/${name}${CGROUP}`);
 }
 
-const nothingLeft = { ...nothing, results: [], inRules: [], cgroups: [] };
+const nothingLeft = { ...nothing, ifbs: [], results: [], inRules: [], cgroups: [] };
 
 beforeAll(() => {
   if (!node) return;
@@ -77,12 +78,8 @@ describe.skipIf(!node).each(runtimes)('$name', (runtime) => {
     const directory = `/run/test/${runtime.version}-${chain}`;
     const pods: Pod[] = [];
     let daemon: Daemon;
-    const start = (
-      name: string,
-      command: string[],
-      ports: { container: number; host: number }[] = [],
-    ): Pod => {
-      const pod = runPod(daemon, directory, IMAGE, { name: `${name}-${chain}`, command, ports });
+    const start = (name: string, command: string[], more: Partial<PodSpec> = {}): Pod => {
+      const pod = runPod(daemon, directory, IMAGE, { name: `${name}-${chain}`, command, ...more });
       pods.push(pod);
       return pod;
     };
@@ -106,7 +103,7 @@ describe.skipIf(!node).each(runtimes)('$name', (runtime) => {
     }, 30_000);
 
     test('a pod has its address, its loopback, and the bridge as its way out', () => {
-      const pod = start('first', server, [{ container: 80, host: HOST_PORT }]);
+      const pod = start('first', server, { ports: [{ container: 80, host: HOST_PORT }] });
       expect(pod.ips[0]).toMatch(/^10\.244\.3\.\d+$/);
       expect(execIn(daemon, pod, 'ip', 'address', 'show', 'eth0')).toContain(`${pod.ips[0]}/24`);
       expect(execIn(daemon, pod, 'ip', 'address', 'show', 'lo')).toContain('127.0.0.1/8');
@@ -124,6 +121,21 @@ describe.skipIf(!node).each(runtimes)('$name', (runtime) => {
       expect(fromNode(hostPort)).toBe(PAGE);
       expect(fromNode(`http://127.0.0.1:${HOST_PORT}/`)).toBe(PAGE);
       for (const inside of pods) expect(execIn(daemon, inside, ...wget(hostPort))).toBe(PAGE);
+    }, 60_000);
+
+    test('a pod is held to the limits of its annotations', () => {
+      const annotations = {
+        'kubernetes.io/ingress-bandwidth': '10M',
+        'kubernetes.io/egress-bandwidth': '20M',
+      };
+      start('limited', idle, { annotations });
+      const qdiscs = JSON.parse(run('tc', '-j', 'qdisc', 'show')) as {
+        kind: string;
+        options: { rate?: number };
+      }[];
+      const rates = qdiscs.flatMap(({ kind, options }) => (kind === 'tbf' ? [options.rate] : []));
+      // In bytes a second.
+      expect(rates.sort()).toEqual([1_250_000, 2_500_000]);
     }, 60_000);
 
     test('pods outlive a restart of containerd', async () => {

@@ -8,6 +8,7 @@ export const CGROUP: string = `/underpod-test-${process.pid}`;
 export interface PodSpec {
   readonly name: string;
   readonly ports?: readonly { readonly container: number; readonly host: number }[];
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Words; runs beside the pause container. */
   readonly command: readonly string[];
 }
@@ -36,9 +37,10 @@ export function runPod(daemon: Daemon, directory: string, image: string, spec: P
     container_port: port.container,
     host_port: port.host,
   }));
+  const { annotations = {} } = spec;
   writeFileSync(
     sandbox,
-    JSON.stringify({ metadata, port_mappings: portMappings, linux: { cgroup_parent: CGROUP } }),
+    JSON.stringify({ metadata, annotations, port_mappings: portMappings, linux: { cgroup_parent: CGROUP } }),
   );
   writeFileSync(
     container,
