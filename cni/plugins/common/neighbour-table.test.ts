@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kernelHas } from '../../../conformance/testing/kernel-features.ts';
 import { slowness } from '../../../conformance/testing/slowness.ts';
@@ -31,9 +32,11 @@ function neighbours(family: 4 | 6, count: number, state: string): void {
 
 /** What a process of its own writes to stderr: it asks once for these addresses. */
 function warningsFor(...addresses: string[]): string[] {
+  const files = ['neighbour-table.ts', '../../../shared/ip/cidr.ts'].map((file) =>
+    resolve(import.meta.dirname, file),
+  );
   const script = `
-    import { watchNeighbourTables } from './cni/plugins/common/neighbour-table.ts';
-    import { parseCidr } from './shared/ip/cidr.ts';
+    const [{ watchNeighbourTables }, { parseCidr }] = await Promise.all(${JSON.stringify(files)}.map((f) => import(f)));
     await watchNeighbourTables(${JSON.stringify(addresses)}.map((text) => ({ address: parseCidr(text) })));`;
   const done = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
   expect(done.status).toBe(0);
