@@ -18,6 +18,12 @@ test.each(KERNEL_VERSIONS)(
   },
 );
 
+test('what needs features of the kernel is tried in CI', () => {
+  const chosen = kernelTests('6.1', false);
+  expect(chosen).toContain('conformance/testing/kernel-features.test.ts');
+  expect(chosen).toContain('cni/plugins/common/neighbour-table.test.ts');
+});
+
 test('the newer kernel gets no less than the older', () => {
   const newer = new Set(kernelTests('6.1', false));
   expect(kernelTests('5.10', false).filter((path) => !newer.has(path))).toEqual([]);
