@@ -1,4 +1,4 @@
-module underpod.dev/conformance/containerd/tools
+module underpod/conformance/containerd/tools
 
 go 1.26.6
 
