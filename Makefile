@@ -54,7 +54,7 @@ down: bun ## remove the lab
 test: build ## unit, kernel and executable tests (at most 5 minutes)
 	@$(RUN) scripts/test.ts test
 
-test-vm: setup-ci build ## the same executable under Debian's kernel in QEMU
+test-vm: setup-ci build ## the same executable under the kernels of Debian 12 and 11 in QEMU
 	@$(RUN) conformance/vm/main.ts
 
 bench: build ## our executable against the Go plugins, in one run

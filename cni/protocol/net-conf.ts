@@ -5,6 +5,7 @@ import { parseJsonObject, readArray, readObject, readString, requireString } fro
 import { networkNameProblem } from './names.ts';
 import type { Result } from './result.ts';
 import { decodeResult } from './result-decode.ts';
+import { readRuntimeConfig } from './runtime-config.ts';
 import type { CniVersion } from './version.ts';
 import { requireVersion } from './version.ts';
 
@@ -84,7 +85,7 @@ export function netConfFromObject(raw: JsonObject, options: NetConfOptions = {})
     type: readString(raw['type'], 'type') ?? '',
     ipam: readIpam(raw['ipam']),
     prevResult: readPrevResult(raw['prevResult'], cniVersion, options),
-    runtimeConfig: readObject(raw['runtimeConfig'], 'runtimeConfig') ?? {},
+    runtimeConfig: readRuntimeConfig(raw['runtimeConfig']),
     args: readObject(raw['args'], 'args') ?? {},
     validAttachments: readAttachments(raw['cni.dev/valid-attachments'], 'cni.dev/valid-attachments'),
     raw,

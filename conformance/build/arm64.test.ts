@@ -15,7 +15,7 @@ const QEMU = Bun.which('qemu-aarch64-static');
 function whyNot(): string | undefined {
   if (QEMU === null) return 'qemu-aarch64-static is missing (make setup)';
   try {
-    debianPackage('libc6', 'arm64');
+    debianPackage('libc6', { arch: 'arm64' });
     return undefined;
   } catch (error) {
     return `no C library for arm64: ${error instanceof Error ? error.message : error}`;
@@ -36,11 +36,14 @@ describe.skipIf(reason !== undefined)('the arm64 executable', () => {
     calledAs = 'underpod',
     stdin = '',
   ): Outcome =>
-    runCommand([QEMU ?? '', '-L', debianPackage('libc6', 'arm64'), '-0', calledAs, underpod, ...args], {
-      env,
-      stdin,
-      timeoutMs: 60_000,
-    });
+    runCommand(
+      [QEMU ?? '', '-L', debianPackage('libc6', { arch: 'arm64' }), '-0', calledAs, underpod, ...args],
+      {
+        env,
+        stdin,
+        timeoutMs: 60_000,
+      },
+    );
 
   beforeAll(() => {
     underpod = executable('arm64');

@@ -1,12 +1,19 @@
 /**
- * Files of Debian packages without installing them, for any architecture: apt with lists and caches of its own below
- * build/debian/, so that neither the machine's package lists nor its architectures are touched. Needs no root.
+ * Files of Debian packages without installing them, for any architecture and release: apt with lists and caches of its
+ * own below build/debian/, so that neither the machine's package lists nor its architectures are touched. Needs no root.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 /** Debian's names of architectures. */
 export type DebianArchitecture = 'amd64' | 'arm64';
+
+/** Where a package comes from: the machine's own release, or another one from the machine's own mirror. */
+export interface DebianSource {
+  readonly arch: DebianArchitecture;
+  /** E.g. `bullseye`. */
+  readonly release?: 'bullseye' | 'bookworm';
+}
 
 const BASE = 'build/debian';
 
@@ -15,14 +22,14 @@ const BASE = 'build/debian';
  *
  * @throws Error with apt's message, where there is no apt or it reaches no mirror
  */
-export function debianPackage(name: string, arch: DebianArchitecture): string {
-  const unpacked = resolve(BASE, arch, name);
+export function debianPackage(name: string, source: DebianSource): string {
+  const unpacked = resolve(debianDirectory(source), name);
   if (existsSync(unpacked)) return unpacked;
-  const part = resolve(BASE, arch, `.${name}-${process.pid}`);
+  const part = resolve(debianDirectory(source), `.${name}-${process.pid}`);
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
   try {
-    download(name, arch, part);
+    download(name, source, part);
     const file = readdirSync(part).find((entry) => entry.endsWith('.deb'));
     if (file === undefined) throw new Error(`apt-get download ${name}: no file came`);
     run(['dpkg-deb', '--extract', `${part}/${file}`, `${part}/root`]);
@@ -34,10 +41,15 @@ export function debianPackage(name: string, arch: DebianArchitecture): string {
   return unpacked;
 }
 
+/** Where packages of a source are unpacked, relative to the checkout. */
+export function debianDirectory({ arch, release }: DebianSource): string {
+  return `${BASE}/${release === undefined ? '' : `${release}-`}${arch}`;
+}
+
 /** The first package that `name` depends on whose name matches: what a meta-package stands for today. */
-export function dependencyOf(name: string, arch: DebianArchitecture, matching: RegExp): string {
-  refreshLists(arch);
-  const lines = run(['apt-cache', ...options(arch), 'depends', '--important', name]).split('\n');
+export function dependencyOf(name: string, source: DebianSource, matching: RegExp): string {
+  refreshLists(source);
+  const lines = run(['apt-cache', ...options(source), 'depends', '--important', name]).split('\n');
   const found = lines
     .map((line) => /^\s*Depends: (\S+)$/.exec(line)?.[1])
     .find((to) => to && matching.test(to));
@@ -45,33 +57,61 @@ export function dependencyOf(name: string, arch: DebianArchitecture, matching: R
   return found;
 }
 
-function download(name: string, arch: DebianArchitecture, directory: string): void {
-  refreshLists(arch);
-  const command = ['apt-get', ...options(arch), '--quiet', 'download', name];
+function download(name: string, source: DebianSource, directory: string): void {
+  refreshLists(source);
+  const command = ['apt-get', ...options(source), '--quiet', 'download', name];
   try {
     run(command, directory);
   } catch {
     // The lists may name a version that the mirror has replaced since.
-    refreshLists(arch, true);
+    refreshLists(source, true);
     run(command, directory);
   }
 }
 
-function refreshLists(arch: DebianArchitecture, force = false): void {
-  const lists = resolve(BASE, 'apt', arch, 'lists');
+/** Apt's own files for a source. */
+function aptDirectory(source: DebianSource): string {
+  return resolve(BASE, 'apt', debianDirectory(source).slice(BASE.length + 1));
+}
+
+function refreshLists(source: DebianSource, force = false): void {
+  const base = aptDirectory(source);
+  const lists = `${base}/lists`;
   const complete = existsSync(lists) && readdirSync(lists).some((name) => name.includes('_Packages'));
   if (complete && !force) return;
   mkdirSync(`${lists}/partial`, { recursive: true });
-  mkdirSync(resolve(BASE, 'apt', arch, 'cache/archives/partial'), { recursive: true });
-  run(['apt-get', ...options(arch), '--quiet', 'update']);
+  mkdirSync(`${base}/cache/archives/partial`, { recursive: true });
+  if (source.release !== undefined) writeFileSync(`${base}/sources.list`, sourcesOf(source.release));
+  run(['apt-get', ...options(source), '--quiet', 'update']);
 }
 
-/** The machine's sources, everything else apart. */
-function options(arch: DebianArchitecture): string[] {
-  const base = resolve(BASE, 'apt', arch);
-  const values = {
-    'APT::Architecture': arch,
-    'APT::Architectures': arch,
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/**
+ * Another release's lines for sources.list: those of Debian's archive and of its security archive that the machine has,
+ * with the release's name in place of its own. The mirror thus is the machine's, and named nowhere else.
+ */
+function sourcesOf(release: string): string {
+  const targets = run([
+    ...['apt-get', 'indextargets', '--format', '$(REPO_URI) $(RELEASE)', 'Created-By: Packages'],
+  ]);
+  const signed = existsSync(KEYRING) ? ` [signed-by=${KEYRING}]` : '';
+  const lines = new Set<string>();
+  for (const target of targets.split('\n')) {
+    const [, uri, part = ''] =
+      /^(\S+\/debian(?:-security)?\/?) [a-z]+(-updates|-security)?$/.exec(target) ?? [];
+    if (uri !== undefined) lines.add(`deb${signed} ${uri} ${release}${part} main\n`);
+  }
+  if (lines.size === 0) throw new Error("apt's sources name no archive of Debian");
+  return [...lines].join('');
+}
+
+/** The machine's configuration, but everything that apt writes apart, and the sources of another release if wanted. */
+function options(source: DebianSource): string[] {
+  const base = aptDirectory(source);
+  const values: Record<string, string> = {
+    'APT::Architecture': source.arch,
+    'APT::Architectures': source.arch,
     // Without these two apt would drop to a user who may not enter the checkout.
     'APT::Sandbox::User': 'root',
     'Debug::NoLocking': '1',
@@ -80,6 +120,9 @@ function options(arch: DebianArchitecture): string[] {
     'Dir::Cache': `${base}/cache`,
     'Acquire::Languages': 'none',
     'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled': 'false',
+    ...(source.release === undefined
+      ? {}
+      : { 'Dir::Etc::sourcelist': `${base}/sources.list`, 'Dir::Etc::sourceparts': '/dev/null' }),
   };
   return Object.entries(values).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
 }

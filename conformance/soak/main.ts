@@ -72,9 +72,18 @@ const steps: readonly Step[] = [
     keep: 8,
   },
   {
+    name: 'containerd',
+    claim:
+      "pods of Debian 12's containerd and of a current one, with both chains that install writes: addresses, host ports, " +
+      'a restart, and nothing left',
+    command: ['env', 'UNDERPOD_BUILD_RUNTIMES=1', ...bun('scripts/test.ts', 'ci', 'conformance/containerd')],
+    keep: 30,
+  },
+  {
     name: 'vm',
-    claim: "the same executable, the kernel tests and the lab under Debian 12's kernel",
-    command: ['make', 'test-vm'],
+    claim:
+      'the same executable, the kernel tests and the lab under the kernels of Debian 12 and of Debian 11',
+    command: bun('conformance/vm/main.ts', '--all'),
     keep: 60,
   },
 ];

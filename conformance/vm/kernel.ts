@@ -1,7 +1,14 @@
-/** Debian's own kernel, unpacked below build/ and never installed, with the few modules that the VM starts with. */
+/** Debian's own kernels, unpacked below build/ and never installed, with the few modules that the VM starts with. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { debianPackage, dependencyOf } from '../build/debian-package.ts';
+import { type DebianSource, debianDirectory, debianPackage, dependencyOf } from '../build/debian-package.ts';
+
+/** Debian's releases with the kernels that are tried: 12, and 11 with the oldest that is supported. */
+const RELEASES = { '6.1': 'bookworm', '5.10': 'bullseye' } as const;
+
+export type KernelVersion = keyof typeof RELEASES;
+
+export const KERNEL_VERSIONS: readonly KernelVersion[] = Object.keys(RELEASES) as KernelVersion[];
 
 export interface Kernel {
   /** E.g. `6.1.0-56-amd64`. */
@@ -29,10 +36,11 @@ const USELESS = [
   ].map((name) => `drivers/${name}`),
 ];
 
-/** Fetches the kernel that Debian's meta-package names today. @throws Error without apt, a mirror or depmod */
-export function debianKernel(): Kernel {
-  const name = kernelPackage();
-  const root = debianPackage(name, 'amd64');
+/** Fetches the kernel that the release's meta-package names today. @throws Error without apt, a mirror or depmod */
+export function debianKernel(version: KernelVersion): Kernel {
+  const source = { arch: 'amd64', release: RELEASES[version] } as const;
+  const name = kernelPackage(source);
+  const root = debianPackage(name, source);
   const release = readdirSync(`${root}/lib/modules`)[0];
   if (release === undefined) throw new Error(`${name} has no modules`);
   const modules = `${root}/lib/modules/${release}`;
@@ -46,10 +54,10 @@ export function debianKernel(): Kernel {
 }
 
 /** Asked once a checkout, since asking takes 2 s; `make clean` asks anew. */
-function kernelPackage(): string {
-  const known = 'build/debian/amd64/kernel-package';
+function kernelPackage(source: DebianSource): string {
+  const known = `${debianDirectory(source)}/kernel-package`;
   if (existsSync(known)) return readFileSync(known, 'utf8').trim();
-  const name = dependencyOf('linux-image-amd64', 'amd64', /^linux-image-\d/);
+  const name = dependencyOf('linux-image-amd64', source, /^linux-image-\d/);
   mkdirSync(dirname(known), { recursive: true });
   writeFileSync(known, `${name}\n`);
   return name;

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { resolve } from 'node:path';
 import { VM_MARK } from '../testing/slowness.ts';
 import { buildInitramfs } from './initramfs.ts';
-import { debianKernel } from './kernel.ts';
+import { debianKernel, type KernelVersion } from './kernel.ts';
 
 export interface VmRun {
   /** Run by /bin/sh, in this working directory of the host. */
@@ -13,6 +13,8 @@ export interface VmRun {
   readonly onOutput: (text: string) => void;
   /** 2048 unless given. All that the guest writes is in memory too. */
   readonly memoryMb?: number;
+  /** Debian 12's 6.1 unless given. */
+  readonly kernel?: KernelVersion;
 }
 
 export interface VmOutcome {
@@ -39,6 +41,8 @@ mount -t tmpfs shm /dev/shm
 mount -t cgroup2 cgroup /sys/fs/cgroup
 mount --bind ${modules} /lib/modules/${release}
 hostname vm
+# Its device is made by udev elsewhere; everything else is loaded when somebody asks for it.
+modprobe tun
 ip link set lo up
 # Through a pipe, so that programs do not take the serial line for a terminal.
 mkfifo /run/output
@@ -56,7 +60,7 @@ sleep 60
 export async function runInVm(run: VmRun): Promise<VmOutcome> {
   const qemu = Bun.which('qemu-system-x86_64');
   if (qemu === null) throw new Error('qemu-system-x86_64 is missing: make test-vm installs it');
-  const kernel = debianKernel();
+  const kernel = debianKernel(run.kernel ?? '6.1');
   mkdirSync('build/vm', { recursive: true });
   const scratch = resolve(mkdtempSync('build/vm/run-'));
   try {

@@ -163,9 +163,13 @@ test.skipIf(!node)('pods of one bridge start at the same time', async () => {
   expect(node.leftovers(String(net['name']))).toEqual(nothing);
 });
 
-/** Adds an address as the kernel does on a router's advertisement: IFAPROT_KERNEL_RA of linux/if_addr.h. */
+/**
+ * Adds an address as the kernel does on a router's advertisement: IFAPROT_KERNEL_RA of linux/if_addr.h, and with an end,
+ * which is all that kernels before 5.18 tell of it.
+ */
 function learnAddress(name: string, text: string): void {
   using host = Rtnetlink.open();
   const index = host.linkByName(name)?.index ?? 0;
-  host.socket.request(newAddress({ index, address: parseCidr(text)!, protocol: 2 }));
+  const cacheInfo = { preferred: 3600, valid: 3600, created: 0, updated: 0 };
+  host.socket.request(newAddress({ index, address: parseCidr(text)!, protocol: 2, cacheInfo }));
 }

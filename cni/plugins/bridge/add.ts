@@ -14,6 +14,7 @@ import { chooseHostVethName, createVethPair, existsAlready } from '../common/hos
 import { awaitCarrier } from '../common/kernel-events.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { deleteLink, readLink, readLinks } from '../common/links.ts';
+import { watchNeighbourTables } from '../common/neighbour-table.ts';
 import { setPodInterface, setPodInterfaceUp } from '../common/pod-interface.ts';
 import { openPodNetns } from '../common/pod-netns.ts';
 import { Rollback } from '../common/rollback.ts';
@@ -73,6 +74,7 @@ async function build(addition: Addition): Promise<Result> {
   configurePod(addition, plan, veth);
   const gateway = await makeGateway(addition, plan, bridge, vlans);
   if (config.ipMasq && plan.ips.length > 0) await masquerade(addition, plan);
+  await watchNeighbourTables(plan.ips);
   return {
     interfaces: finish(addition, veth, mac, gateway),
     ips: plan.ips,

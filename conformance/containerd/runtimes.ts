@@ -1,0 +1,96 @@
+/** The container runtimes of the tests: unpacked or built below build/, never installed, never started as services. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { debianPackage } from '../build/debian-package.ts';
+
+const SOURCES = resolve(import.meta.dirname, 'tools');
+const BUILT = resolve(import.meta.dirname, '../../build/containerd-tools');
+
+/** What is built of each module of tools/go.mod. */
+const CRICTL = ['sigs.k8s.io/cri-tools/cmd/crictl'];
+const CONTAINERD = ['containerd', 'containerd-shim-runc-v2', 'ctr'].map(
+  (name) => `github.com/containerd/containerd/v2/cmd/${name}`,
+);
+
+/**
+ * For both builds. From nothing they take 3 minutes on two cores that others use as well, from Go's cache 12 s: in .ci/run
+ * they get what is left there, and what was compiled by then is found in the cache by the next run. `make soak` waits.
+ */
+const BUILD_LIMIT_MS = process.env['UNDERPOD_BUILD_RUNTIMES'] ? 15 * 60_000 : 75_000;
+
+/** A version of containerd with what it starts. */
+export interface Runtime {
+  readonly name: string;
+  readonly version: string;
+  /** Directories for PATH, those with containerd's own programs first. */
+  readonly path: readonly string[];
+  /** Libraries of runc's, for LD_LIBRARY_PATH. */
+  readonly libraries: string;
+}
+
+/**
+ * Debian 12's containerd and the one of tools/go.mod, each if it can be had. The reason is printed where it cannot:
+ * without crictl there is none.
+ */
+export async function runtimesToTest(): Promise<Runtime[]> {
+  const deadline = Date.now() + BUILD_LIMIT_MS;
+  const problem = unavailable() ?? (await build(CRICTL, deadline));
+  if (problem !== undefined) {
+    process.stderr.write(`skipped: containerd: ${problem}\n`);
+    return [];
+  }
+  const runtimes = [runtime('1.6', `${debian('containerd')}/usr/bin`)];
+  const version = /containerd\/v2 v(\S+)/.exec(readFileSync(join(SOURCES, 'go.mod'), 'utf8'))?.[1] ?? '?';
+  const missing = await build(CONTAINERD, deadline);
+  if (missing === undefined) runtimes.push(runtime(version, BUILT));
+  else process.stderr.write(`skipped: containerd ${version}: ${missing}\n`);
+  return runtimes;
+}
+
+function runtime(version: string, directory: string): Runtime {
+  return { name: `containerd ${version}`, version, path: [directory, runc()], libraries: libraries() };
+}
+
+function unavailable(): string | undefined {
+  for (const program of ['apt-get', 'busybox', 'tar', 'unshare'])
+    if (Bun.which(program) === null) return `${program} is missing`;
+  return process.arch === 'x64' ? undefined : 'only amd64 packages are fetched';
+}
+
+/** The CRI's command line, the kubelet's side of every call. */
+export const crictlPath: string = join(BUILT, 'crictl');
+
+/** Builds programs of tools/go.mod if they are not there. @returns the reason where that cannot be */
+async function build(packages: readonly string[], deadline: number): Promise<string | undefined> {
+  const mark = join(BUILT, `${packages[0]?.split('/').at(-1)}.sources`);
+  const sources = sourcesHash();
+  if (existsSync(mark) && readFileSync(mark, 'utf8') === sources) return undefined;
+  if (Bun.which('go') === null) return 'no Go here';
+  mkdirSync(BUILT, { recursive: true });
+  const go = Bun.spawn(['go', 'build', '-trimpath', '-ldflags', '-s -w', '-o', `${BUILT}/`, ...packages], {
+    cwd: SOURCES,
+    // No shared library is needed then, whatever the machine has.
+    env: { ...process.env, CGO_ENABLED: '0' },
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'pipe',
+    timeout: Math.max(1, deadline - Date.now()),
+  });
+  const said = await new Response(go.stderr).text();
+  const code = await go.exited;
+  if (go.signalCode) return 'it takes longer to build than there is time: make soak builds it';
+  if (code !== 0) return `it could not be built: ${said.trim()}`;
+  writeFileSync(mark, sources);
+  return undefined;
+}
+
+function sourcesHash(): string {
+  const hash = createHash('sha256');
+  for (const name of ['go.mod', 'go.sum']) hash.update(readFileSync(join(SOURCES, name)));
+  return hash.digest('hex');
+}
+
+const debian = (name: string): string => debianPackage(name, { arch: 'amd64', release: 'bookworm' });
+const runc = (): string => `${debian('runc')}/usr/sbin`;
+const libraries = (): string => `${debian('libseccomp2')}/usr/lib/x86_64-linux-gnu`;

@@ -1,0 +1,52 @@
+/**
+ * Which tests run in the VM, and under which kernel. An emulated processor is ten times slower, and a file of tests takes
+ * ten seconds to be read alone: CI's share are the files below, `--all` is everything.
+ */
+import { readFileSync } from 'node:fs';
+import type { KernelVersion } from './kernel.ts';
+
+/** Files with a network namespace of their own. */
+const IN_NETNS = /freshNetns\(|enterWorld\(|TestNode\.enter\(/;
+
+/** Files whose tests the machine's own kernel may have to skip (testing/kernel-features.ts). */
+const NEEDS_FEATURES = /from '[^']*\/kernel-features\.ts'/;
+
+/** What reads and writes the kernel itself: under both. */
+const KERNEL_ITSELF = new Set([
+  'cni/agent/kernel/decode-event.test.ts',
+  'cni/agent/kernel/linux-kernel.test.ts',
+  'cni/agent/rules/own-table.test.ts',
+  'cni/plugins/bridge/add.test.ts',
+  'shared/netlink/conntrack.test.ts',
+  'shared/netlink/kernel.test.ts',
+  'shared/netlink/monitor.test.ts',
+  'shared/netlink/rtnetlink.test.ts',
+  'shared/netlink/tc.kernel.test.ts',
+  'shared/nftables/contract.test.ts',
+  'shared/nftables/kernel.test.ts',
+  'shared/sys/netns.test.ts',
+]);
+
+/** Whole plugins: under the newer one, together with everything that needs features. */
+const PLUGINS = new Set([
+  'cni/agent/agent.kernel.test.ts',
+  'cni/agent/rules/foreign/guard.test.ts',
+  'cni/plugins/bridge/ensure-bridge.test.ts',
+  'cni/plugins/bridge/gc.test.ts',
+  'cni/plugins/firewall/nft.test.ts',
+  'cni/plugins/portmap/portmap.test.ts',
+]);
+
+/** The test files for a kernel, sorted. */
+export function kernelTests(kernel: KernelVersion, all: boolean): string[] {
+  const files: string[] = [];
+  for (const path of new Bun.Glob('{cni,commands,conformance,shared}/**/*.test.ts').scanSync('.')) {
+    if (path.endsWith('.ci.test.ts')) continue;
+    const text = readFileSync(path, 'utf8');
+    const needsFeatures = NEEDS_FEATURES.test(text);
+    const isOfVm = needsFeatures || IN_NETNS.test(text);
+    const isChosen = KERNEL_ITSELF.has(path) || (kernel !== '5.10' && (needsFeatures || PLUGINS.has(path)));
+    if (isOfVm && (all || isChosen)) files.push(path);
+  }
+  return files.sort();
+}
