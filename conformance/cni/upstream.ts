@@ -10,8 +10,8 @@ const tools = resolve(import.meta.dirname, '../../build/go-tools');
 /** The last release that had flannel's plugin. */
 const flannelSource = 'github.com/containernetworking/plugins/plugins/meta/flannel@v0.9.1';
 
-/** Path of flannel's Go plugin, built on first use; undefined, with the reason printed, where it cannot be. */
-function flannel(): string | undefined {
+/** Path of flannel's Go plugin, built on first use, for which the network must be the machine's; undefined, with the reason printed, where it cannot be. */
+export function upstreamFlannel(): string | undefined {
   const file = join(tools, 'flannel');
   if (existsSync(file)) return file;
   mkdirSync(tools, { recursive: true });
@@ -22,15 +22,16 @@ function flannel(): string | undefined {
   return undefined;
 }
 
-/** Links to upstream's plugins in a directory. @returns the types; undefined, with the reason printed, without any */
-export function linkUpstream(directory: string): readonly string[] | undefined {
+/**
+ * Links to upstream's plugins in a directory. @returns the types; undefined, with the reason printed, without any
+ */
+export function linkUpstream(directory: string, flannel: string | undefined): readonly string[] | undefined {
   const fetched = goPlugins();
   if (fetched === undefined) return undefined;
   mkdirSync(directory, { recursive: true });
   const types = readdirSync(fetched).filter((name) => name !== 'sample' && name !== 'flannel');
   for (const type of types) symlinkSync(join(fetched, type), join(directory, type));
-  const built = flannel();
-  if (built === undefined) return types;
-  symlinkSync(built, join(directory, 'flannel'));
+  if (flannel === undefined) return types;
+  symlinkSync(flannel, join(directory, 'flannel'));
   return [...types, 'flannel'];
 }

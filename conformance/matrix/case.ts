@@ -15,10 +15,6 @@ export interface Case {
   readonly args?: string;
   /** Files that are there before, by absolute path below a state directory. */
   readonly files?: Readonly<Record<string, string>>;
-  /** MAC addresses are asked for, and so compared; otherwise they are made up, and hidden. */
-  readonly macs?: true;
-  /** Environment or configuration that only CHECK, DEL and their like get. */
-  readonly withoutPrevResult?: true;
 }
 
 /** A plugin type with its cases. */

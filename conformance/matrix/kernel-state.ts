@@ -39,46 +39,71 @@ function links(node: FreshNode, where: 'host' | 'pod'): Json {
   );
 }
 
-function routes(node: FreshNode, where: 'host' | 'pod'): string[] {
-  return ['-4', '-6'].flatMap((family) =>
-    node
-      .ip(where, family, 'route', 'show', 'table', 'all')
-      .filter(({ dst }) => !/^(fe80:|ff00:)/.test(String(dst)))
-      .map(
-        ({ dst, dev, table, type, gateway, metric, prefsrc, scope }) =>
-          `${type ?? 'unicast'} ${dst} via ${gateway ?? '-'} dev ${dev} table ${table ?? 'main'} metric ${metric ?? '-'} src ${prefsrc ?? '-'} scope ${scope ?? '-'}`,
-      )
-      .sort(),
+/** Lines as keys, so that a line more on one side moves no other. */
+function lines(all: readonly string[]): Json {
+  const counts: Record<string, number> = {};
+  for (const line of all) counts[line] = (counts[line] ?? 0) + 1;
+  return counts;
+}
+
+/** Routes that somebody added: those of addresses follow them, IPv6's only once the address was found to be free. */
+function routes(node: FreshNode, where: 'host' | 'pod'): Json {
+  return lines(
+    ['-4', '-6'].flatMap((family) =>
+      node
+        .ip(where, family, 'route', 'show', 'table', 'all')
+        .filter(({ dst, type = 'unicast' }) => type === 'unicast' && !/^(fe80:|ff00:|::1$)/.test(String(dst)))
+        .map(
+          ({ dst, dev, table, gateway, metric, prefsrc, scope }) =>
+            `${dst} via ${gateway ?? '-'} dev ${dev} table ${table ?? 'main'} metric ${metric ?? '-'} src ${prefsrc ?? '-'} scope ${scope ?? '-'}`,
+        ),
+    ),
   );
 }
 
-function policy(node: FreshNode, where: 'host' | 'pod'): string[] {
-  return ['-4', '-6'].flatMap((family) =>
-    node
-      .ip(where, family, 'rule', 'show')
-      .map(({ src, srclen, table }) => `from ${src}/${srclen ?? '-'} table ${table}`),
+function policy(node: FreshNode, where: 'host' | 'pod'): Json {
+  return lines(
+    ['-4', '-6'].flatMap((family) =>
+      node
+        .ip(where, family, 'rule', 'show')
+        .map(({ src, srclen, table }) => `${family} from ${src}/${srclen ?? '-'} table ${table}`),
+    ),
   );
 }
 
 /** Packet filter rules: what nft shows, and iptables' legacy tables where there are any. */
-function rules(node: FreshNode): string[] {
-  const nft = node.run('nft', 'list', 'ruleset').split('\n');
+function rules(node: FreshNode): Json {
   const legacy = ['iptables', 'ip6tables'].flatMap((program) => {
     // Listing makes the tables: only where they are there already.
     const names = node.run('cat', `/proc/self/net/${program === 'iptables' ? 'ip' : 'ip6'}_tables_names`);
-    return names.trim() === '' ? [] : node.run(`${program}-legacy-save`).split('\n');
+    if (names.trim() === '') return [];
+    const text = node.run(`${program}-legacy-save`).split('\n');
+    return text.filter((line) => line.startsWith('-A')).map((line) => `${program} ${line}`);
   });
-  return [...nft, ...legacy]
-    .filter((line) => line.trim() !== '' && !line.startsWith('#') && !line.startsWith(':'))
-    .map((line) => line.trim().replace(/ ?counter packets \d+ bytes \d+/, ''));
+  return lines([...inContext(node.run('nft', 'list', 'ruleset')), ...legacy]);
 }
 
-function shaping(node: FreshNode): string[] {
+/** Each line of a rule set with the names of what it stands in, without counters and remarks about chains. */
+function inContext(ruleset: string): string[] {
+  const context: string[] = [];
+  const found: string[] = [];
+  for (const raw of ruleset.split('\n')) {
+    const line = raw.trim().replace(/ ?counter packets \d+ bytes \d+/, '');
+    if (line === '' || line.startsWith('comment ') || line.startsWith('#')) continue;
+    if (line.endsWith('{')) context.push(line.slice(0, -2));
+    else if (line === '}') context.pop();
+    else found.push(`${context.join(' ')}: ${line}`);
+  }
+  return found;
+}
+
+function shaping(node: FreshNode): Json {
   const qdiscs = JSON.parse(node.run('tc', '-j', 'qdisc', 'show')) as Json[];
-  return qdiscs
-    .filter(({ kind }) => !['noqueue', 'pfifo_fast', 'fq_codel', 'mq'].includes(String(kind)))
-    .map(({ kind, dev, options }) => `${kind} ${dev} ${JSON.stringify(options)}`)
-    .sort();
+  return lines(
+    qdiscs
+      .filter(({ kind }) => !['noqueue', 'pfifo_fast', 'fq_codel', 'mq'].includes(String(kind)))
+      .map(({ kind, dev, options }) => `${kind} ${dev} ${JSON.stringify(options)}`),
+  );
 }
 
 /** State of the pod. */
@@ -94,10 +119,19 @@ export function hostState(node: FreshNode): Json {
     routes: routes(node, 'host'),
     rules: rules(node),
     shaping: shaping(node),
-    files: Object.fromEntries(files),
+    files: Object.fromEntries(files.map(([path, text]) => [path, contents(text)])),
   };
 }
 
 function pick(from: Json, keys: readonly string[]): Json {
   return Object.fromEntries(keys.filter((key) => key in from).map((key) => [key, from[key]]));
+}
+
+/** A file as a value where it is JSON, whose keys have no order. */
+function contents(text: string): unknown {
+  try {
+    return text.startsWith('{') ? JSON.parse(text) : text;
+  } catch {
+    return text;
+  }
 }

@@ -3,7 +3,7 @@ import { pluginTypes } from '../../cni/plugins/registry.ts';
 import { linkTypes } from '../bench/cni.ts';
 import { executable } from '../build/executable.ts';
 import { missingFeature } from '../cni/features.ts';
-import { linkUpstream } from '../cni/upstream.ts';
+import { linkUpstream, upstreamFlannel } from '../cni/upstream.ts';
 import { enterWorld } from '../cni/world.ts';
 import { slowness } from '../testing/slowness.ts';
 import { allowed, covers } from './allowed.ts';
@@ -21,11 +21,12 @@ import { runCase } from './run.ts';
  */
 
 const program = executable();
+const flannel = upstreamFlannel();
 const world = enterWorld();
 afterAll(() => world?.[Symbol.dispose]());
 const theirs = { directory: '/run/go-bin', baseDirectory: '/run/go-bin' };
 const ours = { directory: '/run/bin', baseDirectory: '/run/go-bin' };
-const upstream = world && linkUpstream(theirs.directory);
+const upstream = world && linkUpstream(theirs.directory, flannel);
 if (world) linkTypes(program, ours.directory);
 
 const all: readonly TypeCases[] = [...mainTypes, ...ipamTypes, ...chainedTypes];

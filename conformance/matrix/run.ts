@@ -67,5 +67,5 @@ export function runCase(side: Side, type: string, one: Case, version: string): J
   steps['host after DEL'] = hostState(node);
   const left = Object.keys(node.files()).filter((path) => path.startsWith('/run/underpod/'));
   if (left.length > 0) steps['left'] = left;
-  return normalise(steps, one.macs === true) as Json;
+  return normalise(steps) as Json;
 }

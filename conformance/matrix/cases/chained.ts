@@ -38,6 +38,8 @@ export const chainedTypes: readonly TypeCases[] = [
   },
   {
     type: 'firewall',
+    // Upstream's refuses 0.3.1.
+    versions: ['0.4.0', '1.0.0', '1.1.0'],
     cases: [
       { name: 'iptables', base, config: { backend: 'iptables' } },
       { name: 'iptables, same bridge', base, config: { backend: 'iptables', ingressPolicy: 'same-bridge' } },
@@ -55,12 +57,17 @@ export const chainedTypes: readonly TypeCases[] = [
       {
         name: 'gateway',
         files: subnetEnv,
-        config: { delegate: { bridge: 'br0', isDefaultGateway: true, hairpinMode: true } },
+        config: {
+          delegate: { bridge: 'br0', isDefaultGateway: true, hairpinMode: true, ipMasqBackend: 'nftables' },
+        },
       },
       {
         name: 'routes of its own',
         files: subnetEnv,
-        config: { delegate: { bridge: 'br0' }, ipam: { routes: [{ dst: '10.96.0.0/12' }] } },
+        config: {
+          delegate: { bridge: 'br0', ipMasqBackend: 'nftables' },
+          ipam: { routes: [{ dst: '10.96.0.0/12' }] },
+        },
       },
       { name: 'error: no subnet.env', config: { delegate: { bridge: 'br0' } } },
       {
@@ -144,7 +151,6 @@ export const chainedTypes: readonly TypeCases[] = [
       {
         name: 'switches of the interface',
         base,
-        macs: true,
         config: { mac: '02:42:00:00:00:09', mtu: 1300, promisc: true, allmulti: true, txQLen: 77 },
       },
       {
@@ -155,8 +161,7 @@ export const chainedTypes: readonly TypeCases[] = [
       {
         name: 'MAC address of the runtime',
         base,
-        macs: true,
-        args: 'MAC=02:42:00:00:00:01',
+        args: 'IgnoreUnknown=1;MAC=02:42:00:00:00:01',
         config: { runtimeConfig: { mac: '02:42:00:00:00:08' } },
       },
       {

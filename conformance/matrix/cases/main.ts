@@ -33,8 +33,7 @@ export const mainTypes: readonly TypeCases[] = [
       { name: 'without addresses', config: { bridge: 'br0' } },
       {
         name: 'MAC address of the runtime',
-        macs: true,
-        args: `MAC=02:42:00:00:00:01`,
+        args: 'IgnoreUnknown=1;MAC=02:42:00:00:00:01',
         config: { bridge: 'br0', ipam: hostLocal, runtimeConfig: { mac } },
       },
       { name: 'error: a number for a name', config: { bridge: 5, ipam: hostLocal } },
@@ -62,7 +61,7 @@ export const mainTypes: readonly TypeCases[] = [
   {
     type: 'host-device',
     cases: [
-      { name: 'by name', setup: master, macs: true, config: { device: 'up0' } },
+      { name: 'by name', setup: master, config: { device: 'up0' } },
       {
         name: 'with addresses',
         setup: [...master, 'ip address add 10.9.0.1/24 dev up0'],
@@ -71,7 +70,6 @@ export const mainTypes: readonly TypeCases[] = [
       {
         name: 'by MAC address',
         setup: [...master, `ip link set up0 address ${mac}`],
-        macs: true,
         config: { hwaddr: mac },
       },
       { name: 'error: nothing named', config: {} },
@@ -110,8 +108,7 @@ export const mainTypes: readonly TypeCases[] = [
       {
         name: 'MAC address of the runtime',
         setup: master,
-        macs: true,
-        args: `MAC=02:42:00:00:00:01`,
+        args: 'IgnoreUnknown=1;MAC=02:42:00:00:00:01',
         config: { master: 'up0', ipam: hostLocal, runtimeConfig: { mac } },
       },
       {
@@ -149,7 +146,7 @@ export const mainTypes: readonly TypeCases[] = [
         name: 'owned, several queues',
         config: { multiQueue: true, owner: 0, group: 0, mtu: 1400, ipam: hostLocal },
       },
-      { name: 'MAC address of the runtime', macs: true, config: { runtimeConfig: { mac } } },
+      { name: 'MAC address of the runtime', config: { runtimeConfig: { mac } } },
       { name: 'at a bridge', setup: ['ip link add name br0 type bridge'], config: { bridge: 'br0' } },
       { name: 'error: text for an owner', config: { owner: 'root' } },
     ],
