@@ -66,8 +66,8 @@ export const allowed: readonly Allowed[] = [
       'upstream’s calls IPAM’s DEL for an attachment that never was, which makes the network’s directory',
   },
   {
-    types: ['host-local'],
-    name: /^error: none free$/,
+    types: ['flannel', 'host-local'],
+    name: /^error: (none free|no subnet.env)$/,
     path: /^ADD\.error$/,
     values: /^11 \| 999$/,
     reason:
@@ -93,14 +93,6 @@ export const allowed: readonly Allowed[] = [
     path: /^host( after DEL)?\.rules\./,
     values: /^- \| /,
     reason: 'upstream’s writes rules before it reads the policy, and leaves them',
-  },
-  {
-    types: ['firewall', 'tuning', 'sbr', 'vrf', 'bandwidth', 'portmap'],
-    name: /^error: /,
-    path: /^ADD\.error$/,
-    values: /^7 \| [12]$/,
-    reason:
-      'Section 5: code 7 is a bad configuration; upstream’s firewall gives 1, which stands for an incompatible version',
   },
   {
     types: ['portmap'],

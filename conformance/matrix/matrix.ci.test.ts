@@ -7,11 +7,8 @@ import { linkUpstream, upstreamFlannel } from '../cni/upstream.ts';
 import { enterWorld } from '../cni/world.ts';
 import { slowness } from '../testing/slowness.ts';
 import { allowed, covers } from './allowed.ts';
-import type { TypeCases } from './case.ts';
 import { versions } from './case.ts';
-import { chainedTypes } from './cases/chained.ts';
-import { ipamTypes } from './cases/ipam.ts';
-import { mainTypes } from './cases/main.ts';
+import { allTypes } from './cases.ts';
 import { type Difference, differences } from './compare.ts';
 import { runCase } from './run.ts';
 
@@ -29,8 +26,6 @@ const ours = { directory: '/run/bin', baseDirectory: '/run/go-bin' };
 const upstream = world && linkUpstream(theirs.directory, flannel);
 if (world) linkTypes(program, ours.directory);
 
-const all: readonly TypeCases[] = [...mainTypes, ...ipamTypes, ...chainedTypes];
-
 /** Why a type is left out here. */
 function leftOut(type: string): boolean {
   if (!upstream?.includes(type) || !pluginTypes.includes(type)) return true;
@@ -41,7 +36,7 @@ const found: Difference[] = [];
 const ran = new Set<string>();
 
 describe.skipIf(!upstream)('beside upstream', () => {
-  for (const { type, cases, versions: known = versions } of all) {
+  for (const { type, cases, versions: known = versions } of allTypes) {
     describe.skipIf(leftOut(type))(type, () => {
       test.each(cases.map((one) => [one.name, one] as const))(
         '%s',
@@ -76,7 +71,7 @@ describe.skipIf(!upstream)('beside upstream', () => {
 
 describe('the matrix', () => {
   test('has every type', () => {
-    const listed = all.map(({ type }) => type);
+    const listed = allTypes.map(({ type }) => type);
     // underpod is ours alone: beside the chain that it stands for, it is tested in cni/plugins/underpod.
     expect(pluginTypes.filter((type) => type !== 'underpod' && !listed.includes(type))).toEqual([]);
   });

@@ -29,8 +29,8 @@ export function runCase(side: Side, type: string, one: Case, version: string): J
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
   }
-  const common = { cniVersion: version, name: 'net' };
-  const base = one.base && { ...common, ...one.base };
+  const common: Json = { cniVersion: version, name: 'net' };
+  const base: Json | undefined = one.base && { ...common, ...one.base };
   let prevResult: unknown;
   if (base) {
     const made = node.call(side.baseDirectory, 'ADD', base);
