@@ -1,4 +1,4 @@
-/** Every type in the place where it stands in a network, as the kills at system calls take it. Pure. */
+/** Every type in the place where it stands in a network, as the kills at system calls take it. */
 
 import { pluginTypes } from '../../cni/plugins/registry.ts';
 import type { Config } from '../cni/configs.ts';
