@@ -6,13 +6,14 @@ import { run } from '../testing/netns.ts';
 /** A link to hang others on. */
 const parent = 'link add name parent type veth peer name other';
 
-/** `ip` (or `tc`) command lines that work where a type does. */
+/** `ip` (or `tc`) command lines that work where a type, or a part of one, does. */
 const probes: Readonly<Record<string, readonly string[]>> = {
   bandwidth: [
     'ip link add name one type ifb',
     'tc qdisc add dev one root tbf rate 1mbit burst 10kb latency 25ms',
   ],
   bridge: ['ip link add name one type bridge'],
+  'bridge with VLANs': ['ip link add name one type bridge vlan_filtering 1'],
   dummy: ['ip link add name one type dummy'],
   ipvlan: [`ip ${parent}`, 'ip link add name one link parent type ipvlan mode l2'],
   macvlan: [`ip ${parent}`, 'ip link add name one link parent type macvlan mode bridge'],

@@ -6,7 +6,7 @@ import type { Json } from '../cni/fresh-node.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** An example of a page: its configuration, and `ip` command lines that make what it needs. */
+/** An example of a page: its configuration, and command lines that make what it needs. */
 export interface Example {
   readonly page: string;
   /** From 1, within the page. */

@@ -59,9 +59,10 @@ export const allowed: readonly Allowed[] = [
       'Section 2, ADD: a failed one is followed by DEL, but not surely; upstream’s leaves its veth pair until then',
   },
   {
-    types: ['bridge'],
-    name: /^error: (promiscuous|the bridge is another)/,
+    types: ['bridge', 'dummy', 'host-device', 'ipvlan', 'macvlan', 'ptp', 'tap', 'vlan'],
+    name: /^error: /,
     path: /networks\/net\/lock$/,
+    values: /^- \| /,
     reason:
       'upstream’s calls IPAM’s DEL for an attachment that never was, which makes the network’s directory',
   },

@@ -34,6 +34,11 @@ function leftOut(type: string): boolean {
 
 const found: Difference[] = [];
 const ran = new Set<string>();
+let casesRun = 0;
+/** All that can run here; fewer run when some are picked by name. */
+const casesHere = allTypes
+  .filter(({ type }) => world && !leftOut(type))
+  .reduce((sum, { cases }) => sum + cases.length, 0);
 
 describe.skipIf(!upstream)('beside upstream', () => {
   for (const { type, cases, versions: known = versions } of allTypes) {
@@ -42,6 +47,7 @@ describe.skipIf(!upstream)('beside upstream', () => {
         '%s',
         (name, one) => {
           ran.add(type);
+          casesRun += 1;
           const here: Difference[] = [];
           for (const version of known) {
             const left = runCase(ours, type, one, version);
@@ -59,7 +65,8 @@ describe.skipIf(!upstream)('beside upstream', () => {
     });
   }
 
-  test('every listed difference is still there', () => {
+  test('every listed difference is still there', ({ skip }) => {
+    skip(casesRun < casesHere, 'only some cases were run');
     const vanished = allowed.filter(
       (entry) =>
         (entry.types ?? [...ran]).some((type) => ran.has(type)) &&
