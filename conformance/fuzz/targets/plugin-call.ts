@@ -5,10 +5,13 @@ import { dispatch } from '../../../cni/protocol/dispatch.ts';
 import type { NetConf } from '../../../cni/protocol/net-conf.ts';
 import type { Plugin } from '../../../cni/protocol/plugin.ts';
 import { emptyResult, type Result } from '../../../cni/protocol/result.ts';
+import type { Json } from '../../cni/fresh-node.ts';
 import { type Case, versions } from '../../matrix/case.ts';
 import { allTypes } from '../../matrix/cases.ts';
+import type { Random } from '../../testing/random.ts';
 import { checkError, checkResult } from '../cni-spec.ts';
 import { describeBytes, jsonBytes, jsonInput } from '../json-input.ts';
+import { mutateJson } from '../mutate-json.ts';
 import { mutateText } from '../mutate-text.ts';
 import { must, type Target, target, type Verdict } from '../target.ts';
 
@@ -121,27 +124,46 @@ interface Input {
   readonly stdin: Uint8Array;
 }
 
-const documents = allTypes
+interface Document {
+  readonly type: string;
+  readonly args: string;
+  /** The type's own keys. */
+  readonly config: Json;
+  /** Everything else. */
+  readonly rest: Json;
+}
+
+/** Good cases of each type, in each version. */
+const documents: readonly (readonly Document[])[] = allTypes
   .filter(({ type }) => pluginTypes.includes(type))
-  .flatMap(({ type, cases }) =>
+  .map(({ type, cases }) =>
     cases
       .filter(({ name }) => !name.startsWith('error: '))
       .flatMap((one: Case) =>
         versions.map((version) => ({
           type,
           args: one.args ?? '',
-          document: {
+          config: one.config,
+          rest: {
             cniVersion: version,
             name: 'net',
             type,
-            ...one.config,
-            runtimeConfig: { ...runtimeConfig, ...(one.config['runtimeConfig'] as object | undefined) },
+            runtimeConfig: { ...runtimeConfig, ...(one.config['runtimeConfig'] as Json | undefined) },
             'cni.dev/valid-attachments': [{ containerID: 'pod', ifname: 'eth0' }],
             prevResult: previous(version),
           },
         })),
       ),
-  );
+  )
+  .filter((ofType) => ofType.length > 0);
+
+/** Half of the inputs have changes in the type's own keys only: they are few beside all that surrounds them. */
+function stdinOf({ config, rest }: Document, random: Random): Uint8Array {
+  if (random.below(2) === 0) return jsonInput([{ ...config, ...rest }], random);
+  let changed: unknown = config;
+  for (let count = random.pick([1, 1, 2]); count > 0; count--) changed = mutateJson(changed, random);
+  return jsonBytes({ ...rest, ...(changed as Json) });
+}
 
 const environment = {
   CNI_CONTAINERID: 'pod',
@@ -153,20 +175,21 @@ const environment = {
 export const pluginCall: Target = target<Input>({
   name: 'plugin-call',
   generate: (random) => {
-    const { type, args, document } = random.pick(documents);
+    const document = random.pick(random.pick(documents));
+    const { type, args } = document;
     return {
       type,
       command: random.pick(['ADD', 'ADD', 'ADD', 'DEL', 'CHECK', 'GC', 'STATUS']),
       args:
         random.below(8) === 0 ? mutateText(args || 'IgnoreUnknown=1;MAC=02:00:00:00:00:01', random) : args,
-      stdin: jsonInput([document], random),
+      stdin: stdinOf(document, random),
     };
   },
-  seeds: documents.map(({ type, args, document }) => ({
+  seeds: documents.flat().map(({ type, args, config, rest }) => ({
     type,
     command: 'ADD',
     args,
-    stdin: jsonBytes(document),
+    stdin: jsonBytes({ ...config, ...rest }),
   })),
   changed: ({ type, args, stdin }) => `${type} ${args} ${stdin.toHex()}`,
   judge,
