@@ -74,8 +74,9 @@ function policy(node: FreshNode, where: 'host' | 'pod'): Json {
 /** Packet filter rules: what nft shows, and iptables' legacy tables where there are any. */
 function rules(node: FreshNode): Json {
   const legacy = ['iptables', 'ip6tables'].flatMap((program) => {
-    // Listing makes the tables: only where they are there already.
-    const names = node.run('cat', `/proc/self/net/${program === 'iptables' ? 'ip' : 'ip6'}_tables_names`);
+    // Listing makes the tables: only where they are there already. Kernels without their module have no such file.
+    const file = `/proc/self/net/${program === 'iptables' ? 'ip' : 'ip6'}_tables_names`;
+    const names = node.run('sh', '-c', `cat ${file} 2>/dev/null || true`);
     if (names.trim() === '') return [];
     const text = node.run(`${program}-legacy-save`).split('\n');
     return text.filter((line) => line.startsWith('-A')).map((line) => `${program} ${line}`);
