@@ -4,6 +4,7 @@
  */
 
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { pluginTypes } from '../../cni/plugins/registry.ts';
 import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
 import { type Answer, callSync, enterWorld, type World } from '../cni/world.ts';
 import { type Figure, median } from './figure.ts';
@@ -70,8 +71,7 @@ const scenarios: readonly Scenario[] = [
 /** Makes the links under which the executable is the plugins. */
 export function linkTypes(executable: string, directory: string): void {
   mkdirSync(directory, { recursive: true });
-  for (const type of ['bridge', 'host-local', 'flannel', 'loopback', 'underpod'])
-    symlinkSync(executable, `${directory}/${type}`);
+  for (const type of pluginTypes) symlinkSync(executable, `${directory}/${type}`);
 }
 
 /** Runs every scenario, `rounds` a side after ten that do not count. */

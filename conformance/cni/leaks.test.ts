@@ -77,11 +77,102 @@ const plants: [string, () => unknown, RegExp][] = [
     /^element t s "10.0.0.2"/,
   ],
   [
+    'an empty chain',
+    () => run('nft', 'add table ip cni_hostport; add chain ip cni_hostport left'),
+    /^chain ip cni_hostport left$/,
+  ],
+  ['an empty set', () => run('nft', 'add set inet t empty { type ipv4_addr; }'), /^set inet t empty$/],
+  [
+    "a map's element",
+    () =>
+      run(
+        'nft',
+        'add map inet t m { type inet_service : ipv4_addr; }; add element inet t m { 80 : 10.0.0.2 }',
+      ),
+    /^element t m .*10\.0\.0\.2/,
+  ],
+  [
+    'a rule of iptables over nf_tables',
+    () => run('iptables-nft', '-A', 'FORWARD', '-s', '10.0.0.2', '-j', 'ACCEPT'),
+    /^rule filter FORWARD .*10\.0\.0\.2/,
+  ],
+  [
+    'a chain of iptables over nf_tables',
+    () => run('iptables-nft', '-t', 'nat', '-N', 'CNI-DN-x'),
+    /^chain ip nat CNI-DN-x$/,
+  ],
+  [
+    'a policy rule',
+    () => run('ip', 'rule', 'add', 'from', '10.0.0.2', 'table', '100'),
+    /^policy -4 \d+ from 10\.0\.0\.2 to all iif - mark - table 100$/,
+  ],
+  [
+    'an IPv6 policy rule',
+    () => run('ip', '-6', 'rule', 'add', 'from', 'fd00::2', 'table', '100'),
+    /^policy -6 \d+ from fd00::2 to all iif - mark - table 100$/,
+  ],
+  [
+    'a token bucket',
+    () => run(...words('tc qdisc add dev vethdeadbeef root tbf rate 1mbit burst 10kb latency 25ms')),
+    /^qdisc tbf dev vethdeadbeef /,
+  ],
+  [
+    'an ingress qdisc',
+    () => run(...words('tc qdisc add dev vethdeadbeef ingress')),
+    /^qdisc ingress dev vethdeadbeef /,
+  ],
+  [
+    'a filter',
+    () =>
+      run(
+        ...words('tc filter add dev vethdeadbeef parent ffff: protocol all u32 match u32 0 0 action mirred'),
+        ...words('egress redirect dev vethdeadbeef'),
+      ),
+    /^filter dev vethdeadbeef action order .*mirred/,
+  ],
+  ['an ifb device', () => run(...words('ip link add name bwpdeadbeef type ifb')), /^link bwpdeadbeef$/],
+  [
+    'what a sysctl was before',
+    () => {
+      mkdirSync('/run/cni/tuning', { recursive: true });
+      writeFile('/run/cni/tuning/container_eth0.json', '{}');
+    },
+    /^file \/run\/cni\/tuning\/container_eth0\.json$/,
+  ],
+  [
     "host-local's lock while it is held",
     () => lock('/var/lib/cni/networks/n/lock', 0),
     /^lock .*networks\/n\/lock$/,
   ],
 ];
+
+/** Those of iptables' legacy tables, which not every kernel has. */
+const legacyPlants: typeof plants = [
+  [
+    'a rule of legacy iptables',
+    () => run('iptables-legacy', '-t', 'nat', '-A', 'POSTROUTING', '-s', '10.0.0.2', '-j', 'ACCEPT'),
+    /^iptables ip nat -A POSTROUTING -s 10\.0\.0\.2/,
+  ],
+  [
+    'a chain of legacy ip6tables',
+    () => run('ip6tables-legacy', '-N', 'CNI-X'),
+    /^iptables ip6 filter chain CNI-X$/,
+  ],
+];
+
+function words(text: string): [string, ...string[]] {
+  return text.split(' ') as [string, ...string[]];
+}
+
+function hasLegacy(): boolean {
+  try {
+    run('ip6tables-legacy', '-S');
+    return true;
+  } catch (error) {
+    process.stderr.write(`skipped: leaks in legacy iptables: ${String(error)}\n`);
+    return false;
+  }
+}
 
 describe.skipIf(!world)('the leak check', () => {
   test.each(plants)('sees %s', (_, plant, expected) => {
@@ -90,6 +181,12 @@ describe.skipIf(!world)('the leak check', () => {
     const found = leaked(before, snapshot());
     expect(found.filter((line) => expected.test(line))).toHaveLength(1);
     if (held && typeof held === 'object' && Symbol.dispose in held) (held as Disposable)[Symbol.dispose]();
+  });
+
+  test.skipIf(!world || !hasLegacy()).each(legacyPlants)('sees %s', (_, plant, expected) => {
+    const before = snapshot();
+    plant();
+    expect(leaked(before, snapshot()).filter((line) => expected.test(line))).toHaveLength(1);
   });
 
   test('sees what has gone', () => {

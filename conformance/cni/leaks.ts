@@ -4,13 +4,20 @@
  * host-local's own `lock` and `last_reserved_ip.*` stay by design and are not listed.
  */
 
-import { type Dirent, readdirSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isLocked } from '../../shared/sys/lock.ts';
 import { ipJson, nftJson, run } from '../testing/netns.ts';
 
-/** Directories in which plugins keep files. */
-const directories = ['/run/underpod', '/run/flannel', '/var/lib/cni', '/var/lib/underpod', '/etc/cni'];
+/** Directories in which plugins keep files; what type tuning changed is kept below /run/cni. */
+const directories = [
+  '/run/underpod',
+  '/run/cni',
+  '/run/flannel',
+  '/var/lib/cni',
+  '/var/lib/underpod',
+  '/etc/cni',
+];
 
 const kept = /\/(lock|last_reserved_ip\.\d+|\.underpod\/[^/]+\/(stamp|taken-[^/]+))$/;
 
@@ -85,20 +92,101 @@ interface Fdb {
   readonly vlan?: number;
 }
 
+interface Named {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  readonly elem?: readonly unknown[];
+}
+
+/** All of nf_tables, iptables' share of it included. Counters count, and so are no part of a rule. */
 function rules(): string[] {
   return nftJson('list', 'ruleset').nftables.flatMap((object) => {
     const rule = object['rule'] as { table: string; chain: string; comment?: string } | undefined;
-    const element = object['set'] as { table: string; name: string; elem?: unknown[] } | undefined;
-    if (rule) return [`rule ${rule.table} ${rule.chain} ${JSON.stringify({ ...rule, handle: undefined })}`];
-    return (element?.elem ?? []).map(
-      (value) => `element ${element?.table} ${element?.name} ${JSON.stringify(value)}`,
-    );
+    if (rule) {
+      const text = JSON.stringify({ ...rule, handle: undefined });
+      return [`rule ${rule.table} ${rule.chain} ${text.replace(/"(packets|bytes)":\d+/g, '"$1":0')}`];
+    }
+    const chain = object['chain'] as Named | undefined;
+    if (chain) return [`chain ${chain.family} ${chain.table} ${chain.name}`];
+    const set = (object['set'] ?? object['map']) as Named | undefined;
+    if (!set) return [];
+    const elements = set.elem ?? [];
+    return [
+      `set ${set.family} ${set.table} ${set.name}`,
+      ...elements.map((value) => `element ${set.table} ${set.name} ${JSON.stringify(value)}`),
+    ];
   });
+}
+
+/** iptables' legacy tables, where there are any: to ask for one makes it. */
+function legacyRules(): string[] {
+  return ['ip', 'ip6'].flatMap((family) => {
+    const names = `/proc/thread-self/net/${family}_tables_names`;
+    if (!existsSync(names) || readFileSync(names, 'latin1').trim() === '') return [];
+    const program = `${family}tables-legacy-save`;
+    let table = '';
+    return run(program)
+      .split('\n')
+      .flatMap((line) => {
+        if (line.startsWith('*')) table = line.slice(1);
+        if (line.startsWith('-A')) return [`iptables ${family} ${table} ${line}`];
+        // `:NAME - [0:0]` is a chain that somebody made; a policy stands where `-` is for the kernel's own.
+        return /^:\S+ - /.test(line)
+          ? [`iptables ${family} ${table} chain ${line.split(' ')[0]?.slice(1)}`]
+          : [];
+      });
+  });
+}
+
+interface Qdisc {
+  readonly kind: string;
+  readonly dev: string;
+  readonly handle: string;
+  readonly parent?: string;
+  readonly options?: unknown;
+}
+
+/** Queueing disciplines that the kernel gives a link by itself. */
+const usualQdiscs = ['noqueue', 'pfifo_fast', 'fq_codel', 'mq'];
+
+/** Queueing disciplines, and the filters at those that take any. */
+function shaping(): string[] {
+  const qdiscs = (JSON.parse(run('tc', '-j', 'qdisc', 'show')) as Qdisc[]).filter(
+    ({ kind }) => !usualQdiscs.includes(kind),
+  );
+  return qdiscs.flatMap(({ kind, dev, handle, options }) => [
+    `qdisc ${kind} dev ${dev} ${JSON.stringify(options ?? {})}`,
+    ...run('tc', 'filter', 'show', 'dev', dev, 'parent', handle)
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .map((line) => `filter dev ${dev} ${line.trim()}`),
+  ]);
+}
+
+interface PolicyRule {
+  readonly priority: number;
+  readonly src: string;
+  readonly srclen?: number;
+  readonly dst?: string;
+  readonly iif?: string;
+  readonly fwmark?: string;
+  readonly table?: string;
+}
+
+function policyRules(): string[] {
+  return ['-4', '-6'].flatMap((family) =>
+    ipJson<PolicyRule[]>(family, 'rule', 'show').map(
+      ({ priority, src, srclen, dst, iif, fwmark, table }) =>
+        `policy ${family} ${priority} from ${src}${srclen === undefined ? '' : `/${srclen}`} to ${dst ?? 'all'} iif ${iif ?? '-'} mark ${fwmark ?? '-'} table ${table ?? '-'}`,
+    ),
+  );
 }
 
 /**
  * Everything that a call could leave or take away: `link`, `address of` a link, `route`, `neighbour`, `forwarding`,
- * `file`, `address` (a reservation), `lock`, `rule`, `element`. Sorted.
+ * `file`, `address` (a reservation), `lock`, `rule`, `chain`, `set`, `element`, `iptables`, `qdisc`, `filter`, `policy`.
+ * Sorted.
  */
 export function snapshot(): string[] {
   const files = directories.flatMap(filesBelow).filter((path) => !kept.test(path));
@@ -114,6 +202,9 @@ export function snapshot(): string[] {
     ...locks,
     ...files.map((path) => `${kind(path)} ${path}`),
     ...rules(),
+    ...legacyRules(),
+    ...shaping(),
+    ...policyRules(),
   ].sort();
 }
 

@@ -1,7 +1,7 @@
 /**
  * Feeds parsers with mutated valid inputs, in this process.
  *
- * Usage: main.ts [--seconds N (for each target; 5)] [--seed N (1)] [--target NAME …] [--from INDEX] [--inputs N]
+ * Usage: main.ts [--seconds N (for each target; 5)] [--seed N (1)] [--target NAME …] [--from INDEX] [--inputs N (for each target, instead of seconds)]
  * A line a target; exit code 1 if a parser crashed or answered what it must not, or if too few inputs got past parsing.
  */
 
@@ -30,6 +30,7 @@ async function main(): Promise<number> {
     return 2;
   }
   let failed = 0;
+  let inputs = 0;
   for (const one of targets.filter(({ name }) => values.target?.includes(name) ?? true)) {
     const outcome = await fuzz(one, {
       seed: Number(values.seed),
@@ -39,8 +40,10 @@ async function main(): Promise<number> {
         : { inputs: Number(values.inputs) }),
     });
     process.stdout.write(report(outcome, values.seed));
+    inputs += outcome.inputs;
     if (!holds(outcome)) failed++;
   }
+  process.stdout.write(`${inputs} inputs in all\n`);
   process.stdout.write(failed === 0 ? 'all targets hold\n' : `${failed} targets DO NOT HOLD\n`);
   return failed === 0 ? 0 : 1;
 }

@@ -7,6 +7,7 @@ import { netConf } from './targets/net-conf.ts';
 import { netlink } from './targets/netlink.ts';
 import { nftables } from './targets/nftables.ts';
 import { hostLocal, subnetEnv } from './targets/node-files.ts';
+import { pluginCall } from './targets/plugin-call.ts';
 import { pluginConfig } from './targets/plugin-config.ts';
 
 /** Every parser of what others write. */
@@ -15,6 +16,7 @@ export const targets: readonly Target[] = [
   cniResult,
   cniEnv,
   cniConflist,
+  pluginCall,
   pluginConfig,
   netConf,
   subnetEnv,

@@ -2,7 +2,8 @@
  * Kills of the compiled CNI plugins: random moments under load, and every state-changing system call,
  * of a node's first ADD too.
  *
- * Usage: main.ts [--rounds N] [--parallel N] [--points N|all] [--seed N]
+ * Usage: main.ts [--rounds N] [--parallel N] [--points N|all] [--seed N] [--types NAME,…|all|none]
+ * `--types` (default none): besides, every operation of these types, each behind what it needs, killed at its points.
  * Ends with `N passed, N failed`; exit code 1 if anything leaked, failed or did not die.
  */
 
@@ -10,9 +11,12 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { linkTypes } from '../bench/cni.ts';
 import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
+import { missingFeature } from '../cni/features.ts';
 import { enterWorld, type World } from '../cni/world.ts';
+import { ipJson, run } from '../testing/netns.ts';
 import { Random } from '../testing/random.ts';
 import { runFirstAdd } from './first-add.ts';
+import { typePlans } from './plans.ts';
 import { type Point, type PointsPlan, type PointsResult, runPoints } from './points.ts';
 import { runRounds } from './rounds.ts';
 import { describeHits, type Hit, spreadProblems, thirds } from './spread.ts';
@@ -121,6 +125,36 @@ function points(world: World, report: Report, count: number | 'all', random: Ran
   }
 }
 
+/** As `points`, for each type in the place where it stands in a chain. */
+function types(world: World, report: Report, asked: string, count: number | 'all', random: Random): void {
+  const wanted = asked === 'all' ? undefined : asked.split(',');
+  for (const { type, config, base, setup } of asked === 'none' ? [] : typePlans()) {
+    if (!(wanted?.includes(type) ?? true) || missingFeature(type) !== undefined) continue;
+    for (const line of setup) {
+      const [program = '', ...args] = line.split(' ');
+      run(program, ...args);
+    }
+    for (const command of ['ADD', 'DEL', 'GC'] as const) {
+      for (const cleanUp of ['DEL', 'GC'] as const) {
+        const result = runPoints({
+          world,
+          program: `${binaries}/${config.type}`,
+          config,
+          ...(base && { base }),
+          command,
+          cleanUp,
+          ...(count !== 'all' && { choose: sample(count, random) }),
+        });
+        const behind = base ? ` behind ${base.type}` : '';
+        reportPoints(report, `${type}${behind}, ${command} killed at a system call, then ${cleanUp}`, result);
+      }
+    }
+    // The next type finds no bridge with another's addresses.
+    for (const { ifname } of ipJson<{ ifname: string }[]>('link'))
+      if (/^(br|up)0$/.test(ifname)) run('ip', 'link', 'delete', ifname);
+  }
+}
+
 /** Both families: a first ADD turns more switches of the node than a later one. */
 const dualStack = bridgeConfig({
   ipMasq: true,
@@ -161,6 +195,7 @@ async function main(): Promise<number> {
       rounds: { type: 'string', default: '200' },
       parallel: { type: 'string', default: '8' },
       points: { type: 'string', default: '6' },
+      types: { type: 'string', default: 'none' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     },
   });
@@ -177,6 +212,7 @@ async function main(): Promise<number> {
   const random = new Random(seed);
   points(world, report, count, random);
   firstAdds(world, report, count, random);
+  types(world, report, values.types, count, random);
   process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
   return report.failed === 0 ? 0 : 1;
 }

@@ -42,6 +42,8 @@ export interface PointsPlan {
   readonly world: World;
   readonly program: string;
   readonly config: Config;
+  /** For a type that comes after another: what makes the pod's interface, with the executable beside `program`. */
+  readonly base?: Config;
   /** The operation that is killed. */
   readonly command: 'ADD' | 'DEL' | 'GC';
   readonly cleanUp: 'DEL' | 'GC';
@@ -92,28 +94,56 @@ export class Calls {
   readonly failures: string[] = [];
   readonly #program: string;
   readonly #config: Config;
+  readonly #base: Config | undefined;
+  /** What the base answered, by container. */
+  readonly #previous = new Map<string, unknown>();
 
-  constructor(program: string, config: Config) {
+  constructor(program: string, config: Config, base?: Config) {
     this.#program = program;
     this.#config = config;
+    this.#base = base;
   }
 
   /** @param valid what a GC is told to keep */
   call(
     command: 'ADD' | 'DEL' | 'GC',
-    { id, ifname, netns }: Container,
+    container: Container,
     valid: readonly Container[] = [],
+    ofBase: boolean = false,
   ): Call {
-    const base = { command, program: this.#program, config: this.#config };
-    if (command !== 'GC') return { ...base, containerId: id, ifname, netns };
+    const { id, ifname, netns } = container;
+    const config = ofBase && this.#base ? this.#base : this.#config;
+    const program = `${this.#program.slice(0, this.#program.lastIndexOf('/'))}/${config.type}`;
+    const prevResult = this.#previous.get(id);
+    if (command !== 'GC') {
+      // Its own result is nothing that the base needs: DEL does without one.
+      const chained = ofBase || prevResult === undefined ? config : { ...config, prevResult };
+      return { command, program, config: chained, containerId: id, ifname, netns };
+    }
     const attachments = valid.map((one) => ({ containerID: one.id, ifname: one.ifname }));
-    return { ...base, config: { ...this.#config, 'cni.dev/valid-attachments': attachments } };
+    return { command, program, config: { ...config, 'cni.dev/valid-attachments': attachments } };
   }
 
-  /** Calls, and notes when that fails. */
-  expect(call: Call, what: string): void {
+  /** ADD of what comes before, if anything does. */
+  addBase(container: Container): void {
+    if (!this.#base) return;
+    const stdout = this.expect(this.call('ADD', container, [], true), 'ADD of the plugin before');
+    if (stdout !== '') this.#previous.set(container.id, JSON.parse(stdout));
+  }
+
+  /** DEL of all, the last first; or GC of all, the first first, as libcni does. */
+  cleanUp(command: 'DEL' | 'GC', container: Container, what: string): void {
+    const base = this.#base ? [this.call(command, container, [], true)] : [];
+    const own = this.call(command, container);
+    for (const call of command === 'DEL' ? [own, ...base] : [...base, own]) this.expect(call, what);
+  }
+
+  /** Calls, and notes when that fails. @returns what a good call printed */
+  expect(call: Call, what: string): string {
     const { code, signal, stdout, stderr } = callSync(call);
-    if (code !== 0) this.failures.push(`${what}: exit ${code ?? signal}: ${stdout}${stderr}`);
+    if (code === 0) return stdout;
+    this.failures.push(`${what}: exit ${code ?? signal}: ${stdout}${stderr}`);
+    return '';
   }
 
   /** The points of a call that is left to end. */
@@ -134,8 +164,9 @@ export class Calls {
   /** A container that comes after: it must get its network and give it back. */
   addAndDelete(world: World, when: string): void {
     const container = world.container('next');
+    this.addBase(container);
     this.expect(this.call('ADD', container), `the next ADD ${when}`);
-    this.expect(this.call('DEL', container), `the next DEL ${when}`);
+    this.cleanUp('DEL', container, `the next DEL ${when}`);
     world.remove(container);
   }
 }
@@ -143,11 +174,12 @@ export class Calls {
 /** See the module's comment. After each clean-up the next pod's ADD and DEL must work. */
 export function runPoints(plan: PointsPlan): PointsResult {
   const { world, command, cleanUp } = plan;
-  const calls = new Calls(plan.program, plan.config);
+  const calls = new Calls(plan.program, plan.config, plan.base);
   const leaks: string[] = [];
   const tally = new Map<string, number>();
   /** What must have happened before the operation that is killed. */
   const prepare = (container: Container): void => {
+    calls.addBase(container);
     if (command !== 'ADD') calls.expect(calls.call('ADD', container), 'ADD before the kill');
   };
 
@@ -157,7 +189,7 @@ export function runPoints(plan: PointsPlan): PointsResult {
   const recording = world.container('record');
   prepare(recording);
   const points = calls.record(calls.call(command, recording));
-  calls.expect(calls.call('DEL', recording), 'DEL after the recording');
+  calls.cleanUp('DEL', recording, 'DEL after the recording');
   world.remove(recording);
 
   const chosen = plan.choose?.(points) ?? points;
@@ -170,7 +202,7 @@ export function runPoints(plan: PointsPlan): PointsResult {
     if (calls.kill(calls.call(command, container), point))
       tally.set(point.call, (tally.get(point.call) ?? 0) + 1);
     else survived += 1;
-    calls.expect(calls.call(cleanUp, container), `${cleanUp} ${when}`);
+    calls.cleanUp(cleanUp, container, `${cleanUp} ${when}`);
     const after = snapshot();
     leaks.push(...[...leaked(before, after), ...missing(before, after)].map((line) => `${when}: ${line}`));
     world.remove(container);
