@@ -52,9 +52,15 @@ describe.skipIf(!world || strace === null)('DEL', () => {
     const { answer, trace } = addAndDelete('-e', 'trace=clone,close_range,sendto,exit_group');
     expect(answer).toMatchObject({ code: 0, stdout: '', stderr: '' });
     const main = threadOf(trace[0]);
-    const child = /clone\(.*CLONE_PIDFD.* = (\d+)$/.exec(
-      trace.find((line) => line.includes('CLONE_PIDFD')) ?? '',
-    )?.[1];
+    // The call may be told in two lines, with another thread's between them.
+    const ending = /clone(?:\(.*CLONE_PIDFD.*| resumed>.*) = (\d+)$/;
+    const started = trace.findIndex((line) => line.includes('CLONE_PIDFD'));
+    const caller = threadOf(trace[started]);
+    const child = trace
+      .slice(started)
+      .filter((line) => threadOf(line) === caller)
+      .map((line) => ending.exec(line)?.[1])
+      .find((pid) => pid !== undefined);
     expect(child).toBeDefined();
     const own = trace.map((line, at) => ({ line, at })).filter(({ line }) => threadOf(line) === child);
     const end = trace.findIndex((line) => threadOf(line) === main && line.includes('exit_group('));

@@ -5,7 +5,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createNetns, deleteNetns } from '../../shared/sys/netns.ts';
 import type { Config } from './configs.ts';
@@ -86,14 +86,15 @@ export class FreshNode implements Disposable {
     return { code: status ?? -1, stdout, stderr, json: parsed(stdout) };
   }
 
-  /** Files below the state directories with their text. */
+  /** Files below the state directories with their text; not host-local's index, which is symbolic links to nothing. */
   files(): Record<string, string> {
     const found: Record<string, string> = {};
     const walk = (directory: string): void => {
       for (const name of existsSync(directory) ? readdirSync(directory).sort() : []) {
         const path = join(directory, name);
-        if (statSync(path).isDirectory()) walk(path);
-        else if (statSync(path).isFile()) found[path] = readFileSync(path, 'latin1');
+        const entry = lstatSync(path);
+        if (entry.isDirectory()) walk(path);
+        else if (entry.isFile()) found[path] = readFileSync(path, 'latin1');
       }
     };
     for (const directory of stateDirectories) walk(directory);

@@ -35,24 +35,6 @@ export function sendFromChild(fd: Fd, bytes: Uint8Array, keep: readonly Fd[] = [
   for (;;) trySyscall('exit_group', 0);
 }
 
-/** How long a child holds on: much longer than it takes its parent to close its own descriptor. */
-const HOLD_MS = 20;
-
-/**
- * Has a child hold a socket until its parent has closed it, so that the last close, which waits, is the child's. Where
- * there is no child the parent waits itself.
- */
-export function leaveCloseToChild(fd: Fd): void {
-  const time = new BigUint64Array([0n, BigInt(HOLD_MS * 1e6)]);
-  const pidfd = startChild([fd]);
-  if (pidfd !== 'child') {
-    pidfd?.close();
-    return;
-  }
-  trySyscall('nanosleep', time, 0);
-  for (;;) trySyscall('exit_group', 0);
-}
-
 /** Returns twice, as fork(2) does: the pidfd here, 'child' there, where only the descriptors of `keep` are left. */
 function startChild(keep: readonly Fd[]): OwnedFd | undefined | 'child' {
   if (!copyCompiledCode()) return undefined;

@@ -1,5 +1,6 @@
 import type { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import { closeLate } from '../../../shared/sys/close-late.ts';
+import { isCniProcess } from './delete-link.ts';
 
 /**
  * Lets the packet filter be closed after a transaction that deleted something without waiting until the kernel has freed
@@ -8,5 +9,5 @@ import { closeLate } from '../../../shared/sys/close-late.ts';
  */
 export function leaveCloseToChild(nft: KernelNftables): void {
   // Only in a process that makes one CNI call: a daemon is too large to be copied, and has time.
-  if (process.env['CNI_COMMAND'] !== undefined && nft.fd !== undefined) closeLate(nft.fd);
+  if (isCniProcess() && nft.fd !== undefined) closeLate(nft.fd);
 }

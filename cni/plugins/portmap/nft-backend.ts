@@ -6,9 +6,8 @@ import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
-import { leaveCloseToChild } from '../../../shared/sys/child-send.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
-import { isCniProcess } from '../common/delete-link.ts';
+import { leaveCloseToChild } from '../common/leave-close.ts';
 import type { PortmapConfig } from './config.ts';
 import {
   appendBase,
@@ -71,7 +70,7 @@ async function planPorts(
  */
 export function delNftPorts(nft: KernelNftables, containerId: string): void {
   const deleted = deletePorts(nft, containerId);
-  if (deleted && isCniProcess() && nft.fd !== undefined) leaveCloseToChild(nft.fd);
+  if (deleted) leaveCloseToChild(nft);
 }
 
 /** Removes a container's rules, of both families at once. False where there was none. */
