@@ -114,7 +114,10 @@ export function podState(node: FreshNode): Json {
 
 /** State of the host, with the files that both sides keep in the same place. */
 export function hostState(node: FreshNode): Json {
-  const files = Object.entries(node.files()).filter(([path]) => !path.startsWith('/run/underpod/'));
+  const files = Object.entries(node.files()).filter(
+    // Ours alone; so is host-local's index.
+    ([path]) => !path.startsWith('/run/underpod/') && !path.includes('/.underpod/'),
+  );
   return {
     links: links(node, 'host'),
     routes: routes(node, 'host'),
