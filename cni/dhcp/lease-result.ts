@@ -12,8 +12,13 @@ import { readClasslessRoutes, readIp, readPrefix, readStaticRoutes } from './cod
 /** RT_SCOPE_LINK, linux/rtnetlink.h: for destinations without a router. */
 const SCOPE_LINK = 253;
 
-/** Address, gateway (the first router) and routes. Name servers stay out of it. @throws CniError code 7 without a mask */
-export function leaseResult({ ack, address }: Lease): Result {
+/**
+ * Address, gateway (the first router) and routes. Name servers stay out of it.
+ *
+ * @param priority metric of the routes; 0 leaves it out
+ * @throws CniError code 7 without a subnet mask
+ */
+export function leaseResult({ ack, address }: Lease, priority: number): Result {
   const prefix = readPrefix(ack);
   if (prefix === undefined) {
     throw invalidConfig(`the DHCP server gave ${formatIp(address)} without a usable subnet mask (option 1)`, {
@@ -22,7 +27,8 @@ export function leaseResult({ ack, address }: Lease): Result {
   }
   const gateway = readIp(ack, OPTION.ROUTER);
   const ip = { address: { ip: address, prefix }, ...(gateway ? { gateway } : {}) };
-  return { interfaces: [], ips: [ip], routes: routesOf(ack, gateway), dns: {} };
+  const routes = routesOf(ack, gateway).map((route) => (priority === 0 ? route : { ...route, priority }));
+  return { interfaces: [], ips: [ip], routes, dns: {} };
 }
 
 /** Option 121 alone where it says anything, as RFC 3442 demands; else option 33, and the default route by the router. */

@@ -4,6 +4,7 @@ import type { Plugin } from '../protocol/plugin.ts';
 import { plugin as bandwidth } from './bandwidth/plugin.ts';
 import { plugin as bridge } from './bridge/plugin.ts';
 import { withLocks } from './common/with-locks.ts';
+import { plugin as dhcp } from './dhcp/plugin.ts';
 import { plugin as firewall } from './firewall/plugin.ts';
 import { plugin as flannel } from './flannel/plugin.ts';
 import { plugin as hostLocal } from './host-local/plugin.ts';
@@ -14,6 +15,7 @@ import { plugin as underpod } from './underpod/plugin.ts';
 const types: readonly Plugin[] = [
   bandwidth,
   bridge,
+  dhcp,
   firewall,
   flannel,
   hostLocal,

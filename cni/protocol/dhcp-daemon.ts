@@ -30,6 +30,8 @@ export interface DhcpTarget extends Attachment {
   readonly provide: readonly ProvidedOption[];
   /** Option numbers that the server is asked for. */
   readonly request: readonly number[];
+  /** Metric of the routes; 0 leaves it to the kernel. */
+  readonly priority: number;
 }
 
 export type DhcpRequest =
@@ -65,6 +67,7 @@ export function decodeDhcpRequest(line: Uint8Array): DhcpRequest {
     netns: requireString(raw['netns'], 'netns'),
     provide: (readArray(raw['provide'], 'provide') ?? []).map(readProvided),
     request: (readArray(raw['request'], 'request') ?? []).map((code, at) => readCode(code, `request[${at}]`)),
+    priority: readInteger(raw['priority'], 'priority') ?? 0,
   };
   if (op === 'allocate') return { op, ...target };
   return { op, ...target, address: readString(raw['address'], 'address') };

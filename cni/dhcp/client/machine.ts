@@ -31,6 +31,11 @@ export function start(setup: Setup, now: number): Step {
   return select(setup, now, undefined);
 }
 
+/** Begins without an address, and takes none but that of a lease that was lost. */
+export function seek(setup: Setup, lost: Lease, now: number): Step {
+  return select(setup, now, lost);
+}
+
 /** Takes up a lease where it stands: what has expired is asked for once more. */
 export function resume(setup: Setup, lease: Lease, now: number): Step {
   if (now >= lease.expiresAt) return reboot(setup, now, lease.address, lease);
