@@ -90,6 +90,7 @@ async function run({ socket, stateDir, pidfile, manners, log: logOptions }: Opti
     stack.defer(() => void unlinkIfExists(pidfile));
   }
   stack.use(serve(socket, (request, signal) => daemon.handle(request, signal)));
+  log.info('ready', { leases: daemon.size });
   notify(log, 'READY=1');
   const signal = await stopped();
   log.info('stopping; leases stay and are taken over by the next daemon', { signal, leases: daemon.size });

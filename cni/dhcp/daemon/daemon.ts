@@ -91,7 +91,6 @@ export class Daemon {
       if (lost) entry.task.seek(lease);
       else entry.task.resume(lease);
     }
-    log.info('took over', { leases: this.#entries.size });
   }
 
   /** Answers a plugin. @param signal aborted when it does not wait any more @throws CniError */

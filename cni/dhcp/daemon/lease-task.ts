@@ -190,8 +190,8 @@ export class LeaseTask {
   }
 
   #leave(cause: PodGone): void {
-    this.#options.log.info('the pod is gone, and its lease with it', { cause });
     this.end();
     this.#options.onGone();
+    this.#options.log.info('the pod is gone, and its lease with it', { cause });
   }
 }

@@ -53,7 +53,7 @@ function openOrSay(path: string): OwnedFd {
   } catch (cause) {
     throw invalidNetns(`the DHCP daemon cannot open the network namespace ${path}`, {
       details:
-        'it must see the same files as the runtime: run it in the node’s mount namespace, or set --hostprefix',
+        'it must see the same files as the runtime: run it in the mount namespace of the node, or set --hostprefix',
       cause,
     });
   }

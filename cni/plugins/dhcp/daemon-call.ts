@@ -38,7 +38,7 @@ export function askDaemon(path: string, request: DhcpRequest, timeoutMs: number)
     throw ioFailure(
       `what listens on ${path} is not underpod's DHCP daemon of this release: ${error.message}`,
       {
-        details: 'upstream’s daemon has a protocol of its own: run "underpod dhcp" and name its socket',
+        details: 'a daemon of upstream has a protocol of its own: run "underpod dhcp" and name its socket',
         cause: error,
       },
     );
