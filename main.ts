@@ -17,6 +17,7 @@ interface Entry {
 const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>>> = {
   bandwidth: () => import('#cni/bandwidth'),
   bridge: () => import('#cni/bridge'),
+  dhcp: () => import('#cni/dhcp'),
   dummy: () => import('#cni/dummy'),
   firewall: () => import('#cni/firewall'),
   flannel: () => import('#cni/flannel'),
@@ -49,6 +50,10 @@ const programs: Readonly<Record<string, Entry>> = {
   cni: {
     summary: 'run CNI plugins by hand: add, check, del, gc, status (as cnitool)',
     load: async () => (await import('./cni/runtime/main.ts')).main,
+  },
+  dhcp: {
+    summary: 'keeps the DHCP leases of pods (for the CNI type dhcp)',
+    load: async () => (await import('./cni/dhcp/main.ts')).main,
   },
   install: {
     summary: 'put the executable, the CNI links and the network configuration in place',
@@ -109,9 +114,11 @@ async function print(fd: 1 | 2, text: string): Promise<void> {
 async function run(calledAs: string, args: string[]): Promise<number> {
   // hasOwn: `constructor` and its like are names of no program.
   const type = calledAs !== 'underpod' && Object.hasOwn(cniTypes, calledAs) ? cniTypes[calledAs] : undefined;
-  if (type) return cniPlugin(calledAs, type);
+  // Upstream's plugin is its own daemon, and service files say so.
+  const isDaemon = calledAs === 'dhcp' && args[0] === 'daemon';
+  if (type && !isDaemon) return cniPlugin(calledAs, type);
   const alias = Object.hasOwn(aliases, calledAs) ? aliases[calledAs] : undefined;
-  const name = alias ?? args[0];
+  const name = alias ?? (isDaemon ? calledAs : args[0]);
   const entry = name !== undefined && Object.hasOwn(programs, name) ? programs[name] : undefined;
   if (entry) {
     // The executable starts with a JIT that hardly compiles (scripts/compile.ts), for the CNI calls' sake.

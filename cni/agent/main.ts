@@ -14,6 +14,7 @@ import { mkdirp, readText } from '../../shared/sys/file.ts';
 import { tryLock } from '../../shared/sys/lock.ts';
 import { unmapExecutedCode } from '../../shared/sys/memory.ts';
 import { hostname } from '../../shared/sys/process.ts';
+import { sdNotify } from '../../shared/sys/sd-notify.ts';
 import { Agent } from './agent.ts';
 import { systemClock } from './clock.ts';
 import { AGENT_FLAGS, FLAG_GROUPS } from './flags.ts';
@@ -22,7 +23,6 @@ import { LinuxKernel } from './kernel/linux-kernel.ts';
 import { openRegistry } from './open-registry.ts';
 import { type AgentOptions, agentOptions, nodeName } from './options.ts';
 import { serveSocket, serveTcp } from './serve/http.ts';
-import { sdNotify } from './serve/sd-notify.ts';
 
 /** Exit codes: 0 told to stop, 1 cannot work, 2 asked for something that cannot be. */
 export async function main(args: string[]): Promise<number> {

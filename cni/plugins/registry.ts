@@ -4,6 +4,7 @@ import type { Plugin } from '../protocol/plugin.ts';
 import { plugin as bandwidth } from './bandwidth/plugin.ts';
 import { plugin as bridge } from './bridge/plugin.ts';
 import { withLocks } from './common/with-locks.ts';
+import { plugin as dhcp } from './dhcp/plugin.ts';
 import { plugin as dummy } from './dummy/plugin.ts';
 import { plugin as firewall } from './firewall/plugin.ts';
 import { plugin as flannel } from './flannel/plugin.ts';
@@ -19,6 +20,7 @@ import { plugin as vlan } from './vlan/plugin.ts';
 const types: readonly Plugin[] = [
   bandwidth,
   bridge,
+  dhcp,
   dummy,
   firewall,
   flannel,

@@ -22,6 +22,7 @@ const ARROWS: Readonly<Record<string, RegExp>> = {
   scripts: /^$/,
   'cni/plugins': /^(cni\/protocol|shared\/(config|ip|netlink|nftables|sys))$/,
   'cni/runtime': /^(cni\/protocol|shared\/.*)$/,
+  'cni/dhcp': /^(cni\/protocol|shared\/.*)$/,
   'cni/protocol': /^shared\/ip$/,
   'cni/agent': /^shared\//,
   'shared/ip': /^$/,
@@ -82,6 +83,7 @@ export function onlySysCallsTheSystem(graph: Graph, sources: Sources): string[] 
 /** Files without I/O, so that they are tested with plain values and run anywhere. */
 export const PURE: readonly RegExp[] = [
   /^cni\/protocol\//,
+  /^cni\/dhcp\/(client|codec)\//,
   /^shared\/ip\//,
   /^shared\/netlink\/(codec|requests)\//,
   /^shared\/nftables\/(build|codec|model)\//,

@@ -100,10 +100,12 @@ export const SOL = { SOCKET: 1, IP: 0, IPV6: 41, NETLINK: 270 } as const;
 
 /** Options at level SOL_SOCKET. */
 export const SO = {
+  REUSEADDR: 2,
   SNDBUF: 7,
   RCVBUF: 8,
   RCVTIMEO: 20,
   SNDTIMEO: 21,
+  ATTACH_FILTER: 26,
   SNDBUFFORCE: 32,
   RCVBUFFORCE: 33,
 } as const;

@@ -29,9 +29,11 @@ interface NativeFfi {
     symbols: Readonly<Record<string, { readonly args: readonly number[]; readonly returns: number }>>,
   ): { readonly symbols: Readonly<Record<'syscall' | '__errno_location', unknown>> };
   readonly read: { i32(address: number, offset: number): number };
+  ptr(bytes: Uint8Array): number;
 }
 
-const { dlopen, read } = (Bun as unknown as { readonly FFI: NativeFfi }).FFI;
+const ffi = (Bun as unknown as { readonly FFI: NativeFfi }).FFI;
+const { dlopen, read } = ffi;
 
 const library = dlopen('libc.so.6', {
   syscall: { args: [I32, POINTER, POINTER, POINTER, POINTER, POINTER, POINTER], returns: I64_FAST },
@@ -160,4 +162,12 @@ const encoder = new TextEncoder();
 export function cstring(text: string): Uint8Array {
   if (text.includes('\0')) throw new SyscallError('path', 22, JSON.stringify(text));
   return encoder.encode(`${text}\0`);
+}
+
+/**
+ * Where `bytes` are in memory, for the kernel's structures that hold pointers. Good for the very next call, and only for
+ * memory that its caller made as an ArrayBuffer and still refers to after that call.
+ */
+export function addressOf(bytes: Uint8Array): number {
+  return ffi.ptr(bytes);
 }

@@ -1,9 +1,9 @@
 /** Connections to unix sockets, synchronous: for the short talk of a short-lived program with a local service. */
 
-import { AF, SOCK } from './constants.ts';
+import { AF, MSG, SOCK } from './constants.ts';
 import { SyscallError } from './errno.ts';
-import type { OwnedFd } from './fd.ts';
-import { openSocket } from './socket.ts';
+import type { Fd, OwnedFd } from './fd.ts';
+import { openSocket, receive, send, waitReadable } from './socket.ts';
 import { syscall } from './syscall.ts';
 
 /** sun_path's size (struct sockaddr_un, include/uapi/linux/un.h). */
@@ -32,4 +32,40 @@ export function connectUnix(path: string): OwnedFd {
     socket.close();
     throw error;
   }
+}
+
+/** Sends all of it. @throws SyscallError EPIPE */
+export function sendAll(fd: Fd, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += send(fd, bytes.subarray(at), MSG.NOSIGNAL);
+}
+
+/**
+ * Reads until a line's end, which is left out, and whatever came with it is dropped: for those who get one line an answer.
+ * Undefined where the other side closed the connection before.
+ *
+ * @param timeoutMs −1: for ever
+ * @throws RangeError for more than `limit` bytes; Error called ReadTimeout
+ */
+export function receiveLine(fd: Fd, limit: number, timeoutMs: number): Uint8Array | undefined {
+  let buffer = new Uint8Array(4096);
+  let length = 0;
+  for (;;) {
+    if (length === buffer.length) {
+      const larger = new Uint8Array(buffer.length * 4);
+      larger.set(buffer);
+      buffer = larger;
+    }
+    if (!waitReadable(fd, timeoutMs)) throw new ReadTimeout(`no answer within ${timeoutMs / 1000} s`);
+    const count = receive(fd, buffer.subarray(length));
+    if (count === 0) return undefined;
+    const end = buffer.subarray(length, length + count).indexOf(0x0a);
+    if (end >= 0) return buffer.subarray(0, length + end);
+    length += count;
+    if (length > limit) throw new RangeError(`a line of more than ${limit} bytes`);
+  }
+}
+
+/** The other side said nothing for too long. */
+export class ReadTimeout extends Error {
+  override readonly name = 'ReadTimeout';
 }

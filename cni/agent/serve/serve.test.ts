@@ -4,10 +4,10 @@ import { formatStatus } from '../../../commands/status/format.ts';
 import { main as status } from '../../../commands/status.ts';
 import { freshNetns, TemporaryDirectory } from '../../../conformance/testing/netns.ts';
 import { Metrics } from '../../../shared/metrics/metrics.ts';
+import { sdNotify } from '../../../shared/sys/sd-notify.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentStatus } from '../status.ts';
 import { serveSocket, serveTcp } from './http.ts';
-import { sdNotify } from './sd-notify.ts';
 
 // Port numbers of its own, so that nothing on the machine is in the way.
 freshNetns();

@@ -9,6 +9,7 @@ import type { Interface, Result } from '../../protocol/result.ts';
 import { attachingIpamOf } from '../common/attaching-ipam.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
 import { attachmentMac, hostVethName } from '../common/attachment.ts';
+import type { AttachingDelegate } from '../common/delegate.ts';
 import { enableForwarding } from '../common/forwarding.ts';
 import { chooseHostVethName, createVethPair, existsAlready } from '../common/host-veth.ts';
 import { awaitCarrier } from '../common/kernel-events.ts';
@@ -62,8 +63,8 @@ async function build(addition: Addition): Promise<Result> {
   const name = chooseHostVethName(host, key, namesake);
   const bridge = ensureBridge(host, config, present);
   const vlans = hasVlans(config) ? await openVlans(addition, bridge) : undefined;
-  const ipam = await allocate(addition);
-  const plan = ipam === undefined ? noAddresses : planAddresses(ipam, config);
+  const plugin = config.ipamType === '' ? undefined : await attachingIpamOf(config.ipamType);
+  const early = plugin && !plugin.usesInterface ? await allocate(addition, plugin) : undefined;
   const port = { hairpin: config.hairpinMode, isolated: config.portIsolation };
   const { mtu, mac = attachmentMac(key, 'pod') } = config;
   const veth = createVethPair(host, { key, name, netns, mtu, mac, bridge: bridge.index, port });
@@ -71,6 +72,8 @@ async function build(addition: Addition): Promise<Result> {
   vlans?.setPodPort(veth);
   // Before the container's end is up, so that it never sends unchecked.
   if (config.macSpoofCheck) await checkSource(addition, veth, mac);
+  const ipam = plugin?.usesInterface ? await allocateThrough(addition, plugin, veth) : early;
+  const plan = ipam === undefined ? noAddresses : planAddresses(ipam, config);
   configurePod(addition, plan, veth);
   const gateway = await makeGateway(addition, plan, bridge, vlans);
   if (config.ipMasq && plan.ips.length > 0) await masquerade(addition, plan);
@@ -83,12 +86,18 @@ async function build(addition: Addition): Promise<Result> {
   };
 }
 
-/** Addresses of the IPAM plugin; undefined for an interface without. */
-async function allocate(addition: Addition): Promise<Result | undefined> {
+/** Addresses of an IPAM plugin that works through the interface, which is therefore made to carry packets before. */
+function allocateThrough(addition: Addition, ipam: AttachingDelegate, veth: LinkView): Promise<Result> {
+  const { host, netns } = addition;
+  setPodInterfaceUp(netns, peerOf(veth));
+  awaitCarrier(host, readLink(host, { index: veth.index }) ?? veth);
+  return allocate(addition, ipam);
+}
+
+/** Addresses of the IPAM plugin. */
+async function allocate(addition: Addition, ipam: AttachingDelegate): Promise<Result> {
   const { config, request, rollback } = addition;
-  if (config.ipamType === '') return undefined;
-  const ipam = await attachingIpamOf(config.ipamType);
-  if (config.ipamType !== 'host-local') refuseTakenIfname(addition);
+  if (config.ipamType !== 'host-local' && !ipam.usesInterface) refuseTakenIfname(addition);
   // That there is no host interface of this attachment has been seen, so it is new; unless upstream's plugin made it,
   // and then this ADD will be refused.
   const result = await ipam.add(request, { isNew: true, defer: (undo) => rollback.defer(undo) });
@@ -107,11 +116,16 @@ function refuseTakenIfname({ key, netns }: Addition): void {
 
 function configurePod({ config, key, netns }: Addition, plan: AddressPlan, veth: LinkView): void {
   if (config.disableContainerInterface) return;
-  const index = veth.peer;
-  if (index === undefined) throw internalError(`the kernel does not tell the other end of ${veth.name}`);
+  const index = peerOf(veth);
   const { ips, routes } = plan;
   if (config.ipamType === '') setPodInterfaceUp(netns, index);
   else setPodInterface(netns, { ifname: key.ifname, index, ips, routes, enableDad: config.enableDad });
+}
+
+/** The index of the container's end. */
+function peerOf({ name, peer }: LinkView): number {
+  if (peer !== undefined) return peer;
+  throw internalError(`the kernel does not tell the other end of ${name}`);
 }
 
 async function openVlans({ config, host }: Addition, bridge: LinkView): Promise<BridgeVlans> {

@@ -17,7 +17,8 @@ import { openPodNetnsIfExists } from '../common/pod-netns.ts';
 import { readBridgeName, readIpMasq, readMacSpoofCheck } from './config.ts';
 
 /**
- * DEL: the interface before the addresses, so that no address is given to another pod while this one still has it.
+ * DEL: the interface before the addresses, so that no address is given to another pod while this one still has it;
+ * except where they are given back through it.
  * Whatever is missing is fine.
  */
 export async function delBridge(request: DelRequest): Promise<void> {
@@ -33,11 +34,13 @@ export async function delBridge(request: DelRequest): Promise<void> {
       const removal = errors.try(() => masquerade.removeIptablesMasquerade(rules, key, addresses));
       if (removal) await errors.tryAsync(() => removal);
     }
+    const type = conf.ipam?.type ?? '';
+    const ipam = type === '' ? undefined : await errors.tryAsync(() => attachingIpamOf(type));
+    if (ipam?.usesInterface) await errors.tryAsync(() => ipam.del(request));
     deleteInterface(request, rules?.fd === undefined ? [] : [rules.fd]);
     // After the interface: as long as the container can send, it is checked.
     if (readMacSpoofCheck(conf)) await errors.tryAsync(() => removeSpoofCheck(request));
-    const type = conf.ipam?.type ?? '';
-    if (type !== '') await errors.tryAsync(async () => (await attachingIpamOf(type)).del(request));
+    if (ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
     errors.throwIfAny();
   } finally {
     rules?.[Symbol.dispose]();

@@ -19,9 +19,8 @@ export async function prepareGcBridge(request: GcRequest): Promise<(keep: Keep) 
   const { conf } = request;
   const errors = collectErrors('GC');
   const type = conf.ipam?.type ?? '';
-  const removeAddresses = await errors.tryAsync(async () =>
-    type === '' ? undefined : (await ipamOf(type)).prepareGc(request),
-  );
+  const ipam = type === '' ? undefined : await errors.tryAsync(() => ipamOf(type));
+  const removeAddresses = await errors.tryAsync(() => ipam?.prepareGc(request));
   const removeRules = await errors.tryAsync(async () =>
     readIpMasq(conf) ? (await import('../common/masquerade.ts')).prepareGcMasquerade(conf.name) : undefined,
   );
@@ -37,13 +36,14 @@ export async function prepareGcBridge(request: GcRequest): Promise<(keep: Keep) 
   );
   const veths = errors.try(() => ownVeths(conf.name)) ?? [];
   return async (keep) => {
+    if (ipam?.usesInterface) await errors.tryAsync(() => removeAddresses?.(keep));
     removeVeths(conf.name, veths, keep, errors);
     errors.try(() => removeSpoofChecks?.(keep));
     errors.try(() => removeRules?.(keep));
     await errors.tryAsync(() => removeIptables?.(keep));
     // Whoever has an interface now has been added since, or could not be removed: its addresses are in use.
     errors.try(() => keepAttached(conf.name, keep));
-    await errors.tryAsync(() => removeAddresses?.(keep));
+    if (!ipam?.usesInterface) await errors.tryAsync(() => removeAddresses?.(keep));
     errors.throwIfAny();
   };
 }

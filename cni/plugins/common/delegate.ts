@@ -22,6 +22,11 @@ export interface AddOptions {
 
 /** What ADD and DEL need of a plugin that another one calls. */
 export interface AttachingDelegate {
+  /**
+   * For IPAM plugins: works through the container's interface, which must be there and carry packets in ADD, and still be
+   * there in DEL. Others are called while it is not there.
+   */
+  readonly usesInterface?: boolean;
   add(request: AddRequest, options?: AddOptions): Awaitable<Result>;
   del(request: DelRequest): Awaitable<void>;
 }

@@ -27,7 +27,7 @@ export async function addDevice(type: DeviceType, request: AddRequest): Promise<
   try {
     const link = makeDevice(place, device);
     rollback.defer(() => deleteLink(pod, link));
-    const addresses = await addressesFor(device, request, rollback);
+    const addresses = await addressesFor(place, device, link, request, rollback);
     return configure(place, device, link, addresses, env.netns);
   } catch (error) {
     return await rollback.fail(error);
@@ -36,7 +36,9 @@ export async function addDevice(type: DeviceType, request: AddRequest): Promise<
 
 /** What the IPAM plugin gives, or the result before; undefined for an interface without addresses. */
 async function addressesFor(
+  { netns }: Place,
   device: Device,
+  link: LinkView,
   request: AddRequest,
   rollback: Rollback,
 ): Promise<Result | undefined> {
@@ -47,6 +49,7 @@ async function addressesFor(
     throw invalidConfig('the configuration has no "ipam" section: this interface needs addresses');
   }
   const ipam = await attachingIpamOf(device.ipamType);
+  if (ipam.usesInterface) setPodInterfaceUp(netns, link.index);
   const result = await ipam.add(request, { defer: (undo) => rollback.defer(undo) });
   if (result.ips.length > 0) return result;
   throw invalidConfig(`IPAM plugin ${device.ipamType} gave no address: configure its ranges`);

@@ -11,13 +11,15 @@ import { temporaryName } from './make-device.ts';
 
 /**
  * DEL of a device type: the interface before the addresses, so that no address is given to another pod while this one
- * still has it. Whatever is missing is fine; an interface of another kind stays.
+ * still has it, except where they are given back through it. Whatever is missing is fine; an interface of another kind stays.
  */
 export async function delDevice({ type }: DeviceType, request: DelRequest): Promise<void> {
   const errors = collectErrors('DEL');
+  const ipamType = request.conf.ipam?.type ?? '';
+  const ipam = ipamType === '' ? undefined : await errors.tryAsync(() => attachingIpamOf(ipamType));
+  if (ipam?.usesInterface) await errors.tryAsync(() => ipam.del(request));
   errors.try(() => deleteInterface(type, request));
-  const ipam = request.conf.ipam?.type ?? '';
-  if (ipam !== '') await errors.tryAsync(async () => (await attachingIpamOf(ipam)).del(request));
+  if (ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
   errors.throwIfAny();
 }
 

@@ -1,6 +1,6 @@
 /** Tells systemd how the service is doing (sd_notify(3)); does nothing where it did not start us. */
 
-import { sendUnixDatagram } from '../../../shared/sys/unix-datagram.ts';
+import { sendUnixDatagram } from './unix-datagram.ts';
 
 /** `READY=1` and the like, to the socket that NOTIFY_SOCKET names. @throws SyscallError */
 export function sdNotify(state: string, socket: string | undefined = process.env['NOTIFY_SOCKET']): void {
