@@ -11,7 +11,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { linkTypes } from '../bench/cni.ts';
 import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
-import { missingFeature } from '../cni/features.ts';
+import { canWork } from '../cni/features.ts';
 import { enterWorld, type World } from '../cni/world.ts';
 import { ipJson, run } from '../testing/netns.ts';
 import { Random } from '../testing/random.ts';
@@ -129,7 +129,7 @@ function points(world: World, report: Report, count: number | 'all', random: Ran
 function types(world: World, report: Report, asked: string, count: number | 'all', random: Random): void {
   const wanted = asked === 'all' ? undefined : asked.split(',');
   for (const { type, config, base, setup } of asked === 'none' ? [] : typePlans()) {
-    if (!(wanted?.includes(type) ?? true) || missingFeature(type) !== undefined) continue;
+    if (!(wanted?.includes(type) ?? true) || !canWork(type)) continue;
     for (const line of setup) {
       const [program = '', ...args] = line.split(' ');
       run(program, ...args);

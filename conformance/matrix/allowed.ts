@@ -130,11 +130,16 @@ export const allowed: readonly Allowed[] = [
   },
 ];
 
+/** True if an entry is about differences of a case. */
+export function concerns(entry: Allowed, { type, name }: Pick<Difference, 'type' | 'name'>): boolean {
+  return (entry.types?.includes(type) ?? true) && (entry.name?.test(name) ?? true);
+}
+
 /** True if an entry is about a difference. */
-export function covers(entry: Allowed, { type, name, version, path, ours, theirs }: Difference): boolean {
+export function covers(entry: Allowed, difference: Difference): boolean {
+  const { version, path, ours, theirs } = difference;
   return (
-    (entry.types?.includes(type) ?? true) &&
-    (entry.name?.test(name) ?? true) &&
+    concerns(entry, difference) &&
     (entry.version?.test(version) ?? true) &&
     entry.path.test(path) &&
     (entry.values?.test(`${ours} | ${theirs}`) ?? true)
