@@ -2,9 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { AF, SOCK } from './constants.ts';
 import type { OwnedFd as Owned, OwnedFd } from './fd.ts';
-import { openSocket } from './socket.ts';
 import { connectUnix, receiveLine, sendAll } from './unix-stream.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'underpod-stream-'));
@@ -47,6 +45,4 @@ describe('a line from a unix socket', () => {
 
 test('nobody listens', () => {
   expect(() => connectUnix(join(directory, 'nobody'))).toThrow(/ENOENT/);
-  using unbound: Owned = openSocket(AF.UNIX, SOCK.STREAM, 0);
-  expect(unbound.closed).toBe(false);
 });
