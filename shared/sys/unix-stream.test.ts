@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { OwnedFd as Owned, OwnedFd } from './fd.ts';
+import type { OwnedFd } from './fd.ts';
 import { connectUnix, receiveLine, sendAll } from './unix-stream.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'underpod-stream-'));
