@@ -115,7 +115,9 @@ function readAttachment(raw: JsonObject, path: string): Attachment {
 function readProvided(entry: unknown, index: number): ProvidedOption {
   const path = `provide[${index}]`;
   const raw = readObject(entry, path) ?? {};
-  return { code: readCode(raw['code'], `${path}.code`), hex: requireString(raw['hex'], `${path}.hex`) };
+  const hex = requireString(raw['hex'], `${path}.hex`);
+  if (/^([0-9a-f]{2}){0,255}$/.test(hex)) return { code: readCode(raw['code'], `${path}.code`), hex };
+  throw decodingFailure(`${path}.hex must be up to 255 bytes in hex`);
 }
 
 function readCode(value: unknown, path: string): number {

@@ -142,6 +142,61 @@ describe('a new client', () => {
   });
 });
 
+describe('an answer of a server that was not asked', () => {
+  const other = ipOption(OPTION.SERVER_ID, parseIp('10.9.0.2')!);
+  const from = (message: DhcpMessage, type: number, change: Partial<DhcpMessage> = {}): DhcpMessage => ({
+    ...message,
+    op: 2,
+    options: [byteOption(OPTION.MESSAGE_TYPE, type), other],
+    ...change,
+  });
+
+  test('changes nothing for a client that has chosen another', () => {
+    const { state, effects } = start(setup, 0);
+    const offer = new FakeServer().answer((effects[0] as { message: DhcpMessage }).message)!;
+    const step = onMessage(setup, state, offer, via, 0);
+    for (const type of [MESSAGE_TYPE.ACK, MESSAGE_TYPE.NAK])
+      expect(onMessage(setup, step.state, from(offer, type), via, 1).state).toBe(step.state);
+  });
+
+  test('changes nothing before T2, and renews after it', () => {
+    const run = bound();
+    run.server.silent = true;
+    run.until(500_000);
+    const request = run.server.messages.at(-1)!;
+    const answer = { yiaddr: parseIp('10.9.0.10')! };
+    for (const type of [MESSAGE_TYPE.ACK, MESSAGE_TYPE.NAK])
+      expect(onMessage(setup, run.state, from(request, type, answer), via, run.now).state).toBe(run.state);
+    run.until(900_000);
+    const late = from(run.server.messages.at(-1)!, MESSAGE_TYPE.ACK, answer);
+    const step = onMessage(setup, run.state, late, via, run.now);
+    expect(step.effects).toMatchObject([{ how: 'rebound', lease: { server: parseIp('10.9.0.2') } }]);
+  });
+
+  test('for another address than was asked for changes nothing in any state', () => {
+    const elsewhere = { yiaddr: parseIp('10.9.0.99')! };
+    const ack = (message: DhcpMessage): DhcpMessage =>
+      from(message, MESSAGE_TYPE.ACK, {
+        ...elsewhere,
+        options: [
+          byteOption(OPTION.MESSAGE_TYPE, MESSAGE_TYPE.ACK),
+          ipOption(OPTION.SERVER_ID, parseIp('10.9.0.1')!),
+        ],
+      });
+    const ignored = (state: State, message: DhcpMessage): void =>
+      expect(onMessage(setup, state, ack(message), via, 1).state).toBe(state);
+    const { state, effects } = start(setup, 0);
+    const offer = new FakeServer().answer((effects[0] as { message: DhcpMessage }).message)!;
+    ignored(onMessage(setup, state, offer, via, 0).state, offer);
+    const again = reboot(setup, 0, parseIp('10.9.0.10')!);
+    ignored(again.state, (again.effects[0] as { message: DhcpMessage }).message);
+    const run = bound();
+    run.server.silent = true;
+    run.until(500_000);
+    ignored(run.state, run.server.messages.at(-1)!);
+  });
+});
+
 describe('a lease', () => {
   test('is renewed at T1 by its server, and counts from then on', () => {
     const run = bound();
