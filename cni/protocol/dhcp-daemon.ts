@@ -56,21 +56,25 @@ export function decodeDhcpRequest(line: Uint8Array): DhcpRequest {
   requireVersion(raw, 'the request');
   const op = requireString(raw['op'], 'op');
   if (op === 'status') return { op };
-  const network = requireString(raw['network'], 'network');
-  if (op === 'list') return { op, network };
-  const attachment = readAttachment(raw, '');
-  if (op === 'release') return { op, network, ...attachment };
+  if (op === 'list') return { op, network: requireString(raw['network'], 'network') };
+  if (op === 'release')
+    return { op, network: requireString(raw['network'], 'network'), ...readAttachment(raw, '') };
   if (op !== 'allocate' && op !== 'check') throw decodingFailure(`op is ${JSON.stringify(op)}`);
-  const target: DhcpTarget = {
-    network,
-    ...attachment,
+  const target = readTarget(raw);
+  if (op === 'allocate') return { op, ...target };
+  return { op, ...target, address: readString(raw['address'], 'address') };
+}
+
+/** @throws CniError code 6 for what is none */
+export function readTarget(raw: JsonObject): DhcpTarget {
+  return {
+    network: requireString(raw['network'], 'network'),
+    ...readAttachment(raw, ''),
     netns: requireString(raw['netns'], 'netns'),
     provide: (readArray(raw['provide'], 'provide') ?? []).map(readProvided),
     request: (readArray(raw['request'], 'request') ?? []).map((code, at) => readCode(code, `request[${at}]`)),
     priority: readInteger(raw['priority'], 'priority') ?? 0,
   };
-  if (op === 'allocate') return { op, ...target };
-  return { op, ...target, address: readString(raw['address'], 'address') };
 }
 
 export function encodeDhcpAnswer(answer: JsonObject): string {

@@ -54,6 +54,11 @@ class Run {
   /** To the next due moment. */
   next(): void {
     this.now = this.state.dueAt;
+    this.onTime();
+  }
+
+  /** The timer comes now, which may be long after it was due. */
+  onTime(): void {
     this.#take(onTimer(setup, this.state, this.now));
   }
 
@@ -280,6 +285,30 @@ describe('a lease', () => {
     };
     expect(times(100, 200)).toMatchObject({ renewAt: 97_500, rebindAt: 200_000 });
     expect(times(200, 100)).toMatchObject({ renewAt: 97_500, rebindAt: 100_000 });
+    // At once would be for ever again, as fast as the server answers.
+    expect(times(0, 0)).toMatchObject({ renewAt: 487_500, rebindAt: 875_000 });
+    expect(times(0, 200)).toMatchObject({ renewAt: 195_000, rebindAt: 200_000 });
+  });
+
+  test('that ends as it begins is none', () => {
+    const server = new FakeServer();
+    server.leaseTime = 0;
+    const run = bound(server);
+    expect([run.kinds, run.state.phase]).toEqual([[], 'requesting']);
+  });
+
+  test('whose end was slept through is asked for once more before it is lost', () => {
+    const run = bound();
+    run.now = 5_000_000;
+    run.onTime();
+    expect(run.kinds).toEqual(['gained', 'kept']);
+    run.server.silent = true;
+    run.now += 5_000_000;
+    run.onTime();
+    expect(run.state.phase).toBe('rebooting');
+    run.next();
+    run.next();
+    expect(run.kinds).toEqual(['gained', 'kept', 'expired']);
   });
 
   test('given back names its server and client', () => {
