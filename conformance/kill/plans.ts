@@ -1,6 +1,5 @@
 /**
- * What is killed: each plan is a network in whose operations every state-changing system call can be a kill's point.
- * Pure.
+ * What is killed: each plan is a network in whose operations every state-changing system call can be a kill’s point.
  */
 
 import { pluginTypes } from '../../cni/plugins/registry.ts';
