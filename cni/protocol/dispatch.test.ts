@@ -110,13 +110,22 @@ describe('dispatch', () => {
     expect(plugin.calls).toEqual([]);
   });
 
-  test('GC needs its list, even an empty one', async () => {
+  test('GC without its list removes nothing, and says so', async () => {
     const plugin = new Recorder();
-    for (const conf of [{}, { 'cni.dev/valid-attachments': null }, { 'cni.dev/attachments': [] }]) {
-      expect(await errorOf(plugin, call('GC', conf))).toMatchObject({ code: 7 });
+    for (const conf of [{}, { 'cni.dev/attachments': [] }]) {
+      const { stdout, stderr, exitCode } = await dispatch(plugin, call('GC', conf));
+      expect([stdout, exitCode]).toEqual(['', 0]);
+      expect(stderr).toMatch(
+        /^GC of network \S+: no "cni\.dev\/valid-attachments", so nothing was removed.*\n$/,
+      );
     }
     expect(plugin.calls).toEqual([]);
-    expect((await dispatch(plugin, call('GC', { 'cni.dev/valid-attachments': [] }))).exitCode).toBe(0);
+  });
+
+  test.each([[[]], [null]])('GC with the list %j removes all', async (list) => {
+    const plugin = new Recorder();
+    const { stderr, exitCode } = await dispatch(plugin, call('GC', { 'cni.dev/valid-attachments': list }));
+    expect([stderr, exitCode]).toEqual(['', 0]);
     expect(plugin.calls).toEqual(['gc']);
   });
 

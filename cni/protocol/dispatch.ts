@@ -1,6 +1,6 @@
 import type { Variables } from './environment.ts';
 import { parseEnvironment } from './environment.ts';
-import { type CniError, incompatibleVersion, invalidConfig, invalidNetns, isCniError } from './error.ts';
+import { type CniError, incompatibleVersion, invalidNetns, isCniError } from './error.ts';
 import { toCniError } from './error-codes.ts';
 import type { NetConf } from './net-conf.ts';
 import { configTooLarge, parseNetConf } from './net-conf.ts';
@@ -64,7 +64,8 @@ export async function dispatch(plugin: Attaching & Partial<Plugin>, call: Call):
         return success;
       case 'GC':
         requireVersionFor('GC', version, '1.1.0');
-        await operation(plugin, 'gc')({ env, conf, signal, valid: requireValidAttachments(conf) });
+        if (conf.validAttachments === undefined) return nothingCollected(conf);
+        await operation(plugin, 'gc')({ env, conf, signal, valid: conf.validAttachments });
         return success;
       case 'STATUS':
         requireVersionFor('STATUS', version, '1.1.0');
@@ -146,12 +147,14 @@ function requireVersionFor(command: string, version: CniVersion, since: CniVersi
   });
 }
 
-function requireValidAttachments(conf: NetConf): NonNullable<NetConf['validAttachments']> {
-  // null counts as absent too: a list that somebody forgot to fill must not remove every pod's network.
-  if (conf.validAttachments) return conf.validAttachments;
-  throw invalidConfig('GC needs the key "cni.dev/valid-attachments": nothing was removed', {
-    details: 'pass the list of attachments to keep; an empty list ([]) removes all of this network',
-  });
+/**
+ * A GC that does not say what is in use: to take that for nothing would cost every pod its network. It is no error,
+ * because libcni leaves the key out where its caller gave it no list (cnitool's does) after a DEL for every attachment
+ * that it knew of.
+ */
+function nothingCollected({ name }: NetConf): Answer {
+  const line = `GC of network ${name}: no "cni.dev/valid-attachments", so nothing was removed; an empty list removes all`;
+  return { ...success, stderr: `${line}\n` };
 }
 
 function toText(value: unknown): string {

@@ -89,7 +89,8 @@ describe('parseNetConf', () => {
 
   test('an empty list of attachments is not an absent one', () => {
     expect(parse({ ...minimal, 'cni.dev/valid-attachments': [] }).validAttachments).toEqual([]);
-    expect(parse({ ...minimal, 'cni.dev/valid-attachments': null }).validAttachments).toBeUndefined();
+    expect(parse({ ...minimal, 'cni.dev/valid-attachments': null }).validAttachments).toEqual([]);
+    expect(parse(minimal).validAttachments).toBeUndefined();
   });
 
   test("a prevResult without version has the configuration's", () => {

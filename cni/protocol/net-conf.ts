@@ -30,7 +30,7 @@ export interface NetConf {
   readonly runtimeConfig: JsonObject;
   /** The key `args`: arguments of the older convention, `args.cni`. */
   readonly args: JsonObject;
-  /** `cni.dev/valid-attachments`: what GC must keep. Undefined when the key is absent or null. */
+  /** `cni.dev/valid-attachments`: what GC must keep. Undefined when the key is absent. */
   readonly validAttachments: readonly Attachment[] | undefined;
   /** Every key as it came, to read the plugin's own keys from and to hand on to delegates. */
   readonly raw: JsonObject;
@@ -111,6 +111,8 @@ function readPrevResult(value: unknown, version: CniVersion, options: NetConfOpt
 }
 
 function readAttachments(value: unknown, path: string): readonly Attachment[] | undefined {
+  // Go writes an empty list so that nobody has put anything into: CRI-O's, of a network without pods.
+  if (value === null) return [];
   return readArray(value, path)?.map((entry, index) => {
     const at = `${path}[${index}]`;
     const raw = readObject(entry, at);

@@ -16,7 +16,7 @@ export type StatusRequest = Request<NetworkEnvironment>;
 
 /** GC: everything of the network `conf.name` that is not in `valid` may go. */
 export interface GcRequest extends Request<NetworkEnvironment> {
-  /** From `cni.dev/valid-attachments`; the dispatcher refuses a GC without it before the plugin is called. */
+  /** From `cni.dev/valid-attachments`; without it the plugin is not even called. */
   readonly valid: readonly Attachment[];
 }
 

@@ -36,7 +36,14 @@ function filesBelow(directory: string): string[] {
 
 interface IpLink {
   readonly ifname: string;
-  readonly addr_info?: readonly { readonly local: string; readonly prefixlen: number }[];
+  readonly flags: readonly string[];
+  readonly addr_info?: readonly {
+    readonly family: string;
+    readonly local: string;
+    readonly prefixlen: number;
+    readonly tentative?: boolean;
+    readonly dadfailed?: boolean;
+  }[];
 }
 
 interface IpRoute {
@@ -48,8 +55,8 @@ interface IpRoute {
 }
 
 /** Links with their addresses. What the kernel gives by itself (a link-local address) comes late and is left out. */
-function links(): string[] {
-  return ipJson<IpLink[]>('address').flatMap(({ ifname, addr_info = [] }) => [
+function links(all: readonly IpLink[]): string[] {
+  return all.flatMap(({ ifname, addr_info = [] }) => [
     `link ${ifname}`,
     ...addr_info
       .filter(({ local }) => !local.startsWith('fe80:'))
@@ -67,6 +74,36 @@ function routes(): string[] {
           `route ${type} ${dst} via ${gateway ?? '-'} dev ${dev ?? '-'} table ${table}`,
       ),
   );
+}
+
+/** How long a snapshot waits for the kernel's own part. */
+const settleMs = 1_000;
+
+/**
+ * Links and routes, once the kernel has done its part: it makes the local route of an IPv6 address in a work queue
+ * (addrconf_dad_work, net/ipv6/addrconf.c), on a busy machine 20 ms after it said that the address is there. Where that
+ * does not come the snapshot shows it.
+ */
+function settledLinksAndRoutes(): string[] {
+  const deadline = performance.now() + settleMs;
+  for (;;) {
+    const all = ipJson<IpLink[]>('address');
+    const found = routes();
+    const expected = all
+      .filter(({ flags }) => flags.includes('UP'))
+      .flatMap(({ ifname, addr_info = [] }) =>
+        addr_info
+          .filter(({ family, tentative, dadfailed }) => family === 'inet6' && !tentative && !dadfailed)
+          .filter(({ local }) => !local.startsWith('fe80:'))
+          .map(({ local }) => localRoute(local, ifname)),
+      );
+    if (expected.every((line) => found.includes(line)) || performance.now() > deadline)
+      return [...links(all), ...found];
+  }
+}
+
+function localRoute(address: string, link: string): string {
+  return `route local ${address} via - dev ${link} table local`;
 }
 
 /** Neighbours and forwarding entries that somebody wrote: learned ones fade, and a link's own address comes with it. */
@@ -211,8 +248,7 @@ export function snapshot(): string[] {
     .map((path) => `lock ${path}`);
   const kind = (path: string): string => (path.startsWith('/var/lib/cni/networks/') ? 'address' : 'file');
   return [
-    ...links(),
-    ...routes(),
+    ...settledLinksAndRoutes(),
     ...neighbours(),
     ...locks,
     ...files.map((path) => `${kind(path)} ${path}`),

@@ -2,22 +2,27 @@
  * Kills of the compiled CNI plugins: random moments under load, and every state-changing system call,
  * of a node's first ADD too.
  *
- * Usage: main.ts [--rounds N] [--parallel N] [--points N|all] [--seed N] [--types NAME,…|all|none]
- * `--types` (default none): besides, every operation of these types, each behind what it needs, killed at its points.
+ * Usage: main.ts [--rounds N] [--parallel N] [--points N|all] [--seed N] [--types NAME,…|all|none] [--plan TEXT] [--jobs N]
+ * `--points`: of each operation of a network; where less matters, an eighth of it. `--types` (default none): besides,
+ * every operation of these types, each behind what it needs. `--plan`: nothing but the networks with TEXT in their name.
+ * `--jobs` (default 2): networks whose system calls are killed at the same time, each in a process and a world of its own.
  * Ends with `N passed, N failed`; exit code 1 if anything leaked, failed or did not die.
  */
 
+import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { MS } from '../../shared/sys/constants.ts';
+import { mount } from '../../shared/sys/mount.ts';
 import { linkTypes } from '../bench/cni.ts';
-import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
+import { writeSubnetEnv } from '../cni/configs.ts';
 import { canWork } from '../cni/features.ts';
 import { enterWorld, type World } from '../cni/world.ts';
-import { ipJson, run } from '../testing/netns.ts';
+import { run } from '../testing/netns.ts';
 import { Random } from '../testing/random.ts';
 import { runFirstAdd } from './first-add.ts';
-import { typePlans } from './plans.ts';
-import { type Point, type PointsPlan, type PointsResult, runPoints } from './points.ts';
+import { mainPlans, type Plan, standardPlans, typePlans } from './plans.ts';
+import { type Point, type PointsResult, runPoints } from './points.ts';
 import { runRounds } from './rounds.ts';
 import { describeHits, type Hit, spreadProblems, thirds } from './spread.ts';
 
@@ -26,16 +31,6 @@ const executable = resolve(
   `../../dist/underpod-linux-${process.arch === 'arm64' ? 'arm64' : 'amd64'}`,
 );
 const binaries = '/run/bin';
-
-/** The two ways a node is set up: the single type, and the classic chain with its masquerade rules. */
-const configs: readonly { readonly name: string; readonly config: Config }[] = [
-  { name: 'underpod', config: underpodConfig() },
-  { name: 'bridge with ipMasq', config: bridgeConfig({ ipMasq: true, bridge: 'cni1', cniVersion: '1.1.0' }) },
-  {
-    name: 'bridge with macspoofchk',
-    config: bridgeConfig({ macspoofchk: true, bridge: 'cni3', name: 'checked', cniVersion: '1.1.0' }),
-  },
-];
 
 function tallied(tally: ReadonlyMap<string, number>): string {
   const entries = [...tally].sort(([, a], [, b]) => b - a);
@@ -57,6 +52,15 @@ class Report {
   passed = 0;
   failed = 0;
 
+  /** What a plan's own process printed; one that did not end well has failed. */
+  take(name: string, text: string): void {
+    const [all, passed, failed] = /^(\d+) passed, (\d+) failed\n$/m.exec(text) ?? [];
+    process.stdout.write(text.slice(0, all === undefined ? undefined : -all.length));
+    this.passed += Number(passed ?? 0);
+    this.failed += Number(failed ?? 1);
+    if (all === undefined) process.stdout.write(`FAIL ${name}: its process did not end\n`);
+  }
+
   add(title: string, detail: string, problems: readonly string[]): void {
     const ok = problems.length === 0;
     if (ok) this.passed += 1;
@@ -77,10 +81,10 @@ async function rounds(
   if (total === 0) return;
   const hits: Hit[] = [];
   let asked = 0;
-  for (const { name, config } of configs) {
+  for (const { name, config } of mainPlans) {
     for (const cleanUp of ['DEL', 'GC'] as const) {
       const program = `${binaries}/${config.type}`;
-      const share = Math.ceil(total / (configs.length * 2));
+      const share = Math.ceil(total / (mainPlans.length * 2));
       const result = await runRounds({
         world,
         program,
@@ -112,75 +116,44 @@ async function rounds(
   );
 }
 
-function points(world: World, report: Report, count: number | 'all', random: Random): void {
-  for (const { name, config } of configs) {
-    const program = `${binaries}/${config.type}`;
-    for (const command of ['ADD', 'DEL', 'GC'] as const) {
-      for (const cleanUp of ['DEL', 'GC'] as const) {
-        const choose: Pick<PointsPlan, 'choose'> = count === 'all' ? {} : { choose: sample(count, random) };
-        const result = runPoints({ world, program, config, command, cleanUp, ...choose });
-        reportPoints(report, `${name}, ${command} killed at a system call, then ${cleanUp}`, result);
-      }
-    }
-  }
+/** Numbers of a plan's own, so that it draws the same points when it runs alone. */
+function randomOf(plan: Plan, seed: number): Random {
+  return new Random(seed ^ Number(Bun.hash.crc32(plan.name)));
 }
 
-/** As `points`, for each type in the place where it stands in a chain. */
-function types(world: World, report: Report, asked: string, count: number | 'all', random: Random): void {
-  const wanted = asked === 'all' ? undefined : asked.split(',');
-  for (const { type, config, base, setup } of asked === 'none' ? [] : typePlans()) {
-    if (!(wanted?.includes(type) ?? true) || !canWork(type)) continue;
-    for (const line of setup) {
-      const [program = '', ...args] = line.split(' ');
-      run(program, ...args);
-    }
-    for (const command of ['ADD', 'DEL', 'GC'] as const) {
-      for (const cleanUp of ['DEL', 'GC'] as const) {
-        const result = runPoints({
-          world,
-          program: `${binaries}/${config.type}`,
-          config,
-          ...(base && { base }),
-          command,
-          cleanUp,
-          ...(count !== 'all' && { choose: sample(count, random) }),
-        });
-        const behind = base ? ` behind ${base.type}` : '';
-        reportPoints(report, `${type}${behind}, ${command} killed at a system call, then ${cleanUp}`, result);
-      }
-    }
-    // The next type finds no bridge with another's addresses.
-    for (const { ifname } of ipJson<{ ifname: string }[]>('link'))
-      if (/^(br|up)0$/.test(ifname)) run('ip', 'link', 'delete', ifname);
+/** Kills at the system calls of one network. The world is the plan's own. */
+function points(world: World, report: Report, plan: Plan, count: number | 'all', random: Random): void {
+  const { name, config, base, setup = [], firstOf, legacy, share } = plan;
+  if (legacy) useLegacyIptables();
+  for (const line of setup) {
+    const [program = '', ...args] = line.split(' ');
+    run(program, ...args);
   }
-}
-
-/** Both families: a first ADD turns more switches of the node than a later one. */
-const dualStack = bridgeConfig({
-  ipMasq: true,
-  bridge: 'cni3',
-  name: 'dual',
-  cniVersion: '1.1.0',
-  ipam: { type: 'host-local', ranges: [[{ subnet: '10.24.0.0/16' }], [{ subnet: 'fd00:24::/64' }]] },
-});
-
-/** Kills of the first ADD of a node; the node is as new before each. */
-function firstAdds(world: World, report: Report, count: number | 'all', random: Random): void {
-  for (const { name, config, bridge } of [
-    { name: 'underpod', config: underpodConfig(), bridge: 'cni0' },
-    { name: 'bridge, dual stack', config: dualStack, bridge: 'cni3' },
-  ]) {
+  for (const command of firstOf === undefined ? (['ADD', 'DEL', 'GC'] as const) : (['ADD'] as const)) {
     for (const cleanUp of ['DEL', 'GC'] as const) {
-      const choose: Pick<PointsPlan, 'choose'> = count === 'all' ? {} : { choose: sample(count, random) };
-      const program = `${binaries}/${config.type}`;
-      const result = runFirstAdd({ world, program, config, bridge, command: 'ADD', cleanUp, ...choose });
-      reportPoints(
-        report,
-        `${name}, a node's first ADD killed at a system call, then a good one and ${cleanUp}`,
-        result,
-      );
+      const attempt = {
+        world,
+        program: `${binaries}/${config.type}`,
+        config,
+        ...(base && { base }),
+        command,
+        cleanUp,
+        ...(count !== 'all' && { choose: sample(Math.ceil(count * share), random) }),
+      };
+      const result =
+        firstOf === undefined ? runPoints(attempt) : runFirstAdd({ ...attempt, bridge: firstOf });
+      const after = firstOf === undefined ? `then ${cleanUp}` : `then a good one and ${cleanUp}`;
+      reportPoints(report, `${name}, ${command} killed at a system call, ${after}`, result);
     }
   }
+}
+
+/** In this process's mount namespace. */
+function useLegacyIptables(): void {
+  const [host, legacy] = ['restore', 'legacy-restore'].map((verb) =>
+    realpathSync(`/usr/sbin/iptables-${verb}`),
+  );
+  if (host !== legacy) mount(legacy ?? '', host ?? '', 'none', MS.BIND);
 }
 
 function reportPoints(report: Report, title: string, result: PointsResult): void {
@@ -189,13 +162,51 @@ function reportPoints(report: Report, title: string, result: PointsResult): void
   report.add(title, detail, [...result.failures, ...result.leaks, ...survived]);
 }
 
+/** Each plan in a process of its own, `jobs` at a time. */
+async function inProcesses(
+  report: Report,
+  plans: readonly Plan[],
+  jobs: number,
+  args: readonly string[],
+): Promise<void> {
+  const rest = plans.values();
+  const worker = async (): Promise<void> => {
+    for (const { name } of rest) {
+      const child = Bun.spawn({
+        cmd: [process.execPath, import.meta.filename, '--only', name, ...args],
+        stdin: 'ignore',
+        stdout: 'pipe',
+        stderr: 'inherit',
+      });
+      const text = await new Response(child.stdout).text();
+      await child.exited;
+      report.take(name, text);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+}
+
+function chosenPlans(asked: string, text: string | undefined): Plan[] {
+  const types = asked.split(',');
+  const wanted = (type: string): boolean => asked === 'all' || types.includes(type);
+  const all = [...standardPlans, ...typePlans.filter(({ type = '' }) => wanted(type))];
+  return all.filter(({ name, type }) => {
+    if (text !== undefined && !name.includes(text)) return false;
+    return type === undefined || canWork(type);
+  });
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      rounds: { type: 'string', default: '200' },
+      rounds: { type: 'string' },
       parallel: { type: 'string', default: '8' },
       points: { type: 'string', default: '6' },
       types: { type: 'string', default: 'none' },
+      plan: { type: 'string' },
+      jobs: { type: 'string', default: '2' },
+      // How a plan's own process is told which it is.
+      only: { type: 'string' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     },
   });
@@ -205,14 +216,24 @@ async function main(): Promise<number> {
   linkTypes(executable, binaries);
   writeSubnetEnv();
   const seed = Number(values.seed);
-  process.stdout.write(`seed ${seed}\n`);
   const report = new Report();
-  await rounds(world, report, Number(values.rounds), Number(values.parallel), seed);
-  const count = values.points === 'all' ? 'all' : Number(values.points);
-  const random = new Random(seed);
-  points(world, report, count, random);
-  firstAdds(world, report, count, random);
-  types(world, report, values.types, count, random);
+  const only = [...standardPlans, ...typePlans].find(({ name }) => name === values.only);
+  if (only) {
+    points(
+      world,
+      report,
+      only,
+      values.points === 'all' ? 'all' : Number(values.points),
+      randomOf(only, seed),
+    );
+  } else {
+    process.stdout.write(`seed ${seed}\n`);
+    const total = Number(values.rounds ?? (values.plan === undefined ? '200' : '0'));
+    await rounds(world, report, total, Number(values.parallel), seed);
+    const args = ['--points', values.points, '--seed', values.seed];
+    if (values.points !== '0')
+      await inProcesses(report, chosenPlans(values.types, values.plan), Number(values.jobs), args);
+  }
   process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
   return report.failed === 0 ? 0 : 1;
 }

@@ -1,35 +1,129 @@
-/** Every type in the place where it stands in a network, as the kills at system calls take it. */
+/**
+ * What is killed: each plan is a network in whose operations every state-changing system call can be a kill’s point.
+ */
 
 import { pluginTypes } from '../../cni/plugins/registry.ts';
-import type { Config } from '../cni/configs.ts';
+import { bridgeConfig, type Config, underpodConfig } from '../cni/configs.ts';
 import type { Json } from '../cni/fresh-node.ts';
+import { behindBridge, type Case } from '../matrix/case.ts';
 import { ipamTypes } from '../matrix/cases/ipam.ts';
 import { goodCase } from '../matrix/cases.ts';
 
-/** One type's network. */
-export interface TypePlan {
-  readonly type: string;
+/** One network. */
+export interface Plan {
+  readonly name: string;
   readonly config: Config;
   /** The plugin before it. */
   readonly base?: Config;
   /** `ip` command lines that make links of the host. */
-  readonly setup: readonly string[];
+  readonly setup?: readonly string[];
+  /** The bridge of a node whose very first ADD is killed: see first-add.ts. */
+  readonly firstOf?: string;
+  /** iptables' programs are those of its legacy tables. */
+  readonly legacy?: true;
+  /** The share of a sample's points that it gets, 0 to 1. */
+  readonly share: number;
+  /** The type whose place in a network it shows; undefined for the plans that always run. */
+  readonly type?: string;
 }
 
-/** Types with a good case in the matrix; bridge and underpod have plans of their own, with more in them. */
-export function typePlans(types: readonly string[] = pluginTypes): TypePlan[] {
-  return types.flatMap((type) => {
-    const one = goodCase(type);
-    if (one === undefined || type === 'bridge') return [];
-    const network = (keys: Json, of: string): Config => ({
-      ...keys,
-      cniVersion: '1.1.0',
-      name: `of-${type}`,
-      type: of,
-    });
-    const isIpam = ipamTypes.some((known) => known.type === type);
-    const config = isIpam ? network({ bridge: 'br0', ...one.config }, 'bridge') : network(one.config, type);
-    const base = one.base && network(one.base, String(one.base['type']));
-    return [{ type, config, setup: one.setup ?? [], ...(base && { base }) }];
-  });
+/** The two ways a node is set up, the single type and the classic chain with its masquerade rules; and bridge's own check of senders. */
+export const mainPlans: readonly Plan[] = [
+  { name: 'underpod', config: underpodConfig(), share: 1 },
+  {
+    name: 'bridge with ipMasq',
+    config: bridgeConfig({ ipMasq: true, bridge: 'cni1', cniVersion: '1.1.0' }),
+    share: 1,
+  },
+  {
+    name: 'bridge with macspoofchk',
+    config: bridgeConfig({ macspoofchk: true, bridge: 'cni3', name: 'checked', cniVersion: '1.1.0' }),
+    share: 1,
+  },
+];
+
+/** Both families: a first ADD turns more switches of the node than a later one. */
+const dualStack = bridgeConfig({
+  ipMasq: true,
+  bridge: 'cni3',
+  name: 'dual',
+  cniVersion: '1.1.0',
+  ipam: { type: 'host-local', ranges: [[{ subnet: '10.24.0.0/16' }], [{ subnet: 'fd00:24::/64' }]] },
+});
+
+const firstAddPlans: readonly Plan[] = [
+  { name: "underpod, a node's first ADD", config: underpodConfig(), firstOf: 'cni0', share: 1 },
+  { name: "bridge, dual stack, a node's first ADD", config: dualStack, firstOf: 'cni3', share: 1 },
+];
+
+const portMappings = [
+  { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
+  { hostPort: 5353, containerPort: 53, protocol: 'udp' },
+];
+
+/** Chained types, by each way that they keep their state, and IPAM types where little is left to give out. */
+const chainedPlans: readonly Plan[] = [
+  chained('bandwidth', { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 16e6, egressBurst: 16e5 }),
+  chained('portmap', { backend: 'nftables', runtimeConfig: { portMappings } }, 'nftables'),
+  chained('portmap', { backend: 'iptables', runtimeConfig: { portMappings } }, 'iptables'),
+  { ...chained('portmap', { backend: 'iptables', runtimeConfig: { portMappings } }, 'legacy'), legacy: true },
+  chained('firewall', { backend: 'nftables', ingressPolicy: 'same-bridge' }, 'nftables'),
+  chained('firewall', { backend: 'iptables' }, 'iptables'),
+  // Isolation is left to iptables' programs, and so are legacy tables.
+  chained('firewall', { backend: 'iptables', ingressPolicy: 'isolated' }, 'iptables, isolated'),
+  { ...chained('firewall', { backend: 'iptables' }, 'legacy'), legacy: true },
+  // With a single address one that is not given back fails the next ADD.
+  withIpam('host-local, the last address', {
+    type: 'host-local',
+    ranges: [[{ subnet: '10.80.0.0/24', rangeStart: '10.80.0.9', rangeEnd: '10.80.0.9' }]],
+  }),
+  withIpam('static, both families', {
+    type: 'static',
+    addresses: [
+      { address: '10.81.0.5/24', gateway: '10.81.0.1' },
+      { address: 'fd00:81::5/64', gateway: 'fd00:81::1' },
+    ],
+    routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
+  }),
+];
+
+function chained(type: string, keys: Json, how?: string): Plan {
+  return {
+    name: `${type}${how === undefined ? '' : ` (${how})`} behind bridge`,
+    config: network(`of-${type}`, type, keys),
+    base: network(`of-${type}`, 'bridge', behindBridge),
+    share: 1 / 8,
+  };
+}
+
+function withIpam(name: string, ipam: Json): Plan {
+  const config = network('of-ipam', 'bridge', { bridge: 'br0', isGateway: true, ipam });
+  return { name, config, share: 1 / 8 };
+}
+
+function network(name: string, type: string, keys: Json): Config {
+  return { ...keys, cniVersion: '1.1.0', name, type };
+}
+
+/** The plans that always run. */
+export const standardPlans: readonly Plan[] = [...mainPlans, ...firstAddPlans, ...chainedPlans];
+
+/** Every type that has a good case in the matrix, in the place where it stands in a network. */
+export const typePlans: readonly Plan[] = pluginTypes.flatMap((type) => {
+  const one = goodCase(type);
+  return one === undefined ? [] : [planOf(type, one)];
+});
+
+function planOf(type: string, one: Case): Plan {
+  const isIpam = ipamTypes.some((known) => known.type === type);
+  const keys = isIpam ? { bridge: 'br0', ...one.config } : one.config;
+  const base = one.base && network(`of-${type}`, String(one.base['type']), one.base);
+  return {
+    name: `type ${type}`,
+    type,
+    config: network(`of-${type}`, isIpam ? 'bridge' : type, keys),
+    setup: one.setup ?? [],
+    share: 1,
+    ...(base && { base }),
+  };
 }

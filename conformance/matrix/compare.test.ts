@@ -53,10 +53,10 @@ describe('comparing', () => {
 
 describe('cases', () => {
   test('every type has one that is driven, and one that is killed', () => {
-    // dhcp needs a server, underpod is ours alone and has plans of its own, as bridge has.
+    // dhcp needs a server, underpod is ours alone and has plans of its own.
     const driven = pluginTypes.filter((type) => !['dhcp', 'underpod'].includes(type));
     expect(driven.filter((type) => goodCase(type) === undefined)).toEqual([]);
-    expect(typePlans().map(({ type }) => type)).toEqual(driven.filter((type) => type !== 'bridge'));
+    expect(typePlans.map(({ type }) => type)).toEqual(driven);
   });
 
   test('what the runtime offers becomes a capability', () => {

@@ -66,6 +66,14 @@ const steps: readonly Step[] = [
     keep: 30,
   },
   {
+    name: 'fuzz-calls',
+    claim:
+      'a million and more calls of every plugin type with mutated configuration, prevResult, capabilities and environment: ' +
+      'each answer is one of the specification, at least 30 % past parsing',
+    command: bun('conformance/fuzz/main.ts', '--target', 'plugin-call', '--inputs', '1100000', '--seed', '2'),
+    keep: 4,
+  },
+  {
     name: 'test',
     claim: '`make test`, in at most five minutes',
     command: ['timeout', '300', 'make', 'test'],

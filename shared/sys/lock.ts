@@ -7,7 +7,7 @@
 
 import { AT, LOCK, O } from './constants.ts';
 import { isErrno, SyscallError } from './errno.ts';
-import type { OwnedFd } from './fd.ts';
+import type { Fd, OwnedFd } from './fd.ts';
 import { mkdirp, openFile } from './file.ts';
 import { monotonicMs, sleepMs } from './process.ts';
 import { isSameFile } from './stat.ts';
@@ -35,6 +35,11 @@ export class FileLock implements Disposable {
   constructor(path: string, file: OwnedFd) {
     this.path = path;
     this.#file = file;
+  }
+
+  /** The descriptor that holds the lock: a program that inherits it holds the lock as well, until both have ended. */
+  get fd(): Fd {
+    return this.#file.fd;
   }
 
   /** Releases the lock and leaves the file. */

@@ -12,6 +12,8 @@ export interface Run {
   /** Variables beside our own; `undefined` keeps one of ours from the program. */
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly stdin: Uint8Array;
+  /** Descriptors of ours that the program inherits, as 3 and up. */
+  readonly inherited?: readonly number[];
   /**
    * Kills the program and all that it started. Such a program gets a process group of its own; one without a signal
    * stays in ours, so that whoever kills us by the group gets it too.
@@ -95,13 +97,11 @@ async function tryRun(run: Run): Promise<Output | 'busy'> {
 
 type Child = Bun.Subprocess<Uint8Array, 'pipe', 'pipe'>;
 
-function start({ what, file, args = [], variables, stdin, signal }: Run): Child | 'busy' {
+function start({ what, file, args = [], variables, stdin, inherited = [], signal }: Run): Child | 'busy' {
   try {
     return Bun.spawn([file, ...args], {
       env: environment(variables),
-      stdin,
-      stdout: 'pipe',
-      stderr: 'pipe',
+      stdio: [stdin, 'pipe', 'pipe', ...inherited],
       detached: signal !== undefined,
     });
   } catch (cause) {

@@ -83,17 +83,33 @@ export function notedAttachments(network: string): AttachmentKey[] {
     .filter((key) => key !== undefined);
 }
 
+/** The locks of all calls that run in this process. */
+const heldByUs = new Set<FileLock>();
+
 /** A held lock; disposing of it removes the file. */
 export class AttachmentLock implements Disposable {
   readonly #lock: FileLock;
 
-  constructor(held: FileLock) {
-    this.#lock = held;
+  constructor(lock: FileLock) {
+    this.#lock = lock;
+    heldByUs.add(lock);
   }
 
   [Symbol.dispose](): void {
+    heldByUs.delete(this.#lock);
     this.#lock.removeAndRelease();
   }
+}
+
+/**
+ * Descriptors of the locks that this process holds, for a program to inherit that must end before anyone else works on
+ * the attachment: when we are killed it goes on, and may be waiting itself. The DEL that follows would find nothing, and
+ * then the program would make its rules.
+ */
+export function heldLocks(): number[] {
+  const fds: number[] = [];
+  for (const { fd } of heldByUs) fds.push(fd);
+  return fds;
 }
 
 /** Takes the lock, waiting for another call of the same attachment. Throws code 11 when that takes too long. */

@@ -2,6 +2,7 @@
 
 import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
 import { ioFailure } from '../../protocol/error.ts';
+import { heldLocks } from '../common/attachment-lock.ts';
 
 /** Seconds that the programs wait for the lock of legacy iptables. */
 const lockWait = '5';
@@ -38,7 +39,14 @@ function nameOf(family: 4 | 6, verb: 'save' | 'restore'): string {
 
 async function run(file: string, args: readonly string[], input: string): Promise<string> {
   const stdin = new TextEncoder().encode(input);
-  const { stdout, stderr, exitCode } = await runProgram({ what: file, file, args, variables: {}, stdin });
+  const { stdout, stderr, exitCode } = await runProgram({
+    what: file,
+    file,
+    args,
+    variables: {},
+    stdin,
+    inherited: heldLocks(),
+  });
   if (exitCode === 0) return stdout;
   throw ioFailure(`${file} failed with exit code ${exitCode}`, { details: stderr.trim().slice(-2000) });
 }

@@ -42,10 +42,13 @@ export interface PortmapConfig {
 /** Kubernetes has 14 and 15, Calico 20 to 31; 13 is upstream's. */
 const defaultMarkBit = 13;
 
+/** XT_EXTENSION_MAXNAMELEN − 1 of linux/netfilter/x_tables.h: bytes of a chain's name. */
+const maxChainName = 28;
+
 /** Reads and checks all keys. Throws code 6 for wrong types, 7 for what makes no sense. */
 export function readPortmapConfig(conf: NetConf): PortmapConfig {
   const { raw } = conf;
-  const externalSetMarkChain = readString(raw['externalSetMarkChain'], 'externalSetMarkChain') || undefined;
+  const externalSetMarkChain = readChain(raw, 'externalSetMarkChain');
   const markMasqBit = readInteger(raw['markMasqBit'], 'markMasqBit');
   if (externalSetMarkChain !== undefined && markMasqBit !== undefined) {
     throw invalidConfig('externalSetMarkChain and markMasqBit exclude each other: remove one of them');
@@ -94,11 +97,32 @@ function readBackend(
   return backend;
 }
 
+/** Both are written into lines for iptables-restore: what ends a line there would begin a rule of its own. */
 function readWords(raw: JsonObject, key: string): readonly string[] {
   const words: string[] = [];
-  for (const word of readArray(raw[key], key) ?? [])
-    words.push(requireString(word, `${key}[${words.length}]`));
+  for (const entry of readArray(raw[key], key) ?? []) {
+    const path = `${key}[${words.length}]`;
+    const word = requireString(entry, path);
+    if (hasOther(word, (code) => code >= 0x20 && code !== 0x7f))
+      throw invalidConfig(`${path} is ${JSON.stringify(word)}: no condition holds control characters`);
+    words.push(word);
+  }
   return words;
+}
+
+function readChain(raw: JsonObject, key: string): string | undefined {
+  const name = readString(raw[key], key) || undefined;
+  if (name === undefined) return undefined;
+  const isWord = !hasOther(name, (code) => code > 0x20 && code < 0x7f) && name[0] !== '-' && name[0] !== '!';
+  if (isWord && name.length <= maxChainName) return name;
+  throw invalidConfig(
+    `${key} ${JSON.stringify(name)} is no chain of iptables: write the name, ${maxChainName} characters at most`,
+  );
+}
+
+function hasOther(text: string, isAllowed: (code: number) => boolean): boolean {
+  for (let at = 0; at < text.length; at++) if (!isAllowed(text.charCodeAt(at))) return true;
+  return false;
 }
 
 /** `runtimeConfig.portMappings`. Names of protocols are taken in any case. */

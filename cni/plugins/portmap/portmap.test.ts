@@ -75,6 +75,23 @@ describe.skipIf(!node)('portmap', () => {
     expect(json).toMatchObject({ code: 7, msg: expect.stringMatching(message) });
   });
 
+  test.each([
+    [
+      { backend: 'iptables', conditionsV4: ['-s', '192.0.2.1\n-A INPUT -j DROP'] },
+      /conditionsV4\[1\] is "192/,
+    ],
+    [{ backend: 'iptables', conditionsV6: ['!', '-i\0'] }, /conditionsV6\[1\]/],
+    [{ externalSetMarkChain: 'X\n-F' }, /externalSetMarkChain "X\\n-F" is no chain/],
+    [{ externalSetMarkChain: 'A B' }, /is no chain/],
+    [{ externalSetMarkChain: '-F' }, /is no chain/],
+    [{ externalSetMarkChain: 'x'.repeat(29) }, /is no chain/],
+  ])('refuses %j, which would be a rule of its own for iptables-restore', async (more, message) => {
+    const conf = { ...portmap(network(), more), prevResult: { cniVersion: '1.1.0', ips: [] } };
+    const { json } = await node.call('ADD', conf, node.container());
+    expect(json).toMatchObject({ code: 7, msg: expect.stringMatching(message) });
+    await node.ok('DEL', conf, node.container());
+  });
+
   test('without mappings hands the result on and leaves the kernel alone', async () => {
     const { pod, conf } = await addPod({ runtimeConfig: {} });
     expect(nftJson('list', 'ruleset').nftables.filter(({ table }) => table)).toEqual([]);

@@ -25,6 +25,12 @@ export const cniConfig: Target = target<{ command: string; stdin: Uint8Array }>(
   describe: ({ command, stdin }) => `${command} ${describeBytes(stdin)}`,
 });
 
+/** What a GC without the list of what is in use answers. */
+export function mustSayNothingRemoved(stdout: string, stderr: string): void {
+  must(stdout === '', 'GC prints nothing');
+  must(/^GC of network \S+: .* nothing was removed.*\n$/.test(stderr), 'a GC without its list says so');
+}
+
 /** Runs a call and holds the answer against the specification. */
 export async function judgeCall(call: Call): Promise<Verdict> {
   const plugin = new EchoPlugin();
@@ -38,6 +44,9 @@ export async function judgeCall(call: Call): Promise<Verdict> {
   }
   if (command === '') {
     must(stdout === '' && stderr !== '', 'without CNI_COMMAND there is a text on stderr');
+  } else if (command === 'GC' && stderr !== '') {
+    mustSayNothingRemoved(stdout, stderr);
+    return 'refused';
   } else if (command === 'VERSION') {
     must(JSON.parse(stdout).supportedVersions.length === 7, 'VERSION lists the versions');
   } else {

@@ -1,5 +1,4 @@
 import { pluginTypes } from '../../../cni/plugins/registry.ts';
-import type { CniArgs } from '../../../cni/protocol/args.ts';
 import { parseArgs } from '../../../cni/protocol/args.ts';
 import { dispatch } from '../../../cni/protocol/dispatch.ts';
 import type { NetConf } from '../../../cni/protocol/net-conf.ts';
@@ -14,40 +13,13 @@ import { describeBytes, jsonBytes, jsonInput } from '../json-input.ts';
 import { mutateJson } from '../mutate-json.ts';
 import { mutateText } from '../mutate-text.ts';
 import { must, type Target, target, type Verdict } from '../target.ts';
+import { mustSayNothingRemoved } from './cni-config.ts';
+import { readKeys } from './plugin-readers.ts';
 
 /**
  * A whole call of every type as far as no kernel is needed: environment, configuration with its capabilities and
- * prevResult, the type's own keys, and the answer. The types are found, not listed: each one's `config.ts` exports
- * functions `read…Config` (or `readLimits`), called with the configuration and CNI_ARGS.
+ * prevResult, the type's own keys (plugin-readers.ts), and the answer.
  */
-
-type Reader = (conf: NetConf, args: CniArgs) => unknown;
-
-/** What the types' code makes of keys and prevResult together. */
-const further: Readonly<Record<string, (read: unknown, previous: Result, module: Module) => unknown>> = {
-  firewall: (read, previous, { wantedOf }) => wantedOf?.(read as never, previous as never),
-};
-
-type Module = Readonly<Record<string, ((...values: never[]) => unknown) | undefined>>;
-
-const modules: ReadonlyMap<string, Module> = new Map(
-  await Promise.all(
-    pluginTypes.map(async (type): Promise<[string, Module]> => {
-      const path = `${import.meta.dirname}/../../../cni/plugins/${type}/config.ts`;
-      return [type, (await Bun.file(path).exists()) ? ((await import(path)) as Module) : {}];
-    }),
-  ),
-);
-
-/** flannel and underpod need subnet.env for the rest of theirs: see the target plugin-config. */
-function readKeys(type: string, conf: NetConf, args: CniArgs): void {
-  const module = modules.get(type) ?? {};
-  for (const [name, read] of Object.entries(module)) {
-    if (!/^read(\w*Config|Limits)$/.test(name)) continue;
-    const value = (read as Reader)(conf, args);
-    if (conf.prevResult) further[type]?.(value, conf.prevResult, module);
-  }
-}
 
 /** Does what every type does with a call before it asks the kernel. */
 class KernellessPlugin implements Plugin {
@@ -119,8 +91,7 @@ const runtimeConfig = {
 
 interface Input {
   readonly type: string;
-  readonly command: string;
-  readonly args: string;
+  readonly env: Readonly<Record<string, string>>;
   readonly stdin: Uint8Array;
 }
 
@@ -133,29 +104,78 @@ interface Document {
   readonly rest: Json;
 }
 
+/** What the matrix has no good case of: types that upstream has not, or that need a daemon, and some keys. */
+const more: Readonly<Record<string, readonly Case[]>> = {
+  dhcp: [
+    {
+      name: 'all keys',
+      args: 'K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0',
+      config: {
+        ipam: {
+          type: 'dhcp',
+          daemonSocketPath: '/run/cni/dhcp.sock',
+          priority: 100,
+          provide: [
+            { option: 'host-name', fromArg: 'K8S_POD_NAME' },
+            { option: '60', value: 'pods' },
+          ],
+          request: [{ option: 'routers' }, { skipDefault: true }],
+        },
+      },
+    },
+  ],
+  portmap: [
+    {
+      name: 'words of iptables',
+      config: {
+        backend: 'iptables',
+        externalSetMarkChain: 'KUBE-MARK-MASQ',
+        conditionsV4: ['!', '-s', '192.0.2.0/24'],
+        conditionsV6: ['-i', 'eth0'],
+      },
+    },
+  ],
+  underpod: [
+    {
+      name: 'all keys',
+      config: {
+        hairpinMode: true,
+        forceAddress: true,
+        isDefaultGateway: true,
+        ipMasq: true,
+        mtu: 1400,
+        portmap: { backend: 'nftables', snat: true },
+        bandwidth: { ingressRate: 8_000_000, ingressBurst: 800_000 },
+      },
+    },
+  ],
+};
+
+function goodCases(type: string): readonly Case[] {
+  const cases = allTypes.find((one) => one.type === type)?.cases ?? [];
+  return [...cases.filter(({ name }) => !name.startsWith('error: ')), ...(more[type] ?? [])];
+}
+
 /** Good cases of each type, in each version. */
-const documents: readonly (readonly Document[])[] = allTypes
-  .filter(({ type }) => pluginTypes.includes(type))
-  .map(({ type, cases }) =>
-    cases
-      .filter(({ name }) => !name.startsWith('error: '))
-      .flatMap((one: Case) =>
-        versions.map((version) => ({
-          type,
-          args: one.args ?? '',
-          config: one.config,
-          rest: {
-            cniVersion: version,
-            name: 'net',
-            type,
-            runtimeConfig: { ...runtimeConfig, ...(one.config['runtimeConfig'] as Json | undefined) },
-            'cni.dev/valid-attachments': [{ containerID: 'pod', ifname: 'eth0' }],
-            prevResult: previous(version),
-          },
-        })),
-      ),
-  )
-  .filter((ofType) => ofType.length > 0);
+const documents: readonly (readonly Document[])[] = pluginTypes.map((type) => {
+  const ofType = goodCases(type).flatMap((one) =>
+    versions.map((version) => ({
+      type,
+      args: one.args ?? '',
+      config: one.config,
+      rest: {
+        cniVersion: version,
+        name: 'net',
+        type,
+        runtimeConfig: { ...runtimeConfig, ...(one.config['runtimeConfig'] as Json | undefined) },
+        'cni.dev/valid-attachments': [{ containerID: 'pod', ifname: 'eth0' }],
+        prevResult: previous(version),
+      },
+    })),
+  );
+  if (ofType.length === 0) throw new Error(`the fuzzer has no good configuration of type ${type}`);
+  return ofType;
+});
 
 /** Half of the inputs have changes in the type's own keys only: they are few beside all that surrounds them. */
 function stdinOf({ config, rest }: Document, random: Random): Uint8Array {
@@ -172,41 +192,53 @@ const environment = {
   CNI_PATH: '/opt/cni/bin',
 };
 
+/** One in eight has something changed in it: the target cni-env looks at little else. */
+function environmentOf(args: string, random: Random): Readonly<Record<string, string>> {
+  const command = random.pick(['ADD', 'ADD', 'ADD', 'DEL', 'CHECK', 'GC', 'STATUS']);
+  const env: Record<string, string> = { ...environment, CNI_COMMAND: command, CNI_ARGS: args };
+  if (random.below(8) === 0)
+    env['CNI_ARGS'] = mutateText(args || 'IgnoreUnknown=1;MAC=02:00:00:00:00:01', random);
+  if (random.below(16) === 0) {
+    const name = random.pick(Object.keys(environment));
+    env[name] = mutateText(env[name] ?? '', random);
+  }
+  return env;
+}
+
 export const pluginCall: Target = target<Input>({
   name: 'plugin-call',
   generate: (random) => {
     const document = random.pick(random.pick(documents));
     const { type, args } = document;
-    return {
-      type,
-      command: random.pick(['ADD', 'ADD', 'ADD', 'DEL', 'CHECK', 'GC', 'STATUS']),
-      args:
-        random.below(8) === 0 ? mutateText(args || 'IgnoreUnknown=1;MAC=02:00:00:00:00:01', random) : args,
-      stdin: stdinOf(document, random),
-    };
+    return { type, env: environmentOf(args, random), stdin: stdinOf(document, random) };
   },
   seeds: documents.flat().map(({ type, args, config, rest }) => ({
     type,
-    command: 'ADD',
-    args,
+    env: { ...environment, CNI_COMMAND: 'ADD', CNI_ARGS: args },
     stdin: jsonBytes({ ...config, ...rest }),
   })),
-  changed: ({ type, args, stdin }) => `${type} ${args} ${stdin.toHex()}`,
+  changed: ({ type, env, stdin }) =>
+    `${type} ${Object.values({ ...env, CNI_COMMAND: '' }).join()} ${stdin.toHex()}`,
   judge,
-  describe: ({ type, command, args, stdin }) => `${command} ${type} CNI_ARGS=${args} ${describeBytes(stdin)}`,
+  describe: ({ type, env, stdin }) => `${type} ${JSON.stringify(env)} ${describeBytes(stdin)}`,
 });
 
-async function judge({ type, command, args, stdin }: Input): Promise<Verdict> {
-  const plugin = new KernellessPlugin(type, args);
+async function judge({ type, env, stdin }: Input): Promise<Verdict> {
+  const plugin = new KernellessPlugin(type, env['CNI_ARGS'] ?? '');
   const { stdout, stderr, exitCode } = await dispatch(plugin, {
-    env: { ...environment, CNI_COMMAND: command, CNI_ARGS: args },
+    env,
     stdin: () => stdin,
     isOwnNetns: () => false,
   });
+  if (exitCode === 0 && stderr !== '') {
+    must(env['CNI_COMMAND'] === 'GC', 'nothing but a GC without its list says something beside');
+    mustSayNothingRemoved(stdout, stderr);
+    return 'refused';
+  }
   if (exitCode === 0) {
     must(plugin.isPastParsing, 'success means that all keys were read');
-    if (command === 'ADD') checkResult(stdout, JSON.parse(stdout).cniVersion);
-    else must(stdout === '', `${command} prints nothing`);
+    if (env['CNI_COMMAND'] === 'ADD') checkResult(stdout, JSON.parse(stdout).cniVersion);
+    else must(stdout === '', `${env['CNI_COMMAND']} prints nothing`);
     return 'accepted';
   }
   must(exitCode === 1 && stderr === '', 'an error is exit code 1 with nothing on stderr');

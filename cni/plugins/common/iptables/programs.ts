@@ -2,6 +2,7 @@
 
 import { findProgram, runProgram } from '../../../../shared/sys/run-program.ts';
 import { ioFailure, unavailable } from '../../../protocol/error.ts';
+import { heldLocks } from '../attachment-lock.ts';
 import type { IptablesFamily } from '../iptables-leftovers.ts';
 
 /** Where the programs are, whatever PATH the runtime gave us. */
@@ -62,6 +63,7 @@ async function run(file: string, args: readonly string[], input: string): Promis
     args,
     variables: {},
     stdin: new TextEncoder().encode(input),
+    inherited: heldLocks(),
   });
   if (exitCode === 0) return stdout;
   throw ioFailure(`${file} failed with exit code ${exitCode}`, { details: stderr.trim().slice(-2000) });
