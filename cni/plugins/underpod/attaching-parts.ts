@@ -5,7 +5,7 @@ import type { Result } from '../../protocol/result.ts';
 import type { ErrorCollector } from '../common/collect-errors.ts';
 import type { AttachingDelegate } from '../common/delegate.ts';
 import type { Rollback } from '../common/rollback.ts';
-import { isAsked, mayBeLeft, type Part, partConf, parts } from './parts.ts';
+import { isAsked, mayBeAsked, type Part, partConf, parts } from './parts.ts';
 
 async function load(part: Part): Promise<AttachingDelegate> {
   switch (part) {
@@ -13,6 +13,8 @@ async function load(part: Part): Promise<AttachingDelegate> {
       return (await import('../portmap/attach.ts')).portmapAttaching;
     case 'bandwidth':
       return (await import('../bandwidth/attach.ts')).bandwidthAttaching;
+    case 'firewall':
+      return (await import('../firewall/attach.ts')).firewallAttaching;
   }
 }
 
@@ -41,7 +43,7 @@ export async function delParts(request: DelRequest, errors: ErrorCollector): Pro
   const { conf } = request;
   for (let index = parts.length - 1; index >= 0; index--) {
     const part = parts[index] as Part;
-    if (!mayBeLeft(conf, part)) continue;
+    if (!mayBeAsked(conf, part)) continue;
     await errors.tryAsync(async () => {
       const plugin = await load(part);
       await plugin.del({ ...request, conf: partConf(conf, part, conf.prevResult) });
