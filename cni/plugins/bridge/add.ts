@@ -9,7 +9,7 @@ import type { Interface, Result } from '../../protocol/result.ts';
 import { attachingIpamOf } from '../common/attaching-ipam.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
 import { attachmentMac, hostVethName } from '../common/attachment.ts';
-import type { AttachingDelegate } from '../common/delegate.ts';
+import type { AddOptions, AttachingDelegate } from '../common/delegate.ts';
 import { enableForwarding } from '../common/forwarding.ts';
 import { chooseHostVethName, createVethPair, existsAlready } from '../common/host-veth.ts';
 import { awaitCarrier } from '../common/kernel-events.ts';
@@ -19,6 +19,7 @@ import { watchNeighbourTables } from '../common/neighbour-table.ts';
 import { setPodInterface, setPodInterfaceUp } from '../common/pod-interface.ts';
 import { openPodNetns } from '../common/pod-netns.ts';
 import { Rollback } from '../common/rollback.ts';
+import type { RuleAddition } from '../common/rule-changes.ts';
 import type { BridgeConfig } from './config.ts';
 import { hasVlans, readBridgeConfig } from './config.ts';
 import { ensureBridge, ensureBridgeAddresses } from './ensure-bridge.ts';
@@ -34,6 +35,8 @@ interface Addition {
   readonly netns: OwnedFd;
   readonly host: NetlinkSocket;
   readonly rollback: Rollback;
+  /** Takes the masquerade rules for the caller. */
+  readonly collect: RuleAddition[] | undefined;
 }
 
 const noAddresses: AddressPlan = { ips: [], routes: [], gateways: [] };
@@ -42,14 +45,14 @@ const noAddresses: AddressPlan = { ips: [], routes: [], gateways: [] };
  * ADD. What is shared by all pods (the bridge, its addresses, forwarding) stays when it fails; all else is undone.
  * Every step that can be refused for the caller's fault comes before the first that changes anything.
  */
-export async function addBridge(request: AddRequest): Promise<Result> {
+export async function addBridge(request: AddRequest, { collect }: AddOptions = {}): Promise<Result> {
   const { conf, env } = request;
   const config = readBridgeConfig(conf, env.args);
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   using netns = openPodNetns(env.netns);
   using host = NetlinkSocket.open(NETLINK.ROUTE);
   const rollback = new Rollback();
-  const addition: Addition = { request, config, key, netns, host, rollback };
+  const addition: Addition = { request, config, key, netns, host, rollback, collect };
   try {
     return await build(addition);
   } catch (error) {
@@ -157,12 +160,12 @@ async function makeGateway(
   return inVlan;
 }
 
-async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promise<void> {
+async function masquerade({ collect, key, rollback }: Addition, plan: AddressPlan): Promise<void> {
   const { addMasquerade, removeMasquerade } = await import('../common/masquerade.ts');
-  rollback.defer(() => removeMasquerade(key)?.[Symbol.dispose]());
+  if (!collect) rollback.defer(() => removeMasquerade(key)?.[Symbol.dispose]());
   const addresses: Cidr[] = [];
   for (const { address } of plan.ips) addresses.push(address);
-  addMasquerade(key, addresses);
+  await addMasquerade(key, addresses, collect);
 }
 
 /**

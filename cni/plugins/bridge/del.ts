@@ -1,3 +1,4 @@
+import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { formatMac } from '../../../shared/ip/mac.ts';
 import { NETLINK } from '../../../shared/netlink/codec/message.ts';
 import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
@@ -8,12 +9,15 @@ import type { DelRequest } from '../../protocol/plugin.ts';
 import type { Interface } from '../../protocol/result.ts';
 import { attachingIpamOf } from '../common/attaching-ipam.ts';
 import { isAttachmentAlias } from '../common/attachment.ts';
+import type { ErrorCollector } from '../common/collect-errors.ts';
 import { collectErrors } from '../common/collect-errors.ts';
+import type { DelOptions } from '../common/delegate.ts';
 import { deleteLinkQuickly } from '../common/delete-link.ts';
 import { findHostVeth } from '../common/host-veth.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { readLink } from '../common/links.ts';
 import { openPodNetnsIfExists } from '../common/pod-netns.ts';
+import type { RuleRemoval } from '../common/rule-changes.ts';
 import { readBridgeName, readIpMasq, readMacSpoofCheck } from './config.ts';
 
 /**
@@ -21,30 +25,36 @@ import { readBridgeName, readIpMasq, readMacSpoofCheck } from './config.ts';
  * except where they are given back through it.
  * Whatever is missing is fine.
  */
-export async function delBridge(request: DelRequest): Promise<void> {
-  const { conf, env } = request;
+export async function delBridge(request: DelRequest, { along = [] }: DelOptions = {}): Promise<void> {
+  const { conf } = request;
   const errors = collectErrors('DEL');
-  let rules: KernelNftables | undefined;
-  try {
-    if (readIpMasq(conf)) {
-      const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
-      const masquerade = await import('../common/masquerade.ts');
-      rules = errors.try(() => masquerade.removeMasquerade(key));
-      const addresses = (conf.prevResult?.ips ?? []).map(({ address }) => address);
-      const removal = errors.try(() => masquerade.removeIptablesMasquerade(rules, key, addresses));
-      if (removal) await errors.tryAsync(() => removal);
-    }
-    const type = conf.ipam?.type ?? '';
-    const ipam = type === '' ? undefined : await errors.tryAsync(() => attachingIpamOf(type));
-    if (ipam?.usesInterface) await errors.tryAsync(() => ipam.del(request));
-    deleteInterface(request, rules?.fd === undefined ? [] : [rules.fd]);
-    // After the interface: as long as the container can send, it is checked.
-    if (readMacSpoofCheck(conf)) await errors.tryAsync(() => removeSpoofCheck(request));
-    if (ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
-    errors.throwIfAny();
-  } finally {
-    rules?.[Symbol.dispose]();
+  const ipMasq = readIpMasq(conf);
+  using rules = await errors.tryAsync(() => removeRules(request, ipMasq, along.splice(0), errors));
+  const type = conf.ipam?.type ?? '';
+  const ipam = type === '' ? undefined : await errors.tryAsync(() => attachingIpamOf(type));
+  if (ipam?.usesInterface) await errors.tryAsync(() => ipam.del(request));
+  deleteInterface(request, rules?.fd === undefined ? [] : [rules.fd]);
+  // After the interface: as long as the container can send, it is checked.
+  if (readMacSpoofCheck(conf)) await errors.tryAsync(() => removeSpoofCheck(request));
+  if (ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
+  errors.throwIfAny();
+}
+
+/** The attachment's masquerade rules, and the removals that come along. Returns the packet filter as removeRules does. */
+async function removeRules(
+  { conf, env }: DelRequest,
+  ipMasq: boolean,
+  removals: RuleRemoval[],
+  errors: ErrorCollector,
+): Promise<KernelNftables | undefined> {
+  if (ipMasq) {
+    const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
+    const addresses: Cidr[] = [];
+    for (const { address } of conf.prevResult?.ips ?? []) addresses.push(address);
+    removals.push((await import('../common/masquerade.ts')).masqueradeRemoval(key, addresses));
   }
+  if (removals.length === 0) return undefined;
+  return (await import('../common/remove-rules.ts')).removeRules(removals, errors);
 }
 
 async function removeSpoofCheck({ conf, env }: DelRequest): Promise<void> {
