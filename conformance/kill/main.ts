@@ -2,7 +2,8 @@
  * Kills of the compiled CNI plugins: random moments under load, and every state-changing system call,
  * of a node's first ADD too.
  *
- * Usage: main.ts [--rounds N] [--parallel N] [--points N|all] [--seed N] [--types NAME,…|all|none]
+ * Usage: main.ts [--rounds N] [--parallel N] [--points N|all] [--seed N] [--networks NAME] [--types NAME,…|all|none]
+ * `--networks`: only those with this in their names (`all parts`, `bridge`).
  * `--types` (default none): besides, every operation of these types, each behind what it needs, killed at its points.
  * Ends with `N passed, N failed`; exit code 1 if anything leaked, failed or did not die.
  */
@@ -10,7 +11,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { linkTypes } from '../bench/cni.ts';
-import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
+import { bridgeConfig, type Config, underpodConfig, wholeConfig, writeSubnetEnv } from '../cni/configs.ts';
 import { missingFeature } from '../cni/features.ts';
 import { enterWorld, type World } from '../cni/world.ts';
 import { ipJson, run } from '../testing/netns.ts';
@@ -27,9 +28,10 @@ const executable = resolve(
 );
 const binaries = '/run/bin';
 
-/** The two ways a node is set up: the single type, and the classic chain with its masquerade rules. */
-const configs: readonly { readonly name: string; readonly config: Config }[] = [
+/** The ways a node is set up: the single type, bare and with all its parts, and bridge with what it does besides. */
+const networks: readonly { readonly name: string; readonly config: Config }[] = [
   { name: 'underpod', config: underpodConfig() },
+  { name: 'underpod with all parts', config: wholeConfig() },
   { name: 'bridge with ipMasq', config: bridgeConfig({ ipMasq: true, bridge: 'cni1', cniVersion: '1.1.0' }) },
   {
     name: 'bridge with macspoofchk',
@@ -67,20 +69,23 @@ class Report {
   }
 }
 
+type Network = (typeof networks)[number];
+
 async function rounds(
   world: World,
   report: Report,
+  chosen: readonly Network[],
   total: number,
   parallel: number,
   seed: number,
 ): Promise<void> {
-  if (total === 0) return;
+  if (total === 0 || chosen.length === 0) return;
   const hits: Hit[] = [];
   let asked = 0;
-  for (const { name, config } of configs) {
+  for (const { name, config } of chosen) {
     for (const cleanUp of ['DEL', 'GC'] as const) {
       const program = `${binaries}/${config.type}`;
-      const share = Math.ceil(total / (configs.length * 2));
+      const share = Math.ceil(total / (chosen.length * 2));
       const result = await runRounds({
         world,
         program,
@@ -112,8 +117,14 @@ async function rounds(
   );
 }
 
-function points(world: World, report: Report, count: number | 'all', random: Random): void {
-  for (const { name, config } of configs) {
+function points(
+  world: World,
+  report: Report,
+  chosen: readonly Network[],
+  count: number | 'all',
+  random: Random,
+): void {
+  for (const { name, config } of chosen) {
     const program = `${binaries}/${config.type}`;
     for (const command of ['ADD', 'DEL', 'GC'] as const) {
       for (const cleanUp of ['DEL', 'GC'] as const) {
@@ -165,11 +176,19 @@ const dualStack = bridgeConfig({
 });
 
 /** Kills of the first ADD of a node; the node is as new before each. */
-function firstAdds(world: World, report: Report, count: number | 'all', random: Random): void {
-  for (const { name, config, bridge } of [
+function firstAdds(
+  world: World,
+  report: Report,
+  isChosen: (network: Pick<Network, 'name'>) => boolean,
+  count: number | 'all',
+  random: Random,
+): void {
+  const firsts = [
     { name: 'underpod', config: underpodConfig(), bridge: 'cni0' },
+    { name: 'underpod with all parts', config: wholeConfig(), bridge: 'cni4' },
     { name: 'bridge, dual stack', config: dualStack, bridge: 'cni3' },
-  ]) {
+  ];
+  for (const { name, config, bridge } of firsts.filter(isChosen)) {
     for (const cleanUp of ['DEL', 'GC'] as const) {
       const choose: Pick<PointsPlan, 'choose'> = count === 'all' ? {} : { choose: sample(count, random) };
       const program = `${binaries}/${config.type}`;
@@ -195,6 +214,7 @@ async function main(): Promise<number> {
       rounds: { type: 'string', default: '200' },
       parallel: { type: 'string', default: '8' },
       points: { type: 'string', default: '6' },
+      networks: { type: 'string', default: '' },
       types: { type: 'string', default: 'none' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     },
@@ -207,11 +227,13 @@ async function main(): Promise<number> {
   const seed = Number(values.seed);
   process.stdout.write(`seed ${seed}\n`);
   const report = new Report();
-  await rounds(world, report, Number(values.rounds), Number(values.parallel), seed);
+  const isChosen = ({ name }: Pick<Network, 'name'>): boolean => name.includes(values.networks);
+  const chosen = networks.filter(isChosen);
+  await rounds(world, report, chosen, Number(values.rounds), Number(values.parallel), seed);
   const count = values.points === 'all' ? 'all' : Number(values.points);
   const random = new Random(seed);
-  points(world, report, count, random);
-  firstAdds(world, report, count, random);
+  points(world, report, chosen, count, random);
+  firstAdds(world, report, isChosen, count, random);
   types(world, report, values.types, count, random);
   process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
   return report.failed === 0 ? 0 : 1;
