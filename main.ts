@@ -27,6 +27,7 @@ const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>
   macvlan: () => import('#cni/macvlan'),
   portmap: () => import('#cni/portmap'),
   static: () => import('#cni/static'),
+  tuning: () => import('#cni/tuning'),
   underpod: () => import('#cni/underpod'),
   vlan: () => import('#cni/vlan'),
 };

@@ -14,6 +14,7 @@ import { plugin as loopback } from './loopback/plugin.ts';
 import { plugin as macvlan } from './macvlan/plugin.ts';
 import { plugin as portmap } from './portmap/plugin.ts';
 import { plugin as staticPlugin } from './static/plugin.ts';
+import { plugin as tuning } from './tuning/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 import { plugin as vlan } from './vlan/plugin.ts';
 
@@ -30,6 +31,7 @@ const types: readonly Plugin[] = [
   macvlan,
   portmap,
   staticPlugin,
+  tuning,
   underpod,
   vlan,
 ];
