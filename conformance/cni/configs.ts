@@ -42,6 +42,7 @@ export function wholeConfig(overrides: Record<string, unknown> = {}): Config {
     ipMasq: true,
     ipam: { type: 'host-local', ranges: [[{ subnet: '10.25.0.0/16' }], [{ subnet: 'fd00:25::/64' }]] },
     firewall: { backend: 'nftables', ingressPolicy: 'isolated' },
+    tuning: { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' }, mtu: 1400, allmulti: true },
     runtimeConfig: {
       portMappings: [
         { hostPort: 8080, containerPort: 80, protocol: 'tcp' },

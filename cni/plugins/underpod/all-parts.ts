@@ -7,9 +7,10 @@ import type { Delegate } from '../common/delegate.ts';
 import type { Keep } from '../common/keep.ts';
 import { firewall } from '../firewall/delegate.ts';
 import { portmap } from '../portmap/delegate.ts';
+import { tuning } from '../tuning/delegate.ts';
 import { isAsked, mayBeAsked, type Part, partConf, parts } from './parts.ts';
 
-const plugins: Readonly<Record<Part, Delegate>> = { portmap, bandwidth, firewall };
+const plugins: Readonly<Record<Part, Delegate>> = { portmap, bandwidth, firewall, tuning };
 
 export async function checkParts(request: CheckRequest): Promise<void> {
   const { conf } = request;

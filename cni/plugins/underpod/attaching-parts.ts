@@ -15,6 +15,8 @@ async function load(part: Part): Promise<AttachingDelegate> {
       return (await import('../bandwidth/attach.ts')).bandwidthAttaching;
     case 'firewall':
       return (await import('../firewall/attach.ts')).firewallAttaching;
+    case 'tuning':
+      return (await import('../tuning/attach.ts')).tuningAttaching;
   }
 }
 

@@ -10,7 +10,7 @@ import type { NetConf } from '../../protocol/net-conf.ts';
 import type { Result } from '../../protocol/result.ts';
 
 /** In the order of ADD; DEL goes the other way. */
-export const parts = ['portmap', 'bandwidth', 'firewall'] as const;
+export const parts = ['portmap', 'bandwidth', 'firewall', 'tuning'] as const;
 
 export type Part = (typeof parts)[number];
 
@@ -22,6 +22,7 @@ export function isAsked(conf: NetConf, part: Part): boolean {
     case 'bandwidth':
       return !asksForNothing(sectionOf(conf, part)) || !asksForNothing(conf.runtimeConfig['bandwidth']);
     case 'firewall':
+    case 'tuning':
       return isPresent(conf, part);
   }
 }
