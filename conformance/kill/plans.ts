@@ -3,7 +3,7 @@
  */
 
 import { pluginTypes } from '../../cni/plugins/registry.ts';
-import { bridgeConfig, type Config, underpodConfig } from '../cni/configs.ts';
+import { bridgeConfig, type Config, underpodConfig, wholeConfig } from '../cni/configs.ts';
 import type { Json } from '../cni/fresh-node.ts';
 import { behindBridge, type Case } from '../matrix/case.ts';
 import { ipamTypes } from '../matrix/cases/ipam.ts';
@@ -27,9 +27,10 @@ export interface Plan {
   readonly type?: string;
 }
 
-/** The two ways a node is set up, the single type and the classic chain with its masquerade rules; and bridge's own check of senders. */
+/** The ways a node is set up: the single type, bare and with all its parts; and bridge with what it does besides. */
 export const mainPlans: readonly Plan[] = [
   { name: 'underpod', config: underpodConfig(), share: 1 },
+  { name: 'underpod with all parts', config: wholeConfig(), share: 1 },
   {
     name: 'bridge with ipMasq',
     config: bridgeConfig({ ipMasq: true, bridge: 'cni1', cniVersion: '1.1.0' }),

@@ -32,6 +32,8 @@ export interface PodInterfaceSpec {
   readonly enableDad: boolean;
   /** Announce IPv6 addresses as well when the interface comes up. */
   readonly notifyIpv6?: boolean;
+  /** What is changed in the same send once addresses and routes are there. */
+  readonly finish?: readonly NetlinkRequest[];
 }
 
 /** Gives the container's interface its addresses and routes and sets it up, for a caller who knows its MAC already. */
@@ -95,6 +97,7 @@ function configure(pod: NetlinkSocket, spec: PodInterfaceSpec, read: boolean): L
   }
   requests.push(setLink({ index, flags: IFF.UP, unknown: [arpNotify] }));
   for (const route of spec.routes) requests.push(routeRequest(route, spec));
+  if (spec.finish) requests.push(...spec.finish);
   if (read) requests.push(getLink({ index }));
   return runAll(pod, requests);
 }
