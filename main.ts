@@ -26,6 +26,7 @@ const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>
   loopback: () => import('#cni/loopback'),
   macvlan: () => import('#cni/macvlan'),
   portmap: () => import('#cni/portmap'),
+  sbr: () => import('#cni/sbr'),
   static: () => import('#cni/static'),
   underpod: () => import('#cni/underpod'),
   vlan: () => import('#cni/vlan'),

@@ -13,6 +13,7 @@ import { plugin as ipvlan } from './ipvlan/plugin.ts';
 import { plugin as loopback } from './loopback/plugin.ts';
 import { plugin as macvlan } from './macvlan/plugin.ts';
 import { plugin as portmap } from './portmap/plugin.ts';
+import { plugin as sbr } from './sbr/plugin.ts';
 import { plugin as staticPlugin } from './static/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 import { plugin as vlan } from './vlan/plugin.ts';
@@ -29,6 +30,7 @@ const types: readonly Plugin[] = [
   loopback,
   macvlan,
   portmap,
+  sbr,
   staticPlugin,
   underpod,
   vlan,
