@@ -1,10 +1,9 @@
 /** What gives each address a routing table of its own. Pure. */
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
-import { contains, formatCidr, includesCidr, networkOf } from '../../../shared/ip/cidr.ts';
+import { contains, formatCidr } from '../../../shared/ip/cidr.ts';
 import type { Ip } from '../../../shared/ip/ip.ts';
-import { formatIp, ipEquals, isLinkLocal, isMulticast } from '../../../shared/ip/ip.ts';
-import { SCOPE } from '../../../shared/netlink/codec/address.ts';
+import { formatIp } from '../../../shared/ip/ip.ts';
 import { NLM_F } from '../../../shared/netlink/codec/message.ts';
 import type { Route, RouteSpec } from '../../../shared/netlink/codec/route.ts';
 import { RT_TABLE } from '../../../shared/netlink/codec/route.ts';
@@ -16,6 +15,7 @@ import type { IpConfig } from '../../protocol/result.ts';
 import { routesBy } from '../common/moved-routes.ts';
 import type { Step } from '../common/steps.ts';
 import type { SbrConfig } from './config.ts';
+import { hintsOf, staysInMain } from './main-table.ts';
 import { hostOf } from './own-ips.ts';
 
 /** As upstream: tables are numbered from here on. */
@@ -113,58 +113,6 @@ function names({ preferredSource, gateway }: Route, subnet: Cidr): boolean {
     (preferredSource !== undefined && contains(subnet, preferredSource)) ||
     (gateway !== undefined && contains(subnet, gateway))
   );
-}
-
-/** A route of the main table by which an address is found to send from. */
-interface Hint {
-  readonly route: RouteSpec;
-  /** Of IPv4 the kernel has made it itself. */
-  readonly isNew: boolean;
-}
-
-/** One for each subnet, with its first address. */
-function hintsOf(index: number, ips: readonly IpConfig[], movable: readonly Route[]): Hint[] {
-  const hints: Hint[] = [];
-  const subnets: Cidr[] = [];
-  for (const { address } of ips) {
-    const destination = networkOf(address);
-    if (includesCidr(subnets, destination)) continue;
-    subnets.push(destination);
-    const there = onLinkFrom(movable, destination, address.ip);
-    hints.push({
-      route: there ?? { destination, oif: index, preferredSource: address.ip, scope: SCOPE.LINK },
-      isNew: there === undefined,
-    });
-  }
-  return hints;
-}
-
-function onLinkFrom(routes: readonly Route[], subnet: Cidr, ip: Ip): Route | undefined {
-  for (const route of routes) {
-    const { destination, preferredSource } = route;
-    if (!isOnLink(route) || !includesCidr([destination], subnet)) continue;
-    if (preferredSource !== undefined && ipEquals(preferredSource, ip)) return route;
-  }
-  return undefined;
-}
-
-/**
- * Packets from a link-local address follow no rule, so that its subnet has to stay (upstream's goes, and with it all
- * that is sent from such an address). With source hints stay all subnets, in the form that has the hint.
- */
-function staysInMain(route: Route, { addSourceHints }: SbrConfig, hints: readonly Hint[]): boolean {
-  const { destination } = route;
-  if (destination.ip.family === 6 && (isLinkLocal(destination.ip) || isMulticast(destination.ip)))
-    return true;
-  if (!addSourceHints || !isOnLink(route)) return false;
-  for (const hint of hints)
-    if (hint.isNew && includesCidr([hint.route.destination], destination)) return false;
-  return true;
-}
-
-/** IPv6 has no scopes. */
-function isOnLink({ destination, gateway, scope }: Route): boolean {
-  return gateway === undefined && (destination.ip.family === 6 || scope === SCOPE.LINK);
 }
 
 function ruleStep(address: Cidr, table: number): Step {
