@@ -30,6 +30,7 @@ const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>
   static: () => import('#cni/static'),
   underpod: () => import('#cni/underpod'),
   vlan: () => import('#cni/vlan'),
+  vrf: () => import('#cni/vrf'),
 };
 
 async function cniPlugin(type: string, load: () => Promise<{ run(): Promise<never> }>): Promise<never> {

@@ -17,6 +17,7 @@ import { plugin as sbr } from './sbr/plugin.ts';
 import { plugin as staticPlugin } from './static/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 import { plugin as vlan } from './vlan/plugin.ts';
+import { plugin as vrf } from './vrf/plugin.ts';
 
 const types: readonly Plugin[] = [
   bandwidth,
@@ -34,6 +35,7 @@ const types: readonly Plugin[] = [
   staticPlugin,
   underpod,
   vlan,
+  vrf,
 ];
 
 /** Every type's name, in the order of the alphabet. */
