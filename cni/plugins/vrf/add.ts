@@ -12,6 +12,7 @@ import { Rollback } from '../common/rollback.ts';
 import { changeMaster, readHeld } from './change-master.ts';
 import type { VrfConfig } from './config.ts';
 import { readVrfConfig } from './config.ts';
+import type { TableOf } from './held.ts';
 import { makeVrf } from './make-vrf.ts';
 import type { PodLink } from './pod-links.ts';
 import { linkNamed, readPodLinks, vrfNamed } from './pod-links.ts';
@@ -33,10 +34,10 @@ export async function addVrf({ conf, env }: AddRequest): Promise<Result> {
     if (!there) rollback.defer(() => deleteLink(pod, vrf));
     if ((vrf.flags & IFF.UP) === 0) pod.request(setLink({ index: vrf.index, flags: IFF.UP }));
     const held = readHeld(pod, link);
-    rollback.defer(() => changeMaster(netns, link, 0, held, ({ table }) => table));
-    changeMaster(netns, link, vrf.index, held, ({ table }) =>
-      table === RT_TABLE.MAIN ? (vrf.table ?? table) : table,
-    );
+    const before: TableOf = ({ table }) => table;
+    const within: TableOf = ({ table }) => (table === RT_TABLE.MAIN ? (vrf.table ?? table) : table);
+    rollback.defer(() => changeMaster(netns, link, 0, held, within, before));
+    changeMaster(netns, link, vrf.index, held, before, within);
     return prevResult;
   } catch (error) {
     return await rollback.fail(error);

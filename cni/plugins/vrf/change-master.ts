@@ -3,7 +3,6 @@
 import type { Address } from '../../../shared/netlink/codec/address.ts';
 import { decodeAddress } from '../../../shared/netlink/codec/address.ts';
 import { NETLINK } from '../../../shared/netlink/codec/message.ts';
-import type { Route } from '../../../shared/netlink/codec/route.ts';
 import { isNetlinkError } from '../../../shared/netlink/error.ts';
 import type { NetlinkRequest } from '../../../shared/netlink/request.ts';
 import { dumpAddresses } from '../../../shared/netlink/requests/address.ts';
@@ -14,8 +13,8 @@ import { inNetns } from '../../../shared/sys/netns.ts';
 import { awaitUsableAddresses, KernelEvents } from '../common/kernel-events.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { readRoutes } from '../common/routing.ts';
-import type { Held } from './held.ts';
-import { heldBy, isTentative, restoreAddresses, restoreRoutes } from './held.ts';
+import type { Held, TableOf } from './held.ts';
+import { heldBy, isTentative, moveRoutes, restoreAddresses } from './held.ts';
 
 /** What the interface has now and would lose. */
 export function readHeld(pod: NetlinkSocket, { index }: LinkView): Held {
@@ -24,14 +23,16 @@ export function readHeld(pod: NetlinkSocket, { index }: LinkView): Held {
 
 /**
  * @param master index of the VRF, 0 for none
- * @param tableOf where each of the routes is to be
+ * @param from the table of each of the routes before
+ * @param to and afterwards
  */
 export function changeMaster(
   netns: OwnedFd,
   link: LinkView,
   master: number,
   held: Held,
-  tableOf: (route: Route) => number,
+  from: TableOf,
+  to: TableOf,
 ): void {
   const { index } = link;
   const detects = anyTentative(held);
@@ -43,7 +44,7 @@ export function changeMaster(
   using events = listener;
   pod.request(setLink({ index, master }));
   const addresses = restoreAddresses(held, held.addresses.length === 0 ? [] : readIpv6(pod, index));
-  const routes = restoreRoutes(held, tableOf);
+  const routes = moveRoutes(held, from, to);
   if (!events) {
     restoreAll(pod, [...addresses, ...routes]);
     return;
@@ -58,10 +59,10 @@ function anyTentative({ addresses }: Held): boolean {
   return false;
 }
 
-/** What the kernel has brought back meanwhile is fine, and so is what has expired. */
+/** What the kernel has brought back or taken away by itself is fine, and so is what has expired. */
 function restoreAll(pod: NetlinkSocket, requests: readonly NetlinkRequest[]): void {
   for (const { error } of pod.transact(requests))
-    if (error && !isNetlinkError(error, 'EEXIST', 'EADDRNOTAVAIL')) throw error;
+    if (error && !isNetlinkError(error, 'EEXIST', 'EADDRNOTAVAIL', 'ESRCH')) throw error;
 }
 
 function readIpv6(pod: NetlinkSocket, index: number): Address[] {

@@ -11,7 +11,7 @@ import type { Route } from '../../../shared/netlink/codec/route.ts';
 import { RTPROT } from '../../../shared/netlink/codec/route.ts';
 import type { NetlinkRequest } from '../../../shared/netlink/request.ts';
 import { delAddress, newAddress } from '../../../shared/netlink/requests/address.ts';
-import { newRoute } from '../../../shared/netlink/requests/route.ts';
+import { delRoute, newRoute } from '../../../shared/netlink/requests/route.ts';
 import { routesBy } from '../common/moved-routes.ts';
 
 /** Addresses and routes that the kernel does not bring back by itself. */
@@ -53,11 +53,24 @@ export function restoreAddresses({ addresses }: Held, now: readonly Address[]): 
   return requests;
 }
 
-/** Sends the routes that leave by a gateway last: the way to it has to be there. */
-export function restoreRoutes({ routes }: Held, tableOf: (route: Route) => number): NetlinkRequest[] {
+/** In which table a route is, or is to be. */
+export type TableOf = (route: Route) => number;
+
+/**
+ * Moves the routes, those that leave by a gateway last: the way to it has to be there.
+ *
+ * Of IPv6 each is taken away from where it was: the kernel has done so already, except for one that it has joined with
+ * another interface's, which it revives as soon as the interface is up again (fib6_ifdown, net/ipv6/route.c).
+ */
+export function moveRoutes({ routes }: Held, from: TableOf, to: TableOf): NetlinkRequest[] {
   const requests: NetlinkRequest[] = [];
-  for (const route of routes) if (route.gateway === undefined) requests.push(restore(route, tableOf(route)));
-  for (const route of routes) if (route.gateway !== undefined) requests.push(restore(route, tableOf(route)));
+  for (const route of routes) {
+    const table = from(route);
+    if (route.destination.ip.family === 6 && table !== to(route))
+      requests.push(delRoute({ ...route, table }));
+  }
+  for (const route of routes) if (route.gateway === undefined) requests.push(restore(route, to(route)));
+  for (const route of routes) if (route.gateway !== undefined) requests.push(restore(route, to(route)));
   return requests;
 }
 
