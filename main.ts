@@ -27,10 +27,12 @@ const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>
   macvlan: () => import('#cni/macvlan'),
   portmap: () => import('#cni/portmap'),
   ptp: () => import('#cni/ptp'),
+  sbr: () => import('#cni/sbr'),
   static: () => import('#cni/static'),
   tuning: () => import('#cni/tuning'),
   underpod: () => import('#cni/underpod'),
   vlan: () => import('#cni/vlan'),
+  vrf: () => import('#cni/vrf'),
 };
 
 async function cniPlugin(type: string, load: () => Promise<{ run(): Promise<never> }>): Promise<never> {

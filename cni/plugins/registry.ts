@@ -14,10 +14,12 @@ import { plugin as loopback } from './loopback/plugin.ts';
 import { plugin as macvlan } from './macvlan/plugin.ts';
 import { plugin as portmap } from './portmap/plugin.ts';
 import { plugin as ptp } from './ptp/plugin.ts';
+import { plugin as sbr } from './sbr/plugin.ts';
 import { plugin as staticPlugin } from './static/plugin.ts';
 import { plugin as tuning } from './tuning/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 import { plugin as vlan } from './vlan/plugin.ts';
+import { plugin as vrf } from './vrf/plugin.ts';
 
 const types: readonly Plugin[] = [
   bandwidth,
@@ -32,10 +34,12 @@ const types: readonly Plugin[] = [
   macvlan,
   portmap,
   ptp,
+  sbr,
   staticPlugin,
   tuning,
   underpod,
   vlan,
+  vrf,
 ];
 
 /** Every type's name, in the order of the alphabet. */
