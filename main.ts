@@ -21,6 +21,7 @@ const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>
   dummy: () => import('#cni/dummy'),
   firewall: () => import('#cni/firewall'),
   flannel: () => import('#cni/flannel'),
+  'host-device': () => import('#cni/host-device'),
   'host-local': () => import('#cni/host-local'),
   ipvlan: () => import('#cni/ipvlan'),
   loopback: () => import('#cni/loopback'),

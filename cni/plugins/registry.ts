@@ -8,6 +8,7 @@ import { plugin as dhcp } from './dhcp/plugin.ts';
 import { plugin as dummy } from './dummy/plugin.ts';
 import { plugin as firewall } from './firewall/plugin.ts';
 import { plugin as flannel } from './flannel/plugin.ts';
+import { plugin as hostDevice } from './host-device/plugin.ts';
 import { plugin as hostLocal } from './host-local/plugin.ts';
 import { plugin as ipvlan } from './ipvlan/plugin.ts';
 import { plugin as loopback } from './loopback/plugin.ts';
@@ -25,6 +26,7 @@ const types: readonly Plugin[] = [
   dummy,
   firewall,
   flannel,
+  hostDevice,
   hostLocal,
   ipvlan,
   loopback,
