@@ -29,6 +29,7 @@ const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>
   portmap: () => import('#cni/portmap'),
   ptp: () => import('#cni/ptp'),
   static: () => import('#cni/static'),
+  tap: () => import('#cni/tap'),
   underpod: () => import('#cni/underpod'),
   vlan: () => import('#cni/vlan'),
 };

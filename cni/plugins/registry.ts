@@ -16,6 +16,7 @@ import { plugin as macvlan } from './macvlan/plugin.ts';
 import { plugin as portmap } from './portmap/plugin.ts';
 import { plugin as ptp } from './ptp/plugin.ts';
 import { plugin as staticPlugin } from './static/plugin.ts';
+import { plugin as tap } from './tap/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 import { plugin as vlan } from './vlan/plugin.ts';
 
@@ -34,6 +35,7 @@ const types: readonly Plugin[] = [
   portmap,
   ptp,
   staticPlugin,
+  tap,
   underpod,
   vlan,
 ];

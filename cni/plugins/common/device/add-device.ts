@@ -29,7 +29,7 @@ export async function addDevice<D extends Device>(
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const place: Place = { key, netns, host, pod };
   try {
-    const link = make(place, device);
+    const link = await make(place, device);
     rollback.defer(() => deleteLink(pod, link));
     const addresses = await addressesFor(place, device, link, request, rollback);
     return finishDevice(place, device, link, addresses, env.netns);
@@ -88,8 +88,9 @@ export function finishDevice(
   if (link) {
     const { index } = link;
     const { notifyIpv6 } = device;
+    const awaitDad = !device.isDetached;
     const now = addresses
-      ? configurePodInterface(netns, { ifname, index, ips, routes, enableDad: true, notifyIpv6 })
+      ? configurePodInterface(netns, { ifname, index, ips, routes, enableDad: true, awaitDad, notifyIpv6 })
       : setPodInterfaceUp(netns, index);
     mac = now.mac;
   }

@@ -26,6 +26,8 @@ export interface Device {
   readonly dns: Dns | undefined;
   /** Announces its IPv6 addresses when it comes up. */
   readonly notifyIpv6: boolean;
+  /** Nobody is at its other end yet: the kernel looks for duplicates of its addresses when somebody is, not now. */
+  readonly isDetached?: boolean;
 }
 
 /** One that netlink makes. */

@@ -18,7 +18,7 @@ export interface Place {
  *
  * @throws CniError code 7 when the container has an interface of that name already
  */
-export type MakeDevice<D extends Device> = (place: Place, device: D) => LinkView;
+export type MakeDevice<D extends Device> = (place: Place, device: D) => LinkView | Promise<LinkView>;
 
 /**
  * The name that the interface has until it has its own. For a link that is made in another namespace the kernel looks
