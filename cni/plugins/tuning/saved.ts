@@ -47,7 +47,11 @@ export function saveSettings(key: AttachmentKey, dataDir: string, before: Settin
     replace(path, formatSettings({ ...before, ...parseSettings(older ?? '') }));
     return undo;
   } catch (error) {
-    undo();
+    try {
+      undo();
+    } catch {
+      // Where nothing can be written nothing can be removed either, and the first error says why.
+    }
     throw error;
   }
 }
@@ -94,10 +98,15 @@ function note(key: AttachmentKey, dataDir: string, noted: readonly string[]): vo
   overwriteFile(notePath(key), JSON.stringify([...noted, dataDir]), 0o600);
 }
 
-/** Directories that the note names. A note that is empty is of an ADD that was killed before it wrote a file. */
+/** Directories that the note names. One without any is of an ADD that was killed before it made a file. */
 function readNote(key: AttachmentKey): readonly string[] {
-  const text = readTextIfExists(notePath(key)) ?? '';
-  return text === '' ? [] : (JSON.parse(text) as string[]);
+  const text = readTextIfExists(notePath(key));
+  if (text === undefined) return [];
+  try {
+    return JSON.parse(text) as string[];
+  } catch {
+    return [];
+  }
 }
 
 /** Readers and crashes see the old file or the new one; what a kill leaves has a name by which DEL and GC find it. */
