@@ -56,12 +56,16 @@ export function saveSettings(key: AttachmentKey, dataDir: string, before: Settin
   }
 }
 
-/** Where there may be a file of the attachment, the latest first; most have none, which takes two system calls. */
-export function savedDirectories(key: AttachmentKey, dataDir: string): readonly string[] {
+/**
+ * Where there may be a file of the attachment, the latest first; undefined where there is neither file nor note, as of
+ * most, which takes two system calls.
+ */
+export function savedDirectories(key: AttachmentKey, dataDir: string): readonly string[] | undefined {
+  if (!exists(notePath(key)) && !exists(savedPath(key, dataDir))) return undefined;
   const directories: string[] = [];
-  const noted = exists(notePath(key)) ? readNote(key) : [];
+  const noted = readNote(key);
   for (let at = noted.length - 1; at >= 0; at--) directories.push(noted[at] as string);
-  if (!noted.includes(dataDir) && exists(savedPath(key, dataDir))) directories.push(dataDir);
+  if (!noted.includes(dataDir)) directories.push(dataDir);
   return directories;
 }
 
