@@ -11,6 +11,7 @@ import { planIptablesAdd } from '../../../cni/plugins/firewall/iptables-rules.ts
 import { addLines } from '../../../cni/plugins/portmap/iptables-rules.ts';
 import { targetsOf } from '../../../cni/plugins/portmap/target.ts';
 import { pluginTypes } from '../../../cni/plugins/registry.ts';
+import { sysctlOf } from '../../../cni/plugins/tuning/config.ts';
 import { bridgeKeys } from '../../../cni/plugins/underpod/config.ts';
 import { refuseUnsupported } from '../../../cni/plugins/underpod/refuse.ts';
 import type { CniArgs } from '../../../cni/protocol/args.ts';
@@ -43,6 +44,12 @@ const plans: Readonly<Record<string, (keys: never, previous: Result) => void>> =
     if (config.backend !== 'iptables') return;
     for (const target of targetsOf(previous, 'eth0'))
       for (const line of addLines('', config, 'net', 'pod', target)) mustBeOneLine(line);
+  },
+  tuning({ sysctls }: ReturnType<typeof import('../../../cni/plugins/tuning/config.ts').readTuningConfig>): void {
+    for (const sysctl of sysctls) {
+      const path = sysctlOf(sysctl, 'eth0.5');
+      must(/^net\/[^\0]+$/.test(path) && !/(^|\/)\.{0,2}(\/|$)/.test(path), 'a parameter is of the network');
+    }
   },
 };
 
