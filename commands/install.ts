@@ -44,7 +44,7 @@ const FLAGS: readonly FlagSpec[] = [
     default: 'single',
     choices: ['single', 'classic'],
     value: 'single|classic',
-    help: 'what it holds: type underpod alone, or flannel, portmap and bandwidth',
+    help: 'what it holds: type underpod for everything, or flannel, portmap, bandwidth',
   },
   { name: 'root', kind: 'string', value: 'DIR', help: 'install below this directory, for an image' },
   { name: 'dry-run', kind: 'boolean', help: 'say what would be done' },

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { executable } from '../build/executable.ts';
 import { run } from '../testing/netns.ts';
-import { bridgeConfig } from './configs.ts';
+import { bridgeConfig, type Config, wholeConfig } from './configs.ts';
 import { type Answer, type Call, callSync, enterWorld, type World } from './world.ts';
 
 const world = enterWorld() as World;
@@ -16,19 +16,23 @@ if (strace === null) console.log('how DEL deletes is not looked at: strace is mi
 afterAll(() => world?.[Symbol.dispose]());
 
 const traceFile = '/run/trace';
-const config = bridgeConfig({ ipMasq: true });
+const masquerading = bridgeConfig({ ipMasq: true });
 
 describe.skipIf(!world || strace === null)('DEL', () => {
   beforeAll(() => {
     mkdirSync('/run/bin');
-    symlinkSync(executable(), '/run/bin/bridge');
+    for (const type of ['bridge', 'underpod']) symlinkSync(executable(), `/run/bin/${type}`);
   });
 
   /** ADD, then DEL under strace with these options. */
   function addAndDelete(...options: string[]): { answer: Answer; trace: string[] } {
+    return addAndDeleteOf(masquerading, ...options);
+  }
+
+  function addAndDeleteOf(config: Config, ...options: string[]): { answer: Answer; trace: string[] } {
     const container = world.container();
     const base = {
-      program: '/run/bin/bridge',
+      program: `/run/bin/${config.type}`,
       config,
       containerId: container.id,
       ifname: container.ifname,
@@ -66,6 +70,18 @@ describe.skipIf(!world || strace === null)('DEL', () => {
     const runs = closed.map((line) => /close_range\((\d+), (\d+)/.exec(line)?.slice(1).map(Number) ?? []);
     const covered = runs.slice(0, -1).reduce((sum, [from = 0, to = 0]) => sum + to - from + 1, 0);
     expect((runs.at(-1)?.[0] ?? 0) - covered).toBe(2);
+  });
+
+  test('of a pod with host ports and firewall has one transaction, one socket of the packet filter, one child', () => {
+    const { portMappings } = wholeConfig()['runtimeConfig'] as Record<string, unknown>;
+    // Without limits: the device for those has a child of its own.
+    const config = wholeConfig({ runtimeConfig: { portMappings } });
+    const { answer, trace } = addAndDeleteOf(config, '-e', 'trace=socket,sendto,clone');
+    expect(answer).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    const count = (pattern: RegExp): number => trace.filter((line) => pattern.test(line)).length;
+    expect(count(/NFNL_MSG_BATCH_BEGIN/)).toBe(1);
+    expect(count(/NETLINK_NETFILTER/)).toBe(1);
+    expect(count(/^\d+ +clone\(/)).toBe(1);
   });
 
   test('sends it itself when the child is killed', () => {

@@ -1,6 +1,7 @@
 /**
- * Type `underpod`: a node's whole chain in one call. It leaves on the disk and in the kernel what the chain
- * flannel → bridge → host-local leaves, so a node can change over either way with pods running.
+ * Type `underpod`: a node's whole chain in one call. It leaves on the disk and in the kernel what the chain of flannel or
+ * bridge, portmap, bandwidth, firewall and tuning leaves, so a node can change over either way with pods running. What they
+ * want in nf_tables is one transaction.
  *
  * Keys:
  * - all of bridge's (../bridge/plugin.ts), at top level. Without `ipam` three have other defaults: `isGateway` true,
