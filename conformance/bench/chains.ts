@@ -4,10 +4,10 @@
  */
 
 import { mkdirSync, symlinkSync } from 'node:fs';
+import { buildGoPlugins } from '../cni/go-plugins.ts';
 import { enterWorld, type World } from '../cni/world.ts';
 import { addChain, type Chain, roundOf, type Times, type Wishes } from './chain.ts';
 import { type Figure, median } from './figure.ts';
-import { goPlugins } from './go-plugins.ts';
 
 const ourBin = '/run/bin';
 /** Both sides' plugins, as bridge, portmap and bandwidth are chained by k3s. */
@@ -65,7 +65,7 @@ const classicShare = 0.6;
 const p50 = (times: readonly Times[], what: 'add' | 'del'): number => median(times.map((one) => one[what]));
 
 async function measure(world: World, scenario: Scenario, rounds: number, note: string): Promise<Figure[]> {
-  const peers = goPlugins();
+  const peers = buildGoPlugins();
   const sides: [string, Chain][] = [
     ['underpod', single],
     ['classic', classic(ourBin, 'classic', 2)],

@@ -6,9 +6,9 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { pluginTypes } from '../../cni/plugins/registry.ts';
 import { bridgeConfig, type Config, underpodConfig, writeSubnetEnv } from '../cni/configs.ts';
+import { buildGoPlugins } from '../cni/go-plugins.ts';
 import { type Answer, callSync, enterWorld, type World } from '../cni/world.ts';
 import { type Figure, median } from './figure.ts';
-import { goPlugins } from './go-plugins.ts';
 
 interface Side {
   readonly directory: string;
@@ -76,7 +76,7 @@ export function linkTypes(executable: string, directory: string): void {
 
 /** Runs every scenario, `rounds` a side after ten that do not count. */
 export function benchCni(executable: string, rounds: number): Figure[] {
-  const peers = goPlugins();
+  const peers = buildGoPlugins();
   using world = enterWorld() ?? undefined;
   if (!world) return [];
   linkTypes(executable, '/run/bin');
@@ -122,7 +122,7 @@ function rewind(network: string, prefix: string): void {
  * median and 2 ms. Rounds of the Go plugin, which reads every file at each call, are fewer.
  */
 export function benchAddresses(executable: string, rounds: number): Figure[] {
-  const peers = goPlugins();
+  const peers = buildGoPlugins();
   using world = enterWorld() ?? undefined;
   if (!world) return [];
   linkTypes(executable, '/run/bin');
@@ -165,7 +165,7 @@ export function benchAddresses(executable: string, rounds: number): Figure[] {
 
 /** Start-up alone: CNI VERSION, which reads nothing but its environment, through a link named like a type. */
 export function benchStartUp(executable: string, rounds: number): Figure[] {
-  const peers = goPlugins();
+  const peers = buildGoPlugins();
   using world = enterWorld() ?? undefined;
   if (!world) return [];
   linkTypes(executable, '/run/bin');

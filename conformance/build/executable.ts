@@ -1,11 +1,15 @@
 /** Running the compiled executable, as the tests of several rooms do. */
 import { resolve } from 'node:path';
 import { type Architecture, nativeArchitecture } from '../../scripts/bun-runtime.ts';
-import { ensureBuilt } from '../../scripts/compile.ts';
+import { ensureBuilt, outputPath } from '../../scripts/compile.ts';
+import { isVm } from '../testing/slowness.ts';
 
-/** Absolute path of the executable for an architecture, compiled anew if the sources changed. Run from the top. */
+/**
+ * Absolute path of the executable for an architecture, compiled anew if the sources changed. Run from the top. The VM
+ * takes what was built before it started: there every file has another number, so that each test would compile for minutes.
+ */
 export function executable(arch: Architecture = nativeArchitecture()): string {
-  return resolve(ensureBuilt(arch));
+  return resolve(isVm ? outputPath(arch) : ensureBuilt(arch));
 }
 
 export interface Outcome {

@@ -51,15 +51,28 @@ export class FreshNode implements Disposable {
 
   /** Runs a program on the host and returns what it printed. @throws Error with its stderr where it failed */
   run(program: string, ...args: string[]): string {
-    const child = spawnSync('nsenter', [`--net=${this.host}`, program, ...args], { encoding: 'utf8' });
+    return this.#runIn(this.host, [program, ...args]);
+  }
+
+  #runIn(netns: string, command: readonly string[], input: string = ''): string {
+    const child = spawnSync('nsenter', [`--net=${netns}`, ...command], { encoding: 'utf8', input });
     if (child.status === 0) return child.stdout;
-    throw new Error(`${program} ${args.join(' ')}: exit ${child.status}: ${child.stderr}`);
+    throw new Error(`${command.join(' ')}: exit ${child.status}: ${child.stderr}`);
   }
 
   /** `ip -j` on the host or in the pod. */
   ip<T = Json[]>(where: 'host' | 'pod', ...args: string[]): T {
     const text = this.run('ip', ...(where === 'pod' ? ['-n', 'pod'] : []), '-j', '-d', ...args).trim();
     return (text === '' ? [] : JSON.parse(text)) as T;
+  }
+
+  /** The answers to several of `ip`'s questions, by one process. Each is a line such as `address show`. */
+  ipAll<T extends readonly unknown[]>(where: 'host' | 'pod', ...questions: string[]): T {
+    const text = this.#runIn(this[where], ['ip', '-j', '-d', '-batch', '-'], `${questions.join('\n')}\n`);
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown) as unknown as T;
   }
 
   /** Calls an executable plugin of a directory, as a runtime does. */

@@ -32,8 +32,7 @@ const kindKeys = [
 /** Of a bridge's port, likewise. */
 const portKeys = ['hairpin', 'isolated'];
 
-function links(node: FreshNode, where: 'host' | 'pod'): Json {
-  const all = node.ip<Link[]>(where, 'address', 'show');
+function links(all: readonly Link[], where: 'host' | 'pod'): Json {
   return Object.fromEntries(
     all.map((link) => [
       link.ifname,
@@ -65,37 +64,27 @@ function lines(all: readonly string[]): Json {
 }
 
 /** Routes that somebody added: those of addresses follow them, IPv6's only once the address was found to be free. */
-function routes(node: FreshNode, where: 'host' | 'pod'): Json {
+function routes(all: readonly Json[]): Json {
   return lines(
-    ['-4', '-6'].flatMap((family) =>
-      node
-        .ip(where, family, 'route', 'show', 'table', 'all')
-        .filter(({ dst, type = 'unicast' }) => type === 'unicast' && !/^(fe80:|ff00:|::1$)/.test(String(dst)))
-        .map(
-          ({ dst, dev, table, gateway, metric, prefsrc, scope }) =>
-            `${dst} via ${gateway ?? '-'} dev ${dev} table ${table ?? 'main'} metric ${metric ?? '-'} src ${prefsrc ?? '-'} scope ${scope ?? '-'}`,
-        ),
-    ),
+    all
+      .filter(({ dst, type = 'unicast' }) => type === 'unicast' && !/^(fe80:|ff00:|::1$)/.test(String(dst)))
+      .map(
+        ({ dst, dev, table, gateway, metric, prefsrc, scope }) =>
+          `${dst} via ${gateway ?? '-'} dev ${dev} table ${table ?? 'main'} metric ${metric ?? '-'} src ${prefsrc ?? '-'} scope ${scope ?? '-'}`,
+      ),
   );
 }
 
-function policy(node: FreshNode, where: 'host' | 'pod'): Json {
-  return lines(
-    ['-4', '-6'].flatMap((family) =>
-      node
-        .ip(where, family, 'rule', 'show')
-        .map(({ src, srclen, table }) => `${family} from ${src}/${srclen ?? '-'} table ${table}`),
-    ),
-  );
+function policy(family: '-4' | '-6', all: readonly Json[]): string[] {
+  return all.map(({ src, srclen, table }) => `${family} from ${src}/${srclen ?? '-'} table ${table}`);
 }
 
 /** Packet filter rules: what nft shows, and iptables' legacy tables where there are any. */
 function rules(node: FreshNode): Json {
+  // Listing makes the tables: only where they are there already. Kernels without their module have no such file.
+  const names = node.run('sh', '-c', 'cd /proc/self/net; grep -s . ip_tables_names ip6_tables_names || true');
   const legacy = ['iptables', 'ip6tables'].flatMap((program) => {
-    // Listing makes the tables: only where they are there already. Kernels without their module have no such file.
-    const file = `/proc/self/net/${program === 'iptables' ? 'ip' : 'ip6'}_tables_names`;
-    const names = node.run('sh', '-c', `cat ${file} 2>/dev/null || true`);
-    if (names.trim() === '') return [];
+    if (!names.includes(program === 'iptables' ? 'ip_tables_names:' : 'ip6_tables_names:')) return [];
     const text = node.run(`${program}-legacy-save`).split('\n');
     return text.filter((line) => line.startsWith('-A')).map((line) => `${program} ${line}`);
   });
@@ -135,7 +124,18 @@ function vlans(node: FreshNode): Json {
 
 /** State of the pod. */
 export function podState(node: FreshNode): Json {
-  return { links: links(node, 'pod'), routes: routes(node, 'pod'), policy: policy(node, 'pod') };
+  const [addresses, both, rules4] = node.ipAll<[Link[], Json[], Json[]]>(
+    'pod',
+    'address show',
+    'route show table all',
+    'rule show',
+  );
+  const rules6 = node.ip('pod', '-6', 'rule', 'show');
+  return {
+    links: links(addresses, 'pod'),
+    routes: routes(both),
+    policy: lines([...policy('-4', rules4), ...policy('-6', rules6)]),
+  };
 }
 
 /** State of the host, with the files that both sides keep in the same place. */
@@ -144,9 +144,10 @@ export function hostState(node: FreshNode): Json {
     // Ours alone; so is host-local's index.
     ([path]) => !path.startsWith('/run/underpod/') && !path.includes('/.underpod/'),
   );
+  const [addresses, both] = node.ipAll<[Link[], Json[]]>('host', 'address show', 'route show table all');
   return {
-    links: links(node, 'host'),
-    routes: routes(node, 'host'),
+    links: links(addresses, 'host'),
+    routes: routes(both),
     rules: rules(node),
     shaping: shaping(node),
     vlans: vlans(node),

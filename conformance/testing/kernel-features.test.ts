@@ -2,9 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { KERNEL_FEATURES, kernelHas } from './kernel-features.ts';
 import { freshNetns, ipJson } from './netns.ts';
-import { slowness } from './slowness.ts';
-
-const isVm = slowness > 1;
+import { isVm } from './slowness.ts';
 
 describe.skipIf(!freshNetns())('kernel features', () => {
   test('what every supported kernel has is found, and the question leaves nothing', () => {

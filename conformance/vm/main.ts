@@ -79,12 +79,7 @@ function unavailable(kernel: KernelVersion): string | undefined {
 /** Runs the command, or the steps, under one kernel, and returns the exit code. */
 async function runUnder(kernel: KernelVersion): Promise<number> {
   const commands = args.length > 0 ? [args.join(' ')] : steps(kernel);
-  const script = commands
-    .map(
-      (command) =>
-        `echo 'vm: ${command.replaceAll("'", "'\\''")}'\n${command} || { echo "vm: exit code $?"; exit 1; }\n`,
-    )
-    .join('');
+  const script = `failed=0\n${commands.map(scriptOf).join('')}exit $failed\n`;
   const started = performance.now();
   const outcome = await runInVm({
     script,
@@ -101,6 +96,15 @@ async function runUnder(kernel: KernelVersion): Promise<number> {
   const verdict = outcome.code === 0 ? 'passed' : 'FAILED';
   console.log(`vm: kernel ${outcome.release}, ${commands.length} steps: ${verdict} in ${seconds} s`);
   return outcome.code ?? 1;
+}
+
+/** A command as a part of the script that says what it does and took, and goes on to the next whatever comes of it. */
+function scriptOf(command: string): string {
+  return [
+    `echo 'vm: ${command.replaceAll("'", "'\\''")}'; begin=$(date +%s)`,
+    `${command} || { echo "vm: exit code $?"; failed=1; }`,
+    'echo "vm: that took $(($(date +%s) - begin)) s"\n',
+  ].join('\n');
 }
 
 function number(flag: string, standard: number): number {

@@ -7,11 +7,11 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kernelHas } from '../../../conformance/testing/kernel-features.ts';
-import { slowness } from '../../../conformance/testing/slowness.ts';
+import { isVm } from '../../../conformance/testing/slowness.ts';
 import { readSysctl } from '../../../shared/sys/sysctl.ts';
 
-const isVm = slowness > 1 && kernelHas('dummy');
-if (!isVm) process.stderr.write('skipped: a full table of neighbours: only in the VM (make test-vm)\n');
+const canFill = isVm && kernelHas('dummy');
+if (!canFill) process.stderr.write('skipped: a full table of neighbours: only in the VM (make test-vm)\n');
 
 /** Other tests have their neighbours in the same table: nothing of theirs may be thrown out. */
 const LIMIT = 3000;
@@ -47,7 +47,7 @@ const forget = (): void => {
   spawnSync('rm', ['-f', '/run/underpod/neighbours-ipv4', '/run/underpod/neighbours-ipv6']);
 };
 
-describe.skipIf(!isVm)('a table of neighbours', () => {
+describe.skipIf(!canFill)('a table of neighbours', () => {
   const before = ([4, 6] as const).flatMap((family) =>
     ['gc_thresh2', 'gc_thresh3'].map(
       (name) => [family, name, Number(readSysctl(`net/ipv${family}/neigh/default/${name}`))] as const,
