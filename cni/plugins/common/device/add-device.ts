@@ -25,7 +25,7 @@ export async function addDevice(type: DeviceType, request: AddRequest): Promise<
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const place: Place = { key, netns, host, pod };
   try {
-    const link = makeDevice(place, device);
+    const link = makeDevice(place, device, conf.prevResult);
     rollback.defer(() => deleteLink(pod, link));
     const addresses = await addressesFor(place, device, link, request, rollback);
     return configure(place, device, link, addresses, env.netns);

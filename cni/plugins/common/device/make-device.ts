@@ -5,13 +5,14 @@ import { newLink, setLink } from '../../../../shared/netlink/requests/link.ts';
 import type { NetlinkSocket } from '../../../../shared/netlink/socket.ts';
 import type { OwnedFd } from '../../../../shared/sys/fd.ts';
 import { internalError, invalidConfig } from '../../../protocol/error.ts';
+import type { Result } from '../../../protocol/result.ts';
 import type { AttachmentKey } from '../attachment.ts';
 import { attachmentHash } from '../attachment.ts';
 import { existsAlready } from '../host-veth.ts';
 import type { LinkView } from '../link-view.ts';
 import { deleteLink, readLink } from '../links.ts';
 import type { Device } from './device.ts';
-import { findMaster } from './master.ts';
+import { findMaster, masterOfChain } from './master.ts';
 
 /** Where it is made. */
 export interface Place {
@@ -29,11 +30,20 @@ export function temporaryName(key: AttachmentKey): string {
   return `cni${attachmentHash(key).slice(0, 10)}`;
 }
 
-/** @returns the interface, down. @throws CniError code 7 when the container has an interface of that name already */
-export function makeDevice({ key, netns, host, pod }: Place, device: Device): LinkView {
+/**
+ * @param previous the result of the plugin before
+ * @returns the interface, down
+ * @throws CniError code 7 when the container has an interface of that name already
+ */
+export function makeDevice(
+  { key, netns, host, pod }: Place,
+  device: Device,
+  previous: Result | undefined,
+): LinkView {
   const inside = device.master === undefined || device.linkInContainer;
-  const master =
-    device.master === undefined ? undefined : findMaster(inside ? pod : host, device.master, inside);
+  const named =
+    device.master === '' && device.takesPrevious && previous ? masterOfChain(previous) : device.master;
+  const master = named === undefined ? undefined : findMaster(inside ? pod : host, named, inside);
   if (master && device.mtu > (master.mtu ?? 0)) {
     throw invalidConfig(`mtu ${device.mtu} is more than the ${master.mtu} of ${master.name}`);
   }
