@@ -33,9 +33,12 @@ export function checkAddresses(pod: Rtnetlink, result: Result, inside: LinkView)
 
 function checkRoute(pod: Rtnetlink, { dst, gw, table }: Route, ifname: string): void {
   const routes = pod.routes({ family: dst.ip.family, table: table ?? RT_TABLE.MAIN });
+  // 0.0.0.0: none at all, as type dhcp has it from option 121.
+  const router = gw?.value === 0n ? undefined : gw;
   const found = routes.some(
     ({ destination, gateway }) =>
-      cidrEquals(destination, dst) && (gw === undefined || (gateway !== undefined && ipEquals(gateway, gw))),
+      cidrEquals(destination, dst) &&
+      (router === undefined || (gateway !== undefined && ipEquals(gateway, router))),
   );
   if (!found) throw checkFailed(`the container of ${ifname} has no route to ${formatCidr(dst)}`);
 }

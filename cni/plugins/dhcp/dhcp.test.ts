@@ -293,6 +293,7 @@ describe.skipIf(!node || !go)("beside upstream's", () => {
     const two = await ok('ADD', conf(ipam), pod);
     expect(pick(two)).toEqual(pick(one?.json ?? {}));
     expect([addresses(pod), routes(pod)]).toEqual(kernel);
+    await ok('CHECK', { ...conf(ipam), prevResult: two }, pod);
   });
 
   test('a pod of theirs is checked by ours, which takes its lease over, and is deleted by ours', async () => {
