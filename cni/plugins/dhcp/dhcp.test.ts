@@ -6,6 +6,8 @@ import type { Logged, ServerOptions } from '../testing/dhcp.ts';
 import {
   givenOut,
   hasServers,
+  hasSocketActivation,
+  startActivated,
   startBriefServer,
   startDaemon,
   startGoDaemon,
@@ -247,6 +249,24 @@ describe.skipIf(!node)('without what is needed', () => {
     });
     expect((await call('ADD', alone, { ...pod, netns: '/run/netns/none' })).json).toMatchObject({ code: 8 });
     await ok('DEL', alone, { ...pod, netns: '' });
+  });
+
+  test.skipIf(!node || !hasSocketActivation())('a socket of systemd’s outlives the daemon', async () => {
+    await started(startServer(serve));
+    const path = '/run/systemd.sock';
+    const config = conf({ daemonSocketPath: path });
+    const daemon = await started(startActivated(path));
+    const pod = container();
+    // The first call starts it.
+    const result = await ok('ADD', config, pod);
+    await daemon.line(/dhcp ready/);
+    expect(await daemon.end('SIGTERM')).toBe(0);
+    expect(statSync(path).isSocket()).toBe(true);
+    run('rm', path);
+    await started(startActivated(path));
+    await ok('CHECK', { ...config, prevResult: result }, pod);
+    await ok('DEL', config, pod);
+    expect(leases()).toEqual([]);
   });
 
   test('one daemon for a socket and for a directory of leases', async () => {
