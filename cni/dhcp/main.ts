@@ -51,7 +51,10 @@ function readOptions(values: ReadonlyMap<string, readonly string[]>): Options {
     values.get(name)?.at(-1) ?? DHCP_FLAGS.find((flag) => flag.name === name)?.default ?? '';
   const duration = (name: string): number => parseDuration(text(name)) ?? 0;
   const pidfile = text('pidfile');
-  if (pidfile !== '' && !pidfile.startsWith('/')) throw new UsageError('--pidfile must be an absolute path');
+  for (const name of ['pidfile', 'socket', 'socketpath', 'state-dir', 'hostprefix']) {
+    const path = text(name);
+    if (path !== '' && !path.startsWith('/')) throw new UsageError(`--${name} must be an absolute path`);
+  }
   const hostPrefix = text('hostprefix');
   return {
     socket: hostPrefix + (text('socketpath') || text('socket')),
