@@ -10,12 +10,14 @@ import { createLogger, type Logger } from '../../shared/log/logger.ts';
 import { unlinkIfExists, writeFile } from '../../shared/sys/file.ts';
 import { tryLock } from '../../shared/sys/lock.ts';
 import { sdNotify } from '../../shared/sys/sd-notify.ts';
+import { activatedSocket } from './daemon/activation.ts';
 import { systemClock } from './daemon/clock.ts';
 import type { Manners } from './daemon/daemon.ts';
 import { Daemon } from './daemon/daemon.ts';
 import { LeaseStore } from './daemon/lease-store.ts';
 import { findPod, LinuxPod } from './daemon/linux-pod.ts';
-import { serve } from './daemon/serve.ts';
+import type { Handler } from './daemon/serve.ts';
+import { serve, serveDescriptor } from './daemon/serve.ts';
 import { DHCP_FLAGS } from './flags.ts';
 
 interface Options {
@@ -49,7 +51,10 @@ function readOptions(values: ReadonlyMap<string, readonly string[]>): Options {
     values.get(name)?.at(-1) ?? DHCP_FLAGS.find((flag) => flag.name === name)?.default ?? '';
   const duration = (name: string): number => parseDuration(text(name)) ?? 0;
   const pidfile = text('pidfile');
-  if (pidfile !== '' && !pidfile.startsWith('/')) throw new UsageError('--pidfile must be an absolute path');
+  for (const name of ['pidfile', 'socket', 'socketpath', 'state-dir', 'hostprefix']) {
+    const path = text(name);
+    if (path !== '' && !path.startsWith('/')) throw new UsageError(`--${name} must be an absolute path`);
+  }
   const hostPrefix = text('hostprefix');
   return {
     socket: hostPrefix + (text('socketpath') || text('socket')),
@@ -68,7 +73,8 @@ function readOptions(values: ReadonlyMap<string, readonly string[]>): Options {
 
 async function run({ socket, stateDir, pidfile, manners, log: logOptions }: Options): Promise<number> {
   const log = createLogger('dhcp', logOptions);
-  log.info('starting', { version, socket, stateDir });
+  const activated = activatedSocket(process.env, process.pid);
+  log.info('starting', { version, socket: activated === undefined ? socket : "systemd's", stateDir });
   const clock = systemClock();
   const store = new LeaseStore(stateDir);
   using stack = new DisposableStack();
@@ -89,7 +95,8 @@ async function run({ socket, stateDir, pidfile, manners, log: logOptions }: Opti
     writeFile(pidfile, String(process.pid));
     stack.defer(() => void unlinkIfExists(pidfile));
   }
-  stack.use(serve(socket, (request, signal) => daemon.handle(request, signal)));
+  const handle: Handler = (request, signal) => daemon.handle(request, signal);
+  stack.use(activated === undefined ? serve(socket, handle) : serveDescriptor(activated, handle));
   log.info('ready', { leases: daemon.size });
   notify(log, 'READY=1');
   const signal = await stopped();

@@ -118,6 +118,17 @@ describe('allocate', () => {
     expect(world.daemon.size).toBe(1);
   });
 
+  test('is asked to be broadcast where others have the same hardware address', async () => {
+    const world = new World();
+    world.pod.identity = { ...world.pod.identity, sharesMac: true };
+    await world.add();
+    expect(world.server.messages.map(({ flags }) => flags)).toEqual([0x8000, 0x8000]);
+    expect(decodeRecord(new TextEncoder().encode([...world.files.values()][0])).pod.sharesMac).toBe(true);
+    world.pod = new FakePod(world.server, 3);
+    await world.add();
+    expect(world.server.messages.slice(2).map(({ flags }) => flags)).toEqual([0, 0]);
+  });
+
   test('ends with advice where no server answers in time, and leaves nothing', async () => {
     const world = new World();
     world.server.silent = true;

@@ -213,7 +213,7 @@ export class Daemon {
       clientId: clientId(holder),
       provided: holder.provide.map(({ code, hex }) => ({ code, data: Uint8Array.fromHex(hex) })),
       wanted: holder.request,
-      broadcast: manners.broadcast,
+      broadcast: manners.broadcast || pod.identity.sharesMac === true,
     };
     return { client, answerTimeout: manners.timeout, resendMax: manners.resendMax, random };
   }

@@ -141,9 +141,9 @@ export class LeaseTask {
         const { lease, why } = effect;
         this.#lease = undefined;
         if (lease) {
+          for (const ip of leaseResult(lease, priority).ips) pod.removeAddress(ip.address);
           const address = formatIp(lease.address);
           log.error('the lease is over: the address is taken from the pod', { address, why });
-          for (const ip of leaseResult(lease, priority).ips) pod.removeAddress(ip.address);
         }
         onLost(lease);
         return;

@@ -44,7 +44,8 @@ export function findPod(place: PodPlace): Pod {
     rtnetlink.socket.request(setLink({ index: link.index, flags: IFF.UP, changeMask: IFF.UP }));
   }
   const identity = { netns: netnsId(netns), ifindex: link.index, mac: formatMac(link.mac) };
-  return new LinuxPod(place, identity);
+  const sharesMac = link.kind?.kind === 'other' && link.kind.name === 'ipvlan';
+  return new LinuxPod(place, sharesMac ? { ...identity, sharesMac } : identity);
 }
 
 function openOrSay(path: string): OwnedFd {

@@ -12,6 +12,8 @@ export interface PodIdentity {
   readonly ifindex: number;
   /** Six bytes in text. */
   readonly mac: string;
+  /** Others on the link have the same hardware address (ipvlan): only a broadcast reaches one without an address. */
+  readonly sharesMac?: boolean;
 }
 
 /** An interface in a network namespace. Nothing of it is held between calls: the namespace must be able to end. */

@@ -57,6 +57,7 @@ export function decodeRecord(bytes: Uint8Array): LeaseRecord {
       netns: requireString(pod['netns'], 'pod.netns'),
       ifindex: readInteger(pod['ifindex'], 'pod.ifindex') ?? 0,
       mac,
+      ...(pod['sharesMac'] === true && { sharesMac: true }),
     },
     lease: readLease(readObject(raw['lease'], 'lease') ?? {}),
     lost: raw['lost'] === true,

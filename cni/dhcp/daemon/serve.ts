@@ -25,36 +25,48 @@ export function serve(path: string, handler: Handler): Disposable {
   requireNobodyListens(path);
   // One that a killed daemon left makes binding fail.
   unlinkIfExists(path);
-  const connections = new Set<Connection>();
+  using stack = new DisposableStack();
   const before = process.umask(0o177);
   try {
-    const listener = Bun.listen<Connection>({
-      unix: path,
-      socket: {
-        open(socket) {
-          socket.data = new Connection(socket, handler);
-          connections.add(socket.data);
-        },
-        data: (socket, bytes) => socket.data.receive(bytes),
-        drain: (socket) => socket.data.flush(),
-        close(socket) {
-          connections.delete(socket.data);
-          socket.data.abort();
-        },
-        error: (socket) => socket.data.abort(),
-      },
-    });
+    stack.defer(() => void unlinkIfExists(path));
+    stack.use(listen({ unix: path }, handler));
     chmod(path, 0o600);
-    return {
-      [Symbol.dispose]() {
-        listener.stop(true);
-        for (const connection of connections) connection.abort();
-        unlinkIfExists(path);
-      },
-    };
+    return stack.move();
   } finally {
     process.umask(before);
   }
+}
+
+/** As `serve`, on a socket that somebody else has made, who sees to its permissions and its end. */
+export function serveDescriptor(fd: number, handler: Handler): Disposable {
+  return listen({ fd } as unknown as { unix: string }, handler);
+}
+
+/** @param where `{fd}` as well, which Bun takes, but its type declarations (1.4.4) lack */
+function listen(where: { readonly unix: string }, handler: Handler): Disposable {
+  const connections = new Set<Connection>();
+  const listener = Bun.listen<Connection>({
+    ...where,
+    socket: {
+      open(socket) {
+        socket.data = new Connection(socket, handler);
+        connections.add(socket.data);
+      },
+      data: (socket, bytes) => socket.data.receive(bytes),
+      drain: (socket) => socket.data.flush(),
+      close(socket) {
+        connections.delete(socket.data);
+        socket.data.abort();
+      },
+      error: (socket) => socket.data.abort(),
+    },
+  });
+  return {
+    [Symbol.dispose]() {
+      listener.stop(true);
+      for (const connection of connections) connection.abort();
+    },
+  };
 }
 
 function requireNobodyListens(path: string): void {

@@ -9,7 +9,7 @@ import { PodGone } from '../daemon/pod.ts';
 import type { FakeServer } from './fake-server.ts';
 
 export class FakePod implements Pod {
-  readonly identity: PodIdentity;
+  identity: PodIdentity;
   readonly addresses: Set<string> = new Set();
   /** How each message left: 'broadcast', 'server', 'parting'. */
   readonly ways: string[] = [];

@@ -38,10 +38,12 @@ export function checkAddresses(pod: Rtnetlink, result: Result, inside: LinkView)
 function checkRoute(pod: Rtnetlink, { dst, gw, table }: Route, ifname: string): void {
   const index = table === undefined ? pod.link({ name: ifname })?.index : undefined;
   const routes = pod.routes({ family: dst.ip.family, ...(table === undefined ? {} : { table }) });
+  // 0.0.0.0: none at all, as type dhcp has it from option 121.
+  const router = gw?.value === 0n ? undefined : gw;
   const found = routes.some(
     (route) =>
       cidrEquals(route.destination, dst) &&
-      (gw === undefined || (route.gateway !== undefined && ipEquals(route.gateway, gw))) &&
+      (router === undefined || (route.gateway !== undefined && ipEquals(route.gateway, router))) &&
       (table !== undefined || route.table === RT_TABLE.MAIN || route.oif === index),
   );
   if (!found) throw checkFailed(`the container of ${ifname} has no route to ${formatCidr(dst)}`);

@@ -1,11 +1,13 @@
 /** The type dhcp with its daemon, against a real server, and beside upstream's plugin and daemon. */
 
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Logged, ServerOptions } from '../testing/dhcp.ts';
 import {
   givenOut,
   hasServers,
+  hasSocketActivation,
+  startActivated,
   startBriefServer,
   startDaemon,
   startGoDaemon,
@@ -185,6 +187,27 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     await ok('DEL', conf(), pod);
   });
 
+  test('by a daemon that sees the host’s files in another place', async () => {
+    await started(startServer(serve));
+    run('ln', '-sfn', '/', '/run/host');
+    const flags = [
+      '--hostprefix=/run/host',
+      '--socketpath=/run/prefixed/dhcp.sock',
+      '--pidfile=/run/dhcp.pid',
+    ];
+    const daemon = await started(startDaemon(...flags));
+    const pod = container();
+    const config = conf({ daemonSocketPath: '/run/prefixed/dhcp.sock' });
+    const prevResult = await ok('ADD', config, pod);
+    expect(read('/run/dhcp.pid')).toBe(String(daemon.child.pid));
+    await daemon.end('SIGTERM');
+    expect([existsSync('/run/dhcp.pid'), existsSync('/run/prefixed/dhcp.sock')]).toEqual([false, false]);
+    await started(startDaemon(...flags));
+    await ok('CHECK', { ...config, prevResult }, pod);
+    await ok('DEL', config, pod);
+    expect(givenOut()).toEqual([]);
+  });
+
   test('is collected when the runtime does not know it any more', async () => {
     const server = await started(startServer(serve));
     await started(startDaemon());
@@ -249,6 +272,31 @@ describe.skipIf(!node)('without what is needed', () => {
     await ok('DEL', alone, { ...pod, netns: '' });
   });
 
+  test.skipIf(!node || !hasSocketActivation())('a socket of systemd’s outlives the daemon', async () => {
+    await started(startServer(serve));
+    const path = '/run/systemd.sock';
+    const config = conf({ daemonSocketPath: path });
+    const daemon = await started(startActivated(path));
+    const pod = container();
+    // The first call starts it.
+    const result = await ok('ADD', config, pod);
+    await daemon.line(/dhcp ready/);
+    expect(await daemon.end('SIGTERM')).toBe(0);
+    expect(statSync(path).isSocket()).toBe(true);
+    run('rm', path);
+    await started(startActivated(path));
+    await ok('CHECK', { ...config, prevResult: result }, pod);
+    await ok('DEL', config, pod);
+    expect(leases()).toEqual([]);
+  });
+
+  test.each(['pidfile', 'socket', 'socketpath', 'state-dir', 'hostprefix'])(
+    'a --%s that depends on where it is started',
+    async (flag) => {
+      await expect(startDaemon(`--${flag}=relative`)).rejects.toThrow(`--${flag} must be an absolute path`);
+    },
+  );
+
   test('one daemon for a socket and for a directory of leases', async () => {
     await started(startDaemon());
     await expect(startDaemon('--socket=/run/other.sock')).rejects.toThrow(/another daemon keeps the leases/);
@@ -293,6 +341,7 @@ describe.skipIf(!node || !go)("beside upstream's", () => {
     const two = await ok('ADD', conf(ipam), pod);
     expect(pick(two)).toEqual(pick(one?.json ?? {}));
     expect([addresses(pod), routes(pod)]).toEqual(kernel);
+    await ok('CHECK', { ...conf(ipam), prevResult: two }, pod);
   });
 
   test('a pod of theirs is checked by ours, which takes its lease over, and is deleted by ours', async () => {

@@ -14,7 +14,7 @@ export const ipvlanType: DeviceType = {
     const { raw } = conf;
     return {
       kind: ipvlan({ mode: IPVLAN_MODE[readMode(conf)] }),
-      master: readString(raw['master'], 'master') || chainedMaster(conf),
+      master: readString(raw['master'], 'master') ?? '',
       linkInContainer: readBoolean(raw['linkInContainer'], 'linkInContainer') ?? false,
       mtu: readDeviceMtu(conf),
       // It shares its master's.
@@ -36,12 +36,4 @@ function readMode({ raw }: NetConf): keyof typeof IPVLAN_MODE {
   const mode = readString(raw['mode'], 'mode') || 'l2';
   if (Object.hasOwn(IPVLAN_MODE, mode)) return mode as keyof typeof IPVLAN_MODE;
   throw invalidConfig(`mode ${JSON.stringify(mode)} is unknown: write l2, l3 or l3s`);
-}
-
-/** In a chain, the one interface that the plugin before made; CHECK has our own result there. */
-function chainedMaster({ prevResult, ipam }: NetConf): string {
-  if (!prevResult || ipam?.type) return '';
-  const [only, ...more] = prevResult.interfaces;
-  if (only && more.length === 0 && only.name !== '') return only.name;
-  throw invalidConfig('"master" is not set, and prevResult does not name just one interface to take');
 }

@@ -2,7 +2,7 @@
 
 import { MACVLAN_MODE, macvlan, readMacvlan } from '../../../shared/netlink/codec/link-kinds/macvlan.ts';
 import { requireKnownArgs } from '../../protocol/args.ts';
-import { invalidConfig } from '../../protocol/error.ts';
+import { decodingFailure, invalidConfig } from '../../protocol/error.ts';
 import { readBoolean, readString, readUint } from '../../protocol/json.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { DeviceType } from '../common/device/device.ts';
@@ -19,6 +19,9 @@ export const macvlanType: DeviceType = {
     const { raw } = conf;
     requireKnownArgs(args, knownArgs);
     const broadcastQueueLength = readUint(raw['bcqueuelen'], 'bcqueuelen') ?? 0;
+    if (broadcastQueueLength > 0xffffffff) {
+      throw decodingFailure(`bcqueuelen ${broadcastQueueLength} is more than 32 bits hold`);
+    }
     return {
       kind: macvlan({
         mode: MACVLAN_MODE[readMode(conf)],

@@ -4,12 +4,13 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { slowness } from '../../../conformance/testing/slowness.ts';
 import { read } from './node.ts';
 
 const top = resolve(import.meta.dirname, '../../..');
 
 /** How long something may take that ought to take a moment. */
-const patienceMs = 10_000;
+const patienceMs = 10_000 * slowness;
 
 /** Whether the servers are installed; says so where it is not. */
 export function hasServers(): boolean {
@@ -147,6 +148,21 @@ export function givenOut(): string[] {
 export async function startDaemon(...args: string[]): Promise<Logged> {
   const daemon = new Logged(process.execPath, [join(top, 'main.ts'), 'dhcp', '--log-level=debug', ...args]);
   await daemon.line(/dhcp ready/);
+  return daemon;
+}
+
+/** Whether `startActivated` can. */
+export function hasSocketActivation(): boolean {
+  if (spawnSync('systemd-socket-activate', ['--version']).status === 0) return true;
+  process.stderr.write('skipped: a socket handed on by systemd: no systemd-socket-activate is installed\n');
+  return false;
+}
+
+/** Has systemd's program listen; it becomes our daemon when somebody connects. */
+export async function startActivated(socket: string): Promise<Logged> {
+  const command = [process.execPath, join(top, 'main.ts'), 'dhcp', '--log-level=debug'];
+  const daemon = new Logged('systemd-socket-activate', ['-l', socket, ...command]);
+  await daemon.line(/Listening on/);
   return daemon;
 }
 

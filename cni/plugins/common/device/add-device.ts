@@ -29,7 +29,7 @@ export async function addDevice<D extends Device>(
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const place: Place = { key, netns, host, pod };
   try {
-    const link = await make(place, device);
+    const link = await make(place, device, conf.prevResult);
     rollback.defer(() => deleteLink(pod, link));
     const addresses = await addressesFor(place, device, link, request, rollback);
     return finishDevice(place, device, link, addresses, env.netns);

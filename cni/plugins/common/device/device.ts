@@ -20,7 +20,10 @@ export interface Device {
   readonly ipamType: string;
   /** Without addresses the interface is of no use, so that an IPAM plugin is needed. */
   readonly needsAddresses: boolean;
-  /** Takes the addresses of the result before, where there is no IPAM plugin. */
+  /**
+   * In a chain it stands on the one interface of the result before, where no master is named, and takes the addresses of
+   * that result, where there is no IPAM plugin.
+   */
   readonly takesPrevious: boolean;
   /** Goes into the result; undefined: what the IPAM plugin says. */
   readonly dns: Dns | undefined;
@@ -33,7 +36,7 @@ export interface Device {
 /** One that netlink makes. */
 export interface LinkDevice extends Device {
   readonly kind: OtherKind;
-  /** The interface that it stands on: its name, '' for the default route's; undefined where it stands on none. */
+  /** The interface that it stands on: its name, '' for the usual one; undefined where it stands on none. */
   readonly master: string | undefined;
   /** The master is in the container's namespace. */
   readonly linkInContainer: boolean;

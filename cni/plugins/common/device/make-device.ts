@@ -4,20 +4,26 @@ import { isNetlinkError } from '../../../../shared/netlink/error.ts';
 import { newLink, setLink } from '../../../../shared/netlink/requests/link.ts';
 import type { NetlinkSocket } from '../../../../shared/netlink/socket.ts';
 import { internalError, invalidConfig } from '../../../protocol/error.ts';
+import type { Result } from '../../../protocol/result.ts';
 import type { AttachmentKey } from '../attachment.ts';
 import { existsAlready } from '../host-veth.ts';
 import type { LinkView } from '../link-view.ts';
 import { deleteLink, readLink } from '../links.ts';
 import type { LinkDevice } from './device.ts';
-import { findMaster } from './master.ts';
+import { findMaster, masterOfChain } from './master.ts';
 import type { Place } from './place.ts';
 import { temporaryName } from './place.ts';
 
 /** By netlink (see MakeDevice). */
-export function makeDevice({ key, netns, host, pod }: Place, device: LinkDevice): LinkView {
+export function makeDevice(
+  { key, netns, host, pod }: Place,
+  device: LinkDevice,
+  previous: Result | undefined,
+): LinkView {
   const inside = device.master === undefined || device.linkInContainer;
-  const master =
-    device.master === undefined ? undefined : findMaster(inside ? pod : host, device.master, inside);
+  const named =
+    device.master === '' && device.takesPrevious && previous ? masterOfChain(previous) : device.master;
+  const master = named === undefined ? undefined : findMaster(inside ? pod : host, named, inside);
   if (master && device.mtu > (master.mtu ?? 0)) {
     throw invalidConfig(`mtu ${device.mtu} is more than the ${master.mtu} of ${master.name}`);
   }

@@ -1,5 +1,6 @@
 import type { NetlinkSocket } from '../../../../shared/netlink/socket.ts';
 import type { OwnedFd } from '../../../../shared/sys/fd.ts';
+import type { Result } from '../../../protocol/result.ts';
 import type { AttachmentKey } from '../attachment.ts';
 import { attachmentHash } from '../attachment.ts';
 import type { LinkView } from '../link-view.ts';
@@ -16,9 +17,14 @@ export interface Place {
 /**
  * Makes the interface in the container's namespace, down; or throws, and has left nothing.
  *
+ * @param previous the result of the plugin before
  * @throws CniError code 7 when the container has an interface of that name already
  */
-export type MakeDevice<D extends Device> = (place: Place, device: D) => LinkView | Promise<LinkView>;
+export type MakeDevice<D extends Device> = (
+  place: Place,
+  device: D,
+  previous: Result | undefined,
+) => LinkView | Promise<LinkView>;
 
 /**
  * The name that the interface has until it has its own. For a link that is made in another namespace the kernel looks

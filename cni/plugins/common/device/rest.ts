@@ -16,10 +16,12 @@ export async function statusOfDevice<D extends Device>(
   request: StatusRequest,
 ): Promise<void> {
   const device: Device & Partial<LinkDevice> = type.read(request.conf, parseArgs(''));
-  if (device.master !== undefined && !device.linkInContainer) {
+  // In a chain nobody knows yet what the plugin before will make.
+  const isKnown = device.master !== undefined && !(device.master === '' && device.takesPrevious);
+  if (isKnown && !device.linkInContainer) {
     using host = NetlinkSocket.open(NETLINK.ROUTE);
     try {
-      findMaster(host, device.master, false);
+      findMaster(host, device.master ?? '', false);
     } catch (cause) {
       throw unavailable(cause instanceof Error ? cause.message : String(cause), { cause });
     }

@@ -10,10 +10,15 @@ export const IPVLAN_MODE = { l2: 0, l3: 1, l3s: 2 } as const;
 export interface Ipvlan {
   /** One of IPVLAN_MODE. */
   readonly mode?: number;
+  /** Bits IPVLAN_F_* of linux/if_link.h: 1 private, 2 vepa. */
+  readonly flags?: number;
 }
 
 /** IFLA_IPVLAN_* of linux/if_link.h. */
-const FIELDS: FieldTable<Ipvlan> = new FieldTable<Ipvlan>([['mode', 1, 'u16']]);
+const FIELDS: FieldTable<Ipvlan> = new FieldTable<Ipvlan>([
+  ['mode', 1, 'u16'],
+  ['flags', 2, 'u16'],
+]);
 
 /** A kind for a link request. Not one of the codec's own, so that only who makes such links loads it. */
 export function ipvlan(options: Ipvlan): OtherKind {

@@ -16,8 +16,8 @@ export interface Macvlan {
 
 /** IFLA_MACVLAN_* of linux/if_link.h. */
 const FIELDS: FieldTable<Macvlan> = new FieldTable<Macvlan>([
-  ['mode', 1, 'u32'],
   ['broadcastQueueLength', 7, 'u32'],
+  ['mode', 1, 'u32'],
 ]);
 
 /** A kind for a link request. Not one of the codec's own, so that only who makes such links loads it. */
