@@ -3,7 +3,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { writeFile } from '../../shared/sys/file.ts';
 import { lock } from '../../shared/sys/lock.ts';
 import { run } from '../testing/netns.ts';
+import { missingFeature } from './features.ts';
 import { leaked, missing, snapshot } from './leaks.ts';
+import type { Container } from './world.ts';
 import { enterWorld } from './world.ts';
 
 const world = enterWorld();
@@ -188,6 +190,28 @@ describe.skipIf(!world)('the leak check', () => {
     plant();
     expect(leaked(before, snapshot()).filter((line) => expected.test(line))).toHaveLength(1);
   });
+
+  test.skipIf(world && missingFeature('macvlan') !== undefined)(
+    'takes no macvlan that a container has for one, but an address that is on no macvlan any more',
+    () => {
+      run(...words('ip link add up9 up type veth peer name down9'));
+      const before = snapshot();
+      const pod = world?.container() as Container;
+      run(
+        ...words(
+          `ip link add mv9 link up9 netns ${pod.id} address 02:00:00:00:00:09 type macvlan mode bridge`,
+        ),
+      );
+      run(...words(`ip -n ${pod.id} link set mv9 up`));
+      expect(run(...words('bridge fdb show dev up9'))).toContain('02:00:00:00:00:09');
+      expect(leaked(before, snapshot())).toEqual([]);
+      run(...words(`ip -n ${pod.id} link set mv9 address 02:00:00:00:00:0a`));
+      run(...words('bridge fdb add 02:00:00:00:00:09 dev up9'));
+      expect(leaked(before, snapshot())).toEqual(['forwarding 02:00:00:00:00:09 dev up9 vlan -']);
+      world?.remove(pod);
+      run(...words('ip link delete up9'));
+    },
+  );
 
   test('sees what has gone', () => {
     run('ip', 'link', 'add', 'br7', 'type', 'bridge');

@@ -113,13 +113,28 @@ function neighbours(): string[] {
     ipJson<{ ifname: string; address: string }[]>('link').map((link) => [link.ifname, link.address]),
   );
   const forwarding = JSON.parse(run('bridge', '-j', 'fdb', 'show')) as Fdb[];
+  const written = forwarding
+    .filter(({ ifname, mac }) => mac !== own.get(ifname))
+    .filter(({ state, mac }) => state === 'permanent' && !/^(33:33|01:00:5e)/.test(mac));
+  const live = written.length === 0 ? [] : macvlanAddresses();
   return [
     ...entries.map(({ dst, dev }) => `neighbour ${dst} dev ${dev}`),
-    ...forwarding
-      .filter(({ ifname, mac }) => mac !== own.get(ifname))
-      .filter(({ state, mac }) => state === 'permanent' && !/^(33:33|01:00:5e)/.test(mac))
+    ...written
+      .filter(({ mac }) => !live.includes(mac))
       .map(({ mac, ifname, vlan }) => `forwarding ${mac} dev ${ifname} vlan ${vlan ?? '-'}`),
   ];
+}
+
+/**
+ * Addresses of the macvlans in containers: their master listens to them for as long as they are there, and they end with
+ * their namespace.
+ */
+function macvlanAddresses(): string[] {
+  return readdirSync('/run/netns').flatMap((name) =>
+    ipJson<{ address: string }[]>('-n', name, 'link', 'show', 'type', 'macvlan').map(
+      ({ address }) => address,
+    ),
+  );
 }
 
 interface Fdb {
