@@ -45,7 +45,9 @@ const plans: Readonly<Record<string, (keys: never, previous: Result) => void>> =
     for (const target of targetsOf(previous, 'eth0'))
       for (const line of addLines('', config, 'net', 'pod', target)) mustBeOneLine(line);
   },
-  tuning({ sysctls }: ReturnType<typeof import('../../../cni/plugins/tuning/config.ts').readTuningConfig>): void {
+  tuning({
+    sysctls,
+  }: ReturnType<typeof import('../../../cni/plugins/tuning/config.ts').readTuningConfig>): void {
     for (const sysctl of sysctls) {
       const path = sysctlOf(sysctl, 'eth0.5');
       must(/^net\/[^\0]+$/.test(path) && !/(^|\/)\.{0,2}(\/|$)/.test(path), 'a parameter is of the network');
