@@ -5,7 +5,7 @@ import { lockAttachment } from '../common/attachment-lock.ts';
 import { link } from '../testing/bridge.ts';
 import type { Container, Json } from '../testing/node.ts';
 import { goPlugins, ipJson, list, nothing, run, TestNode } from '../testing/node.ts';
-import { recordDirectory } from './record.ts';
+import { noteTaken, recordDirectory } from './record.ts';
 
 const node = TestNode.enter() as TestNode;
 const go = goPlugins() as string;
@@ -150,6 +150,26 @@ describe.skipIf(!node)('host-device', () => {
     run('ip', 'link', 'delete', 'up0');
     await node.ok('DEL', withAddresses, pod);
     expect(hostLinks()).toEqual([]);
+  });
+
+  test('DEL waits for a real device that the kernel is about to give back', async () => {
+    const pod = node.container('net1');
+    const key = { network: 'devices', containerId: pod.id, ifname: 'net1' };
+    const note = { key, device: 'up0', netns: pod.netns, inode: 1n, isReal: true };
+    noteTaken(note);
+    node.removeNetns(pod);
+    // GC does not, and leaves the note for the next.
+    await node.ok('GC', gc(conf));
+    expect(list(recordDirectory)).toHaveLength(1);
+    // With its alias at once: of that alone the kernel tells nobody.
+    const back = 'sleep 0.3; ip link add x type bridge; ip link set x alias up0; ip link set x name dev7';
+    const kernel = Bun.spawn(['sh', '-c', back]);
+    await node.ok('DEL', conf, pod);
+    await kernel.exited;
+    isBack();
+    noteTaken(note);
+    await node.ok('GC', gc(conf));
+    isBack();
   });
 
   test('GC: the path that the namespace had is another’s by now', async () => {
