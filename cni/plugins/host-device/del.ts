@@ -17,9 +17,7 @@ export async function delHostDevice(request: DelRequest): Promise<void> {
   const ipam = type === '' ? undefined : await errors.tryAsync(() => attachingIpamOf(type));
   if (ipam?.usesInterface) await errors.tryAsync(() => ipam.del(request));
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
-  const { device } = conf.raw;
-  const known = { netns: env.netns, device: typeof device === 'string' ? device : '', patienceMs };
-  errors.try(() => giveBack(key, known));
+  errors.try(() => giveBack(key, { netns: env.netns, patienceMs }));
   if (ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
   errors.throwIfAny();
 }

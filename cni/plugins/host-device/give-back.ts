@@ -19,15 +19,14 @@ import { forgetTaken, readTaken } from './record.ts';
 export interface Known {
   /** Path of the container's namespace. */
   readonly netns?: string | undefined;
-  /** The device's name by the configuration, for attachments without a note; '' for none. */
-  readonly device: string;
   /** How long to wait for a device that the kernel is about to give back. */
   readonly patienceMs: number;
 }
 
 /**
  * Gives the device of an attachment back to the host, wherever it is: in the container, or where the container's
- * namespace has ended on the host already, under another name. None is fine.
+ * namespace has ended on the host already, under another name. None is fine. On the host nothing is touched without a
+ * note: an alias alone may be anybody's.
  *
  * The note stays where a real device is nowhere to be seen: somebody keeps the namespace without its path, and a later GC
  * finds the device once it is back.
@@ -40,9 +39,7 @@ export function giveBack(key: AttachmentKey, known: Known): void {
     using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
     const found = findInside(host, pod, key.ifname, note?.device);
     if (found) moveOut(host, pod, found.link, found.original);
-  } else if (note?.isReal) {
-    if (!awaitReturn(host, note.device, known.patienceMs)) return;
-  } else nameAsBefore(host, note?.device ?? known.device);
+  } else if (note?.isReal && !awaitReturn(host, note.device, known.patienceMs)) return;
   if (note) forgetTaken(key);
 }
 
@@ -92,7 +89,7 @@ function awaitReturn(host: NetlinkSocket, original: string, patienceMs: number):
  * @returns whether the host has it
  */
 function nameAsBefore(host: NetlinkSocket, original: string): boolean {
-  if (original === '' || readLink(host, { name: original })) return true;
+  if (readLink(host, { name: original })) return true;
   for (const { payload } of host.dump(dumpLinks())) {
     const link = viewLink(payload);
     if (link.alias !== original) continue;
