@@ -87,7 +87,7 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
   const { key, name, mtu, mac, port } = spec;
   const size = { ...oneQueue, ...(mtu === 0 ? {} : { mtu }) };
   const peer = { name: key.ifname, netnsFd: spec.netns.fd, ...size, mac };
-  const [made, read, changed, without] = host.transact([
+  const [made, changed, read, without] = host.transact([
     newLink({
       name,
       ...size,
@@ -96,9 +96,9 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
       ...(port && { master: port.bridge }),
       kind: { kind: 'veth', peer },
     }),
-    getLink({ name }),
     // The kernel takes an alias and a port's options only for a link that is there.
     setLink({ name, alias: attachmentAlias(key), ...(port && { port: port.options }) }),
+    getLink({ name }),
     // By itself, as kernels without IPv6 refuse it, and every kernel for less than IPv6's 1,280 bytes.
     ...(port ? [setLink({ name, unknown: [noIpv6Addresses] })] : []),
   ]);
