@@ -220,6 +220,15 @@ describe.skipIf(!node)('sbr', () => {
     await node.ok('DEL', conf, { ...pod, netns: '' });
   });
 
+  test('DEL finds rules of addresses that the interface has lost', async () => {
+    const { net, pod, previous } = await bridged(dualStack);
+    const conf = sbr(net, { prevResult: previous });
+    await node.ok('ADD', conf, pod);
+    inPod(pod, '-6 address flush dev eth0');
+    await node.ok('DEL', conf, pod);
+    expect(rules(pod)).toEqual([]);
+  });
+
   test('CHECK sees what is missing', async () => {
     const { net, pod, previous } = await bridged(dualStack);
     const conf = sbr(net, { prevResult: previous });
