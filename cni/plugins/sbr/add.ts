@@ -6,10 +6,10 @@ import type { Result } from '../../protocol/result.ts';
 import { readLink } from '../common/links.ts';
 import { openPodNetns } from '../common/pod-netns.ts';
 import { readRoutes, readRules } from '../common/routing.ts';
-import { carryOut } from '../common/steps.ts';
 import { readSbrConfig } from './config.ts';
 import { ownIps } from './own-ips.ts';
 import { rulesTo, tablesOf } from './plan.ts';
+import { carryOut } from './steps.ts';
 
 /**
  * ADD: hands prevResult on. All or nothing.

@@ -15,8 +15,8 @@ import { readTable } from './config.ts';
 import { hostOf, ownIps } from './own-ips.ts';
 
 /**
- * DEL: removes the rules for the interface's addresses, with `table` those that lead there. The routes go with the
- * interface, as upstream has it. Where that is gone already, prevResult knows what its addresses were.
+ * DEL: removes the rules for the interface's addresses, with `table` those that lead there. What it had and has lost,
+ * perhaps with the interface, prevResult knows. The routes go with the interface, as upstream has it.
  */
 export function delSbr(request: DelRequest): void {
   const table = tableOf(request);
@@ -33,7 +33,7 @@ export function delSbr(request: DelRequest): void {
   if (failure) throw failure;
 }
 
-/** A number that ADD refuses has led nowhere. */
+/** What ADD would refuse narrows nothing down. */
 function tableOf({ conf }: DelRequest): number | undefined {
   try {
     return readTable(conf.raw['table']);
@@ -46,8 +46,7 @@ function addressesOf(pod: NetlinkSocket, { conf, env }: DelRequest): Ip[] {
   const ips: Ip[] = [];
   const link = readLink(pod, { name: env.ifname });
   if (link) for (const { address } of readAddresses(pod, link)) ips.push(address.ip);
-  else if (conf.prevResult)
-    for (const { address } of ownIps(conf.prevResult, env.ifname)) ips.push(address.ip);
+  if (conf.prevResult) for (const { address } of ownIps(conf.prevResult, env.ifname)) ips.push(address.ip);
   return ips;
 }
 

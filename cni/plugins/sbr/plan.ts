@@ -1,7 +1,7 @@
 /** What gives each address a routing table of its own. Pure. */
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
-import { contains, formatCidr } from '../../../shared/ip/cidr.ts';
+import { contains } from '../../../shared/ip/cidr.ts';
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { formatIp } from '../../../shared/ip/ip.ts';
 import { NLM_F } from '../../../shared/netlink/codec/message.ts';
@@ -13,10 +13,10 @@ import { delRoute, newRoute, replaceRoute } from '../../../shared/netlink/reques
 import { delRule, newRule } from '../../../shared/netlink/requests/rule.ts';
 import type { IpConfig } from '../../protocol/result.ts';
 import { routesBy } from '../common/moved-routes.ts';
-import type { Step } from '../common/steps.ts';
 import type { SbrConfig } from './config.ts';
 import { hintsOf, staysInMain } from './main-table.ts';
 import { hostOf } from './own-ips.ts';
+import type { Step } from './steps.ts';
 
 /** As upstream: tables are numbered from here on. */
 const firstTable = 100;
@@ -117,11 +117,7 @@ function names({ preferredSource, gateway }: Route, subnet: Cidr): boolean {
 
 function ruleStep(address: Cidr, table: number): Step {
   const rule = { family: address.ip.family, source: hostOf(address), table };
-  return {
-    request: newRule(rule),
-    undo: delRule(rule),
-    problem: `no rule can be made that leads packets from ${formatIp(address.ip)} to table ${table}`,
-  };
+  return { request: newRule(rule), undo: delRule(rule) };
 }
 
 function defaultStep({ index, ifname }: Sources, { address }: IpConfig, gateway: Ip, table: number): Step {
@@ -130,18 +126,14 @@ function defaultStep({ index, ifname }: Sources, { address }: IpConfig, gateway:
   return {
     request: newRoute(route),
     undo: delRoute(route),
-    problem: `the gateway ${formatIp(gateway)} for packets from ${formatIp(address.ip)} cannot be reached by ${ifname}`,
+    unreachable: `the gateway ${formatIp(gateway)} for packets from ${formatIp(address.ip)} cannot be reached by ${ifname}`,
   };
 }
 
 /** Takes the place of the default route that was made for the gateway, where it is one. */
 function copyStep(route: Route, table: number): Step {
   const copy = { ...route, table };
-  return {
-    request: replaceRoute(copy),
-    undo: delRoute(copy),
-    problem: `the route to ${formatCidr(route.destination)} cannot be copied to table ${table}`,
-  };
+  return { request: replaceRoute(copy), undo: delRoute(copy) };
 }
 
 function addStep(route: RouteSpec): Step {

@@ -220,6 +220,15 @@ describe.skipIf(!node)('sbr', () => {
     await node.ok('DEL', conf, { ...pod, netns: '' });
   });
 
+  test('DEL finds rules of addresses that the interface has lost', async () => {
+    const { net, pod, previous } = await bridged(dualStack);
+    const conf = sbr(net, { prevResult: previous });
+    await node.ok('ADD', conf, pod);
+    inPod(pod, '-6 address flush dev eth0');
+    await node.ok('DEL', conf, pod);
+    expect(rules(pod)).toEqual([]);
+  });
+
   test('CHECK sees what is missing', async () => {
     const { net, pod, previous } = await bridged(dualStack);
     const conf = sbr(net, { prevResult: previous });
@@ -249,5 +258,34 @@ describe.skipIf(!node || !go)('with upstream', () => {
     await call(second, 'CHECK');
     await call(second, 'DEL');
     expect(rules(pod)).toEqual([]);
+  });
+
+  test('behind ptp, whose subnet is reached by the gateway, tables are upstream’s', async () => {
+    const states: unknown[] = [];
+    for (const who of ['ours', 'theirs']) {
+      const pod = node.container();
+      const ptp = { ...network({}, dualStack), type: 'ptp', cniVersion: '1.0.0' };
+      const added = node.exec(go as string, 'ADD', ptp, pod);
+      expect(added).toMatchObject({ code: 0 });
+      for (const line of ['route replace default via 10.200.0.1', '-6 route replace default via fd00:200::1'])
+        inPod(pod, line);
+      const conf = sbr(ptp, { cniVersion: '1.0.0', prevResult: added.json });
+      if (who === 'ours') await node.ok('ADD', conf, pod);
+      else expect(node.exec(go as string, 'ADD', conf, pod)).toMatchObject({ code: 0 });
+      run('ip', 'netns', 'exec', pod.id, 'ping', '-c1', '-W5', '-I', '10.200.0.2', '10.200.0.1');
+      states.push({
+        rules: rules(pod),
+        ipv4: routes(pod, '100').filter((line) => !line.includes('::')),
+        ipv6: routes(pod, '101'),
+        main: routes(pod, 'main').filter((line) => !line.startsWith('fe80::/64')),
+      });
+      expect(node.exec(go as string, 'DEL', ptp, pod)).toMatchObject({ code: 0 });
+      node.reset();
+    }
+    expect(states[0]).toEqual(states[1]);
+    expect(states[0]).toMatchObject({
+      ipv4: expect.arrayContaining(['10.200.0.0/24 10.200.0.1 eth0']),
+      main: [],
+    });
   });
 });

@@ -10,7 +10,7 @@
 import type { Plugin } from '../../protocol/plugin.ts';
 import { about, vrfAttaching } from './attach.ts';
 import { checkVrf } from './check.ts';
-import { readVrfConfig } from './config.ts';
+import { statusVrf } from './status.ts';
 
 export const plugin: Plugin = {
   type: 'vrf',
@@ -19,8 +19,5 @@ export const plugin: Plugin = {
   check: checkVrf,
   /** All of it ends with the container's namespace. */
   gc() {},
-  /** The kernel loads what VRFs need with the first one. */
-  status({ conf }) {
-    readVrfConfig(conf);
-  },
+  status: statusVrf,
 };

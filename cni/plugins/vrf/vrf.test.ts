@@ -196,6 +196,11 @@ describe.skipIf(!able)('vrf', () => {
     expect(node.ipIn(pod, 'link', 'show', 'blue')).toHaveLength(1);
   });
 
+  test('STATUS is content, and makes no VRF on the node', async () => {
+    await node.ok('STATUS', vrf({ name: 'net' }));
+    expect(run('ip', '-j', 'link', 'show', 'type', 'vrf').trim()).toMatch(/^(\[\])?$/);
+  });
+
   test('a second ADD is refused and does not undo the first', async () => {
     const { net, pod, previous } = await bridged();
     const conf = vrf(net, { prevResult: previous });
@@ -237,6 +242,15 @@ describe.skipIf(!node)('vrf refuses', () => {
     expect((await node.call('ADD', conf, pod)).json['code']).toBe(code);
     expect((await node.call('STATUS', conf)).json['code']).toBe(code);
     await node.ok('DEL', conf, pod);
+  });
+
+  test.skipIf(able)('to be ready where the kernel has no VRFs, and says so in ADD', async () => {
+    expect((await node.call('STATUS', vrf({ name: 'net' }))).json['code']).toBe(50);
+    const { net, pod, previous } = await bridged();
+    expect((await node.call('ADD', vrf(net, { prevResult: previous }), pod)).json).toMatchObject({
+      code: 7,
+      msg: expect.stringMatching(/load the module/),
+    });
   });
 
   test('a call without prevResult, or without the interface', async () => {

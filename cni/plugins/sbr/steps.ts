@@ -1,3 +1,4 @@
+import { isNetlinkError } from '../../../shared/netlink/error.ts';
 import type { NetlinkRequest } from '../../../shared/netlink/request.ts';
 import type { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import { invalidConfig } from '../../protocol/error.ts';
@@ -8,15 +9,15 @@ const undoFailed = 'ADD failed, and so did undoing it: DEL will try again';
 export interface Step {
   readonly request: NetlinkRequest;
   readonly undo: NetlinkRequest;
-  /** What it means for who configured it when the kernel refuses. */
-  readonly problem?: string;
+  /** For a route by a configured gateway: what is wrong when the kernel finds no way to that. */
+  readonly unreachable?: string;
 }
 
 /**
  * Makes all changes in one send. The kernel goes on after one that it refuses, so that then all others are taken back,
  * the last one first.
  *
- * @throws the first refusal: CniError code 7 where the step has a `problem`, else NetlinkError
+ * @throws the first refusal: CniError code 7 where a gateway cannot be reached, else NetlinkError
  */
 export function carryOut(pod: NetlinkSocket, steps: readonly Step[]): void {
   const requests: NetlinkRequest[] = [];
@@ -28,7 +29,7 @@ export function carryOut(pod: NetlinkSocket, steps: readonly Step[]): void {
     const step = steps[at] as Step;
     const error = outcomes[at]?.error;
     if (error === undefined) undo.push(step.undo);
-    else refusal = step.problem === undefined ? error : refused(step.problem, error);
+    else refusal = describe(step, error);
   }
   if (refusal === undefined) return;
   for (const { error } of pod.transact(undo)) {
@@ -37,6 +38,9 @@ export function carryOut(pod: NetlinkSocket, steps: readonly Step[]): void {
   throw refusal;
 }
 
-function refused(problem: string, cause: Error): Error {
-  return invalidConfig(problem, { details: cause.message, cause });
+function describe({ unreachable }: Step, cause: Error): Error {
+  // fib_check_nh and ip6_route_check_nh have these for gateways of no connected network.
+  if (unreachable === undefined || !isNetlinkError(cause, 'ENETUNREACH', 'EHOSTUNREACH', 'EINVAL'))
+    return cause;
+  return invalidConfig(unreachable, { details: cause.message, cause });
 }
