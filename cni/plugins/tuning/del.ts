@@ -10,7 +10,7 @@ import { forgetSaved, savedDirectories } from './saved.ts';
 export async function delTuning({ conf, env }: DelRequest): Promise<void> {
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const directories = savedDirectories(key, readDataDirLeniently(conf));
-  if (directories.length === 0) return;
+  if (directories === undefined) return;
   using netns = openPodNetnsIfExists(env.netns);
   if (netns) (await import('./restore.ts')).restoreSettings(netns, key, directories);
   forgetSaved(key, directories);

@@ -47,17 +47,25 @@ export function saveSettings(key: AttachmentKey, dataDir: string, before: Settin
     replace(path, formatSettings({ ...before, ...parseSettings(older ?? '') }));
     return undo;
   } catch (error) {
-    undo();
+    try {
+      undo();
+    } catch {
+      // Where nothing can be written nothing can be removed either, and the first error says why.
+    }
     throw error;
   }
 }
 
-/** Where there may be a file of the attachment, the latest first; most have none, which takes two system calls. */
-export function savedDirectories(key: AttachmentKey, dataDir: string): readonly string[] {
+/**
+ * Where there may be a file of the attachment, the latest first; undefined where there is neither file nor note, as of
+ * most, which takes two system calls.
+ */
+export function savedDirectories(key: AttachmentKey, dataDir: string): readonly string[] | undefined {
+  if (!exists(notePath(key)) && !exists(savedPath(key, dataDir))) return undefined;
   const directories: string[] = [];
-  const noted = exists(notePath(key)) ? readNote(key) : [];
+  const noted = readNote(key);
   for (let at = noted.length - 1; at >= 0; at--) directories.push(noted[at] as string);
-  if (!noted.includes(dataDir) && exists(savedPath(key, dataDir))) directories.push(dataDir);
+  if (!noted.includes(dataDir)) directories.push(dataDir);
   return directories;
 }
 
@@ -94,10 +102,15 @@ function note(key: AttachmentKey, dataDir: string, noted: readonly string[]): vo
   overwriteFile(notePath(key), JSON.stringify([...noted, dataDir]), 0o600);
 }
 
-/** Directories that the note names. A note that is empty is of an ADD that was killed before it wrote a file. */
+/** Directories that the note names. One without any is of an ADD that was killed before it made a file. */
 function readNote(key: AttachmentKey): readonly string[] {
-  const text = readTextIfExists(notePath(key)) ?? '';
-  return text === '' ? [] : (JSON.parse(text) as string[]);
+  const text = readTextIfExists(notePath(key));
+  if (text === undefined) return [];
+  try {
+    return JSON.parse(text) as string[];
+  } catch {
+    return [];
+  }
 }
 
 /** Readers and crashes see the old file or the new one; what a kill leaves has a name by which DEL and GC find it. */

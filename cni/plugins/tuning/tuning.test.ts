@@ -229,11 +229,19 @@ describe.skipIf(!node)('tuning', () => {
   });
 
   const keep = (): void => {};
+  /** As a kill leaves it that comes before anything is written. */
+  const noteCutOff = (pod: Container): void => {
+    rmSync(fileOf(pod));
+    for (const name of list(noteDirectory))
+      if (list(`${noteDirectory}/${name}`).length > 0)
+        writeFileSync(`${noteDirectory}/${name}/${pod.id}:eth0`, '');
+  };
   test.each<[string, (pod: Container) => unknown, Json, Partial<Container>]>([
     ['the namespace is gone', (pod) => node.removeNetns(pod), {}, {}],
     ['none is named', keep, {}, { netns: '' }],
     ['the interface is gone', (pod) => run('ip', '-n', pod.id, 'link', 'del', 'eth0'), {}, {}],
     ['the file is cut off', (pod) => writeFileSync(fileOf(pod), '{"mac": "02:'), {}, {}],
+    ['a note is cut off', (pod) => noteCutOff(pod), {}, {}],
     ['dataDir has changed', keep, { dataDir: '/run/elsewhere' }, {}],
     ['the configuration is nonsense', keep, { dataDir: 5, sysctl: 7, mtu: 'x' }, {}],
   ])('DEL when %s leaves nothing', async (_what, change, keys, named) => {

@@ -26,6 +26,12 @@ type Reader = (conf: NetConf, args: CniArgs) => unknown;
 /** What the types' code makes of keys and prevResult together. */
 const further: Readonly<Record<string, (read: unknown, previous: Result, module: Module) => unknown>> = {
   firewall: (read, previous, { wantedOf }) => wantedOf?.(read as never, previous as never),
+  tuning: (read, _previous, { sysctlOf }) => {
+    for (const sysctl of (read as { sysctls: unknown[] }).sysctls) {
+      const path = String(sysctlOf?.(sysctl as never, 'eth0.5' as never));
+      must(/^net\/[^\0]+$/.test(path) && !/(^|\/)\.{0,2}(\/|$)/.test(path), 'a parameter is of the network');
+    }
+  },
 };
 
 type Module = Readonly<Record<string, ((...values: never[]) => unknown) | undefined>>;
