@@ -8,6 +8,7 @@ import { plugin as dhcp } from './dhcp/plugin.ts';
 import { plugin as dummy } from './dummy/plugin.ts';
 import { plugin as firewall } from './firewall/plugin.ts';
 import { plugin as flannel } from './flannel/plugin.ts';
+import { plugin as hostDevice } from './host-device/plugin.ts';
 import { plugin as hostLocal } from './host-local/plugin.ts';
 import { plugin as ipvlan } from './ipvlan/plugin.ts';
 import { plugin as loopback } from './loopback/plugin.ts';
@@ -15,6 +16,7 @@ import { plugin as macvlan } from './macvlan/plugin.ts';
 import { plugin as portmap } from './portmap/plugin.ts';
 import { plugin as ptp } from './ptp/plugin.ts';
 import { plugin as staticPlugin } from './static/plugin.ts';
+import { plugin as tap } from './tap/plugin.ts';
 import { plugin as tuning } from './tuning/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 import { plugin as vlan } from './vlan/plugin.ts';
@@ -26,6 +28,7 @@ const types: readonly Plugin[] = [
   dummy,
   firewall,
   flannel,
+  hostDevice,
   hostLocal,
   ipvlan,
   loopback,
@@ -33,6 +36,7 @@ const types: readonly Plugin[] = [
   portmap,
   ptp,
   staticPlugin,
+  tap,
   tuning,
   underpod,
   vlan,

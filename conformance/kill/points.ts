@@ -27,6 +27,7 @@ export const stateChanging: readonly string[] = [
   'setns',
   'mount',
   'sendto',
+  'ioctl',
   'clone',
   'exit_group',
 ];

@@ -30,6 +30,8 @@ export interface PodInterfaceSpec {
   readonly routes: readonly Route[];
   /** Look for duplicates of IPv6 addresses before using them: takes a second or two. */
   readonly enableDad: boolean;
+  /** Wait for what is found; true unless given. */
+  readonly awaitDad?: boolean;
   /** Announce IPv6 addresses as well when the interface comes up. */
   readonly notifyIpv6?: boolean;
   /** What is changed in the same send once addresses and routes are there. */
@@ -63,7 +65,7 @@ export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): L
 /** Waits for duplicate address detection where it is wanted. @param read whether the link is read back */
 function prepare(netns: OwnedFd, spec: PodInterfaceSpec, read: boolean): LinkView | undefined {
   const hasIpv6 = firstOfFamily(spec.ips, 6) !== undefined;
-  const detect = hasIpv6 && spec.enableDad;
+  const detect = hasIpv6 && spec.enableDad && spec.awaitDad !== false;
   const [socket, listener] = inNetns(netns, () => {
     setParameters(spec, hasIpv6);
     // The listener is there before the addresses are, so that no event is missed.

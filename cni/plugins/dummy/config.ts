@@ -4,6 +4,7 @@ import type { DeviceType } from '../common/device/device.ts';
 
 export const dummyType: DeviceType = {
   type: 'dummy',
+  kind: 'dummy',
   read(conf) {
     return {
       kind: { kind: 'other', name: 'dummy' },

@@ -7,7 +7,7 @@
 import type { Plugin } from '../../protocol/plugin.ts';
 import { asPlugin } from '../common/as-plugin.ts';
 import { deviceDelegate } from '../common/device/device-delegate.ts';
-import { about } from './attach.ts';
+import { about, dummyAttaching } from './attach.ts';
 import { dummyType } from './config.ts';
 
-export const plugin: Plugin = asPlugin('dummy', about, deviceDelegate(dummyType));
+export const plugin: Plugin = asPlugin('dummy', about, deviceDelegate(dummyType, dummyAttaching));

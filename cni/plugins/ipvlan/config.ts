@@ -9,6 +9,7 @@ import { readDeviceDns, readDeviceMtu } from '../common/device/device.ts';
 
 export const ipvlanType: DeviceType = {
   type: 'ipvlan',
+  kind: 'ipvlan',
   read(conf) {
     const { raw } = conf;
     return {

@@ -12,7 +12,7 @@
 import type { Plugin } from '../../protocol/plugin.ts';
 import { asPlugin } from '../common/as-plugin.ts';
 import { deviceDelegate } from '../common/device/device-delegate.ts';
-import { about } from './attach.ts';
+import { about, ipvlanAttaching } from './attach.ts';
 import { ipvlanType } from './config.ts';
 
-export const plugin: Plugin = asPlugin('ipvlan', about, deviceDelegate(ipvlanType));
+export const plugin: Plugin = asPlugin('ipvlan', about, deviceDelegate(ipvlanType, ipvlanAttaching));

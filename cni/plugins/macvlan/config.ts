@@ -14,6 +14,7 @@ const knownArgs = ['MAC', 'IP'];
 
 export const macvlanType: DeviceType = {
   type: 'macvlan',
+  kind: 'macvlan',
   read(conf, args) {
     const { raw } = conf;
     requireKnownArgs(args, knownArgs);

@@ -13,7 +13,7 @@
 import type { Plugin } from '../../protocol/plugin.ts';
 import { asPlugin } from '../common/as-plugin.ts';
 import { deviceDelegate } from '../common/device/device-delegate.ts';
-import { about } from './attach.ts';
+import { about, macvlanAttaching } from './attach.ts';
 import { macvlanType } from './config.ts';
 
-export const plugin: Plugin = asPlugin('macvlan', about, deviceDelegate(macvlanType));
+export const plugin: Plugin = asPlugin('macvlan', about, deviceDelegate(macvlanType, macvlanAttaching));

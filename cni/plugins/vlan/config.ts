@@ -9,6 +9,7 @@ import { readDeviceDns, readDeviceMtu } from '../common/device/device.ts';
 
 export const vlanType: DeviceType = {
   type: 'vlan',
+  kind: 'vlan',
   read(conf) {
     const { raw } = conf;
     const master = readString(raw['master'], 'master') ?? '';

@@ -11,7 +11,7 @@
 import type { Plugin } from '../../protocol/plugin.ts';
 import { asPlugin } from '../common/as-plugin.ts';
 import { deviceDelegate } from '../common/device/device-delegate.ts';
-import { about } from './attach.ts';
+import { about, vlanAttaching } from './attach.ts';
 import { vlanType } from './config.ts';
 
-export const plugin: Plugin = asPlugin('vlan', about, deviceDelegate(vlanType));
+export const plugin: Plugin = asPlugin('vlan', about, deviceDelegate(vlanType, vlanAttaching));

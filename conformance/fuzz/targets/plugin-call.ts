@@ -18,7 +18,7 @@ import { must, type Target, target, type Verdict } from '../target.ts';
 /**
  * A whole call of every type as far as no kernel is needed: environment, configuration with its capabilities and
  * prevResult, the type's own keys, and the answer. The types are found, not listed: each one's `config.ts` exports
- * functions `read…Config` (or `readLimits`), called with the configuration and CNI_ARGS.
+ * functions `read…Config` (or `readLimits`), or a device type with `read`, called with the configuration and CNI_ARGS.
  */
 
 type Reader = (conf: NetConf, args: CniArgs) => unknown;
@@ -34,7 +34,7 @@ const further: Readonly<Record<string, (read: unknown, previous: Result, module:
   },
 };
 
-type Module = Readonly<Record<string, ((...values: never[]) => unknown) | undefined>>;
+type Module = Readonly<Record<string, (((...values: never[]) => unknown) & { read?: Reader }) | undefined>>;
 
 const modules: ReadonlyMap<string, Module> = new Map(
   await Promise.all(
@@ -48,9 +48,10 @@ const modules: ReadonlyMap<string, Module> = new Map(
 /** flannel and underpod need subnet.env for the rest of theirs: see the target plugin-config. */
 function readKeys(type: string, conf: NetConf, args: CniArgs): void {
   const module = modules.get(type) ?? {};
-  for (const [name, read] of Object.entries(module)) {
-    if (!/^read(\w*Config|Limits)$/.test(name)) continue;
-    const value = (read as Reader)(conf, args);
+  for (const [name, exported] of Object.entries(module)) {
+    const read = /^read(\w*Config|Limits)$/.test(name) ? (exported as Reader) : exported?.read;
+    if (!read) continue;
+    const value = read(conf, args);
     if (conf.prevResult) further[type]?.(value, conf.prevResult, module);
   }
 }

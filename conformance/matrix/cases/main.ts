@@ -147,7 +147,11 @@ export const mainTypes: readonly TypeCases[] = [
         config: { multiQueue: true, owner: 0, group: 0, mtu: 1400, ipam: hostLocal },
       },
       { name: 'MAC address of the runtime', config: { runtimeConfig: { mac } } },
-      { name: 'at a bridge', setup: ['ip link add name br0 type bridge'], config: { bridge: 'br0' } },
+      {
+        name: 'error: the bridge is the host’s',
+        setup: ['ip link add name br0 type bridge'],
+        config: { bridge: 'br0' },
+      },
       { name: 'error: text for an owner', config: { owner: 'root' } },
     ],
   },

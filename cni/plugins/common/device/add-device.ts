@@ -5,17 +5,21 @@ import { invalidConfig } from '../../../protocol/error.ts';
 import type { AddRequest } from '../../../protocol/plugin.ts';
 import type { IpConfig, Result } from '../../../protocol/result.ts';
 import { attachingIpamOf } from '../attaching-ipam.ts';
+import type { AttachingDelegate } from '../delegate.ts';
 import type { LinkView } from '../link-view.ts';
 import { deleteLink } from '../links.ts';
 import { configurePodInterface, setPodInterfaceUp } from '../pod-interface.ts';
 import { openPodNetns } from '../pod-netns.ts';
 import { Rollback } from '../rollback.ts';
 import type { Device, DeviceType } from './device.ts';
-import type { Place } from './make-device.ts';
-import { makeDevice } from './make-device.ts';
+import type { MakeDevice, Place } from './place.ts';
 
 /** ADD of a device type: all or nothing. */
-export async function addDevice(type: DeviceType, request: AddRequest): Promise<Result> {
+export async function addDevice<D extends Device>(
+  type: DeviceType<D>,
+  make: MakeDevice<D>,
+  request: AddRequest,
+): Promise<Result> {
   const { conf, env } = request;
   const device = type.read(conf, env.args);
   using netns = openPodNetns(env.netns);
@@ -25,10 +29,10 @@ export async function addDevice(type: DeviceType, request: AddRequest): Promise<
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const place: Place = { key, netns, host, pod };
   try {
-    const link = makeDevice(place, device);
+    const link = await make(place, device);
     rollback.defer(() => deleteLink(pod, link));
     const addresses = await addressesFor(place, device, link, request, rollback);
-    return configure(place, device, link, addresses, env.netns);
+    return finishDevice(place, device, link, addresses, env.netns);
   } catch (error) {
     return await rollback.fail(error);
   }
@@ -50,35 +54,48 @@ async function addressesFor(
   }
   const ipam = await attachingIpamOf(device.ipamType);
   if (ipam.usesInterface) setPodInterfaceUp(netns, link.index);
-  const result = await ipam.add(request, { defer: (undo) => rollback.defer(undo) });
-  if (result.ips.length > 0) return result;
-  throw invalidConfig(`IPAM plugin ${device.ipamType} gave no address: configure its ranges`);
+  return await allocateForDevice(ipam, request, rollback);
 }
 
-function configure(
-  { key, netns }: Place,
+/** Addresses of the IPAM plugin. */
+export async function allocateForDevice(
+  ipam: AttachingDelegate,
+  request: AddRequest,
+  rollback: Rollback,
+): Promise<Result> {
+  const result = await ipam.add(request, { defer: (undo) => rollback.defer(undo) });
+  if (result.ips.length > 0) return result;
+  throw invalidConfig(`IPAM plugin ${request.conf.ipam?.type} gave no address: configure its ranges`);
+}
+
+/**
+ * Gives the interface its addresses and routes, and sets it up.
+ *
+ * @param link undefined for a device that is no interface of the kernel's: then addresses are only told
+ */
+export function finishDevice(
+  { key, netns }: Pick<Place, 'key' | 'netns'>,
   device: Device,
-  link: LinkView,
+  link: LinkView | undefined,
   addresses: Result | undefined,
   sandbox: string,
 ): Result {
-  const { index } = link;
   const { ifname } = key;
   const ips: IpConfig[] = [];
   for (const ip of addresses?.ips ?? []) ips.push({ ...ip, interface: 0 });
   const routes = addresses?.routes ?? [];
-  const now = addresses
-    ? configurePodInterface(netns, {
-        ifname,
-        index,
-        ips,
-        routes,
-        enableDad: true,
-        notifyIpv6: device.notifyIpv6,
-      })
-    : setPodInterfaceUp(netns, index);
+  let mac: Uint8Array | undefined;
+  if (link) {
+    const { index } = link;
+    const { notifyIpv6 } = device;
+    const awaitDad = !device.isDetached;
+    const now = addresses
+      ? configurePodInterface(netns, { ifname, index, ips, routes, enableDad: true, awaitDad, notifyIpv6 })
+      : setPodInterfaceUp(netns, index);
+    mac = now.mac;
+  }
   return {
-    interfaces: [{ name: ifname, ...(now.mac === undefined ? {} : { mac: formatMac(now.mac) }), sandbox }],
+    interfaces: [{ name: ifname, ...(mac === undefined ? {} : { mac: formatMac(mac) }), sandbox }],
     ips,
     routes,
     dns: device.dns ?? addresses?.dns ?? {},

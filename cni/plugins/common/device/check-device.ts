@@ -8,10 +8,13 @@ import { recordedInside } from '../check-veth.ts';
 import { ipamOf } from '../ipam.ts';
 import { readLink } from '../links.ts';
 import { openPodNetns } from '../pod-netns.ts';
-import type { DeviceType } from './device.ts';
+import type { Device, DeviceType } from './device.ts';
 
 /** CHECK of a device type: IPAM agrees, and the interface, its addresses and routes are as prevResult says. */
-export async function checkDevice(type: DeviceType, request: CheckRequest): Promise<void> {
+export async function checkDevice<D extends Device>(
+  type: DeviceType<D>,
+  request: CheckRequest,
+): Promise<void> {
   const { conf, env } = request;
   const device = type.read(conf, env.args);
   const { prevResult } = conf;
@@ -22,7 +25,9 @@ export async function checkDevice(type: DeviceType, request: CheckRequest): Prom
   using pod = Rtnetlink.open({ netns });
   const link = readLink(pod.socket, { name: env.ifname });
   if (!link) throw checkFailed(`the container has no interface ${env.ifname}`);
-  if (link.kind !== type.type) throw checkFailed(`the container's ${env.ifname} is no ${type.type}`);
+  if (type.kind !== undefined && link.kind !== type.kind) {
+    throw checkFailed(`the container's ${env.ifname} is no ${type.type}`);
+  }
   if ((link.flags & IFF.UP) === 0) throw checkFailed(`the container's ${env.ifname} is down`);
   checkMac(link, recorded, "the container's interface");
   const kind = pod.link({ index: link.index })?.kind;

@@ -1,11 +1,13 @@
-import type { Delegate } from '../delegate.ts';
-import { attachDevice } from './attach-device.ts';
-import type { DeviceType } from './device.ts';
+import type { AttachingDelegate, Delegate } from '../delegate.ts';
+import type { Device, DeviceType } from './device.ts';
 
 /** All operations of a device type. What is rarely called is loaded when it is. */
-export function deviceDelegate(type: DeviceType): Delegate {
+export function deviceDelegate<D extends Device>(
+  type: DeviceType<D>,
+  attaching: AttachingDelegate,
+): Delegate {
   return {
-    ...attachDevice(type),
+    ...attaching,
     check: async (request) => (await import('./check-device.ts')).checkDevice(type, request),
     status: async (request) => (await import('./rest.ts')).statusOfDevice(type, request),
     prepareGc: async (request) => {

@@ -3,34 +3,18 @@
 import { isNetlinkError } from '../../../../shared/netlink/error.ts';
 import { newLink, setLink } from '../../../../shared/netlink/requests/link.ts';
 import type { NetlinkSocket } from '../../../../shared/netlink/socket.ts';
-import type { OwnedFd } from '../../../../shared/sys/fd.ts';
 import { internalError, invalidConfig } from '../../../protocol/error.ts';
 import type { AttachmentKey } from '../attachment.ts';
-import { attachmentHash } from '../attachment.ts';
 import { existsAlready } from '../host-veth.ts';
 import type { LinkView } from '../link-view.ts';
 import { deleteLink, readLink } from '../links.ts';
-import type { Device } from './device.ts';
+import type { LinkDevice } from './device.ts';
 import { findMaster } from './master.ts';
+import type { Place } from './place.ts';
+import { temporaryName } from './place.ts';
 
-/** Where it is made. */
-export interface Place {
-  readonly key: AttachmentKey;
-  readonly netns: OwnedFd;
-  readonly host: NetlinkSocket;
-  readonly pod: NetlinkSocket;
-}
-
-/**
- * The name that the interface has until it has its own. For a link that is made in another namespace the kernel looks
- * for the name in the one that it is made from, so that `eth0` of the node would be in the way.
- */
-export function temporaryName(key: AttachmentKey): string {
-  return `cni${attachmentHash(key).slice(0, 10)}`;
-}
-
-/** @returns the interface, down. @throws CniError code 7 when the container has an interface of that name already */
-export function makeDevice({ key, netns, host, pod }: Place, device: Device): LinkView {
+/** By netlink (see MakeDevice). */
+export function makeDevice({ key, netns, host, pod }: Place, device: LinkDevice): LinkView {
   const inside = device.master === undefined || device.linkInContainer;
   const master =
     device.master === undefined ? undefined : findMaster(inside ? pod : host, device.master, inside);
@@ -61,7 +45,7 @@ function rename(pod: NetlinkSocket, link: LinkView, key: AttachmentKey): LinkVie
     : renamed.error;
 }
 
-function describe(error: Error, key: AttachmentKey, { kind }: Device, master: string | undefined): Error {
+function describe(error: Error, key: AttachmentKey, { kind }: LinkDevice, master: string | undefined): Error {
   if (isNetlinkError(error, 'EEXIST')) {
     if (master === undefined) return existsAlready(key, 'in its namespace', error);
     return invalidConfig(

@@ -7,12 +7,15 @@ import { unavailable } from '../../../protocol/error.ts';
 import type { GcRequest, StatusRequest } from '../../../protocol/plugin.ts';
 import { ipamOf } from '../ipam.ts';
 import type { Keep } from '../keep.ts';
-import type { DeviceType } from './device.ts';
+import type { Device, DeviceType, LinkDevice } from './device.ts';
 import { findMaster } from './master.ts';
 
 /** STATUS: the configuration makes sense, the interface to stand on is there, IPAM is ready. */
-export async function statusOfDevice(type: DeviceType, request: StatusRequest): Promise<void> {
-  const device = type.read(request.conf, parseArgs(''));
+export async function statusOfDevice<D extends Device>(
+  type: DeviceType<D>,
+  request: StatusRequest,
+): Promise<void> {
+  const device: Device & Partial<LinkDevice> = type.read(request.conf, parseArgs(''));
   if (device.master !== undefined && !device.linkInContainer) {
     using host = NetlinkSocket.open(NETLINK.ROUTE);
     try {

@@ -1,0 +1,21 @@
+import type { DelRequest } from '../../protocol/plugin.ts';
+import { attachingIpamOf } from '../common/attaching-ipam.ts';
+import { collectErrors } from '../common/collect-errors.ts';
+import { giveBack } from './give-back.ts';
+
+/**
+ * DEL: the device before the addresses, so that no address is given to another pod while this one still has it, except
+ * where they are given back through it. Whatever is missing is fine.
+ */
+export async function delHostDevice(request: DelRequest): Promise<void> {
+  const { conf, env } = request;
+  const errors = collectErrors('DEL');
+  const type = conf.ipam?.type ?? '';
+  const ipam = type === '' ? undefined : await errors.tryAsync(() => attachingIpamOf(type));
+  if (ipam?.usesInterface) await errors.tryAsync(() => ipam.del(request));
+  const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
+  const { device } = conf.raw;
+  errors.try(() => giveBack(key, env.netns, typeof device === 'string' ? device : ''));
+  if (ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
+  errors.throwIfAny();
+}
