@@ -55,7 +55,9 @@ async function build(
 
 function take(place: Place, device: LinkView, path: string, rollback: Rollback): LinkView {
   const { key, netns } = place;
-  noteTaken({ key, device: device.name, netns: path, inode: fstat(netns.fd).ino });
+  // The kernel's way to tell them: virtual ones are of a kind.
+  const isReal = device.kind === '';
+  noteTaken({ key, device: device.name, netns: path, inode: fstat(netns.fd).ino, isReal });
   rollback.defer(() => {
     moveBack(place, device);
     forgetTaken(key);

@@ -3,6 +3,9 @@ import { attachingIpamOf } from '../common/attaching-ipam.ts';
 import { collectErrors } from '../common/collect-errors.ts';
 import { giveBack } from './give-back.ts';
 
+/** The kernel takes milliseconds to end a namespace, on a node that is busy with it a second or two. */
+const patienceMs = 5_000;
+
 /**
  * DEL: the device before the addresses, so that no address is given to another pod while this one still has it, except
  * where they are given back through it. Whatever is missing is fine.
@@ -14,8 +17,7 @@ export async function delHostDevice(request: DelRequest): Promise<void> {
   const ipam = type === '' ? undefined : await errors.tryAsync(() => attachingIpamOf(type));
   if (ipam?.usesInterface) await errors.tryAsync(() => ipam.del(request));
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
-  const { device } = conf.raw;
-  errors.try(() => giveBack(key, env.netns, typeof device === 'string' ? device : ''));
+  errors.try(() => giveBack(key, { netns: env.netns, patienceMs }));
   if (ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
   errors.throwIfAny();
 }

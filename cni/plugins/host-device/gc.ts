@@ -22,7 +22,7 @@ export async function prepareGcHostDevice(request: GcRequest): Promise<(keep: Ke
       if (keep.has(key.containerId, key.ifname)) continue;
       errors.try(() => {
         using claim = keep.claim(key.containerId, key.ifname);
-        if (claim) giveBack(key, undefined, '');
+        if (claim) giveBack(key, { patienceMs: 0 });
       });
     }
     // Whoever has a device now has been added since, or could not be made to give it back: its addresses are in use.

@@ -5,7 +5,7 @@ import { lockAttachment } from '../common/attachment-lock.ts';
 import { link } from '../testing/bridge.ts';
 import type { Container, Json } from '../testing/node.ts';
 import { goPlugins, ipJson, list, nothing, run, TestNode } from '../testing/node.ts';
-import { recordDirectory } from './record.ts';
+import { noteTaken, recordDirectory } from './record.ts';
 
 const node = TestNode.enter() as TestNode;
 const go = goPlugins() as string;
@@ -137,19 +137,36 @@ describe.skipIf(!node)('host-device', () => {
     }
   });
 
-  test('the namespace ended: a device that came back by itself gets its old name; a virtual one is gone', async () => {
+  test('the namespace ended, and a virtual device with it; another’s alias is left alone', async () => {
     device();
     const pod = node.container();
     await node.ok('ADD', withAddresses, pod);
     node.removeNetns(pod);
-    // What the kernel does with real ones where their name is taken.
-    run('ip', 'link', 'add', 'dev7', 'type', 'bridge');
-    run('ip', 'link', 'set', 'dev7', 'alias', 'up0');
+    run('ip', 'link', 'add', 'lan0', 'type', 'bridge');
+    run('ip', 'link', 'set', 'lan0', 'alias', 'up0');
     await node.ok('DEL', withAddresses, pod);
+    await node.ok('DEL', withAddresses, pod);
+    expect([hostLinks(), list(recordDirectory), node.addresses('devices')]).toEqual([['lan0'], [], []]);
+  });
+
+  test('DEL waits for a real device that the kernel is about to give back', async () => {
+    const pod = node.container('net1');
+    const key = { network: 'devices', containerId: pod.id, ifname: 'net1' };
+    const note = { key, device: 'up0', netns: pod.netns, inode: 1n, isReal: true };
+    noteTaken(note);
+    node.removeNetns(pod);
+    // GC does not, and leaves the note for the next.
+    await node.ok('GC', gc(conf));
+    expect(list(recordDirectory)).toHaveLength(1);
+    // With its alias at once: of that alone the kernel tells nobody.
+    const back = 'sleep 0.3; ip link add x type bridge; ip link set x alias up0; ip link set x name dev7';
+    const kernel = Bun.spawn(['sh', '-c', back]);
+    await node.ok('DEL', conf, pod);
+    await kernel.exited;
     isBack();
-    run('ip', 'link', 'delete', 'up0');
-    await node.ok('DEL', withAddresses, pod);
-    expect(hostLinks()).toEqual([]);
+    noteTaken(note);
+    await node.ok('GC', gc(conf));
+    isBack();
   });
 
   test('GC: the path that the namespace had is another’s by now', async () => {

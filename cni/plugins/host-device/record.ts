@@ -21,18 +21,28 @@ export interface Taken {
   readonly netns: string;
   /** The namespace's inode in nsfs: a path may be another's later. */
   readonly inode: bigint;
+  /** The kernel gives it back when the namespace ends; a virtual device ends with it. */
+  readonly isReal: boolean;
 }
 
 /** Digits of the hash in the file name: as unique as a name needs to be. */
 const nameDigits = 32;
 
 /** Before the device is moved, so that no kill leaves one that is taken without a note. The file appears whole. */
-export function noteTaken({ key, device, netns, inode }: Taken): void {
+export function noteTaken({ key, device, netns, inode, isReal }: Taken): void {
   const path = pathOf(key);
   mkdirp(recordDirectory, 0o700);
   unlinkIfExists(path);
   const { network, containerId, ifname } = key;
-  createExclusive(path, `${network}/${containerId}/${ifname}\n${device}\n${netns}\n${inode}\n`, 0o600);
+  const lines = [
+    `${network}/${containerId}/${ifname}`,
+    device,
+    netns,
+    inode,
+    isReal ? 'real' : 'virtual',
+    '',
+  ];
+  createExclusive(path, lines.join('\n'), 0o600);
 }
 
 /** Undefined without a note, as of upstream's pods. */
@@ -63,8 +73,14 @@ function pathOf(key: AttachmentKey): string {
 }
 
 function parse(text: string): Taken | undefined {
-  const [owner = '', device, netns, inode] = text.split('\n');
+  const [owner = '', device, netns, inode, kind] = text.split('\n');
   const [network, containerId, ifname] = owner.split('/');
   if (!network || !containerId || !ifname || !device || !netns || !inode) return undefined;
-  return { key: { network, containerId, ifname }, device, netns, inode: BigInt(inode) };
+  return {
+    key: { network, containerId, ifname },
+    device,
+    netns,
+    inode: BigInt(inode),
+    isReal: kind === 'real',
+  };
 }

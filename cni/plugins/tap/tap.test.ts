@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
+import { kernelHas } from '../../../conformance/testing/kernel-features.ts';
 import { coverWithTmpfs } from '../../../conformance/testing/netns.ts';
 import { readTun, TUN_TYPE } from '../../../shared/netlink/codec/link-kinds/tun.ts';
 import type { Json } from '../testing/node.ts';
@@ -7,6 +8,7 @@ import { goPlugins, nothing, run, TestNode } from '../testing/node.ts';
 import { tuntapArguments } from './labelled-tap.ts';
 
 const node = TestNode.enter() as TestNode;
+const ready = node && kernelHas('tap');
 const go = goPlugins() as string;
 afterEach(() => node?.reset());
 
@@ -22,7 +24,7 @@ interface TapLink extends Json {
   readonly linkinfo: { readonly info_kind: string; readonly info_data: Json };
 }
 
-describe.skipIf(!node)('tap', () => {
+describe.skipIf(!ready)('tap', () => {
   test('is a TAP device that stays, without addresses', async () => {
     const pod = node.container('tap0');
     const result = await node.ok('ADD', { ...conf, mac, mtu: 1400 }, pod);
@@ -162,7 +164,7 @@ test('the kernel’s data of a TAP device: ip tuntap add tap0 mode tap user 107 
   expect(readTun(data)).toEqual({ type: TUN_TYPE.tap, owner: 107, persist: 1, multiQueue: 1 });
 });
 
-describe.skipIf(!node || !go)('tap beside upstream’s', () => {
+describe.skipIf(!ready || !go)('tap beside upstream’s', () => {
   test('each takes away and checks what the other made', async () => {
     for (const ourAdd of [true, false]) {
       const pod = node.container();
