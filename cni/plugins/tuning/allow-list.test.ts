@@ -42,6 +42,8 @@ describe('the list of parameters that may be set', () => {
     ['net(?=core)'],
     ['(?<!x)net'],
     ['[[:name:]]'],
+    ['[[:^alpha:]]'],
+    ['[a[:^alpha:]]'],
     ['net\\'],
   ])('refuses %s', (line) => {
     expect(() => allows(`^net\n${line}\n`, 'net')).toThrow(

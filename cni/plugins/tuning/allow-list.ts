@@ -63,7 +63,7 @@ function translate(text: string): string {
       if (rest.startsWith('\\x{')) throw new Error('\\x{ is not supported here');
       out += translateEscape(text[++at] ?? '', inClass);
     } else if (inClass) {
-      const named = /^\[:(\w+):\]/.exec(rest);
+      const named = /^\[:(\^?\w*):\]/.exec(rest);
       if (named) {
         out += namedClass(named[1] ?? '');
         at += named[0].length - 1;
