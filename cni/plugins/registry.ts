@@ -17,8 +17,8 @@ import { plugin as portmap } from './portmap/plugin.ts';
 import { plugin as ptp } from './ptp/plugin.ts';
 import { plugin as sbr } from './sbr/plugin.ts';
 import { plugin as staticPlugin } from './static/plugin.ts';
-import { plugin as tuning } from './tuning/plugin.ts';
 import { plugin as tap } from './tap/plugin.ts';
+import { plugin as tuning } from './tuning/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 import { plugin as vlan } from './vlan/plugin.ts';
 import { plugin as vrf } from './vrf/plugin.ts';
@@ -39,8 +39,8 @@ const types: readonly Plugin[] = [
   ptp,
   sbr,
   staticPlugin,
-  tuning,
   tap,
+  tuning,
   underpod,
   vlan,
   vrf,

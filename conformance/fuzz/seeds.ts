@@ -53,6 +53,8 @@ export const configs: readonly Record<string, unknown>[] = [
     type: 'underpod',
     capabilities: { portMappings: true, bandwidth: true },
     runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
+    firewall: { backend: 'nftables', ingressPolicy: 'isolated' },
+    tuning: { sysctl: { 'net.core.somaxconn': '500' }, mtu: 1400 },
   },
   {
     cniVersion: '1.0.0',

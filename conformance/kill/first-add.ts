@@ -32,7 +32,7 @@ function forgetAll(bridge: string): void {
     run('ip', 'link', 'delete', bridge);
   run('nft', 'flush', 'ruleset');
   for (const key of forwarding) writeSysctl(key, '0');
-  rmSync('/run/underpod', { recursive: true, force: true });
+  for (const directory of ['/run/underpod', '/run/cni']) rmSync(directory, { recursive: true, force: true });
   for (const name of ['networks', 'flannel'])
     rmSync(`/var/lib/cni/${name}`, { recursive: true, force: true });
 }

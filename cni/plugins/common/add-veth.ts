@@ -73,9 +73,14 @@ export async function masquerade(
   { collect, key, rollback }: VethAddition,
   ips: readonly IpConfig[],
 ): Promise<void> {
-  const { addMasquerade, removeMasquerade } = await import('./masquerade.ts');
-  if (!collect) rollback.defer(() => removeMasquerade(key)?.[Symbol.dispose]());
+  const { addMasquerade, masqueradeRemoval } = await import('./masquerade.ts');
   const addresses: Cidr[] = [];
   for (const { address } of ips) addresses.push(address);
+  if (!collect) {
+    rollback.defer(async () => {
+      const { removeRulesAlone } = await import('./remove-rules-alone.ts');
+      await removeRulesAlone([masqueradeRemoval(key, addresses)]);
+    });
+  }
   await addMasquerade(key, addresses, collect);
 }

@@ -32,10 +32,12 @@ export async function prepareGcVeth(
   const ipam = type === '' ? undefined : await errors.tryAsync(() => ipamOf(type));
   const removeAddresses = await errors.tryAsync(() => ipam?.prepareGc(request));
   const removeRules = await errors.tryAsync(async () =>
-    readIpMasq(conf) ? (await import('./masquerade.ts')).prepareGcMasquerade(conf.name) : undefined,
+    readIpMasq(conf) ? (await import('./masquerade-gc.ts')).prepareGcMasquerade(conf.name) : undefined,
   );
   const removeIptables = await errors.tryAsync(async () =>
-    readIpMasq(conf) ? (await import('./masquerade.ts')).prepareGcIptablesMasquerade(conf.name) : undefined,
+    readIpMasq(conf)
+      ? (await import('./masquerade-gc.ts')).prepareGcIptablesMasquerade(conf.name)
+      : undefined,
   );
   const removeOwn = await errors.tryAsync(async () => prepareOwn());
   const veths = errors.try(() => ownVeths(conf.name)) ?? [];

@@ -10,7 +10,7 @@ import { attachmentHash } from './attachment.ts';
 import { lockAttachment, lockPath } from './attachment-lock.ts';
 import { execPlugin } from './exec-plugin.ts';
 import { Keep } from './keep.ts';
-import { prepareGcMasquerade } from './masquerade.ts';
+import { prepareGcMasquerade } from './masquerade-gc.ts';
 
 const node = TestNode.enter() as TestNode;
 afterEach(() => {

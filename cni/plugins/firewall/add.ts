@@ -25,12 +25,17 @@ export async function addFirewall({ conf, env }: AddRequest, { collect }: AddOpt
   const rollback = new Rollback();
   try {
     if (backend === 'nftables') {
-      if (!collect) rollback.defer(() => removeElements(key));
-      await (await import('./nft-backend.ts')).addByNftables(key, wanted, { afterwards, collect });
+      const { addByNftables } = await import('./nft-backend.ts');
+      if (collect) {
+        await addByNftables(key, wanted, { afterwards, collect });
+        return prevResult;
+      }
+      await addByNftables(key, wanted);
+      rollback.defer(() => removeElements(key));
     } else {
       await addNoted(key, { backend, zone: config.zone }, wanted, rollback, collect);
-      afterwards?.();
     }
+    afterwards?.();
   } catch (error) {
     return await rollback.fail(error);
   }

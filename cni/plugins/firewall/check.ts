@@ -6,7 +6,7 @@ import type { Wanted } from './config.ts';
 import { readFirewallConfig, wantedOf } from './config.ts';
 import { checkByFirewalld } from './firewalld-backend.ts';
 import { checkByIptables } from './iptables-backend.ts';
-import { checkByNftables } from './nft-backend.ts';
+import { checkByNftables } from './nft-check.ts';
 import { isSameAttachment, readAccepted } from './record.ts';
 
 /** CHECK: every address is accepted, and the bridge is isolated as configured. */

@@ -1,7 +1,7 @@
 import type { NetConf } from '../../protocol/net-conf.ts';
 import { collectErrors } from '../common/collect-errors.ts';
 import type { Keep } from '../common/keep.ts';
-import { prepareGcNftables } from './nft-backend.ts';
+import { prepareGcNftables } from './nft-gc.ts';
 import { isSameAttachment, listAccepted, readAccepted } from './record.ts';
 import { removeAccepted } from './remove-accepted.ts';
 

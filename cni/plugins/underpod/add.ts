@@ -8,9 +8,10 @@ import { readPlaces, renderDelegate } from '../flannel/config.ts';
 import { addByRendered, readSubnetEnv } from '../flannel/delegation.ts';
 import { RenderedConfigs } from '../flannel/rendered.ts';
 import { asBridge, hasIpam } from './as-bridge.ts';
-import { addParts, hasParts } from './attaching-parts.ts';
+import { addParts } from './attaching-parts.ts';
 import { bridgeKeys } from './config.ts';
 import { delUnderpod } from './del.ts';
+import { askedParts } from './parts.ts';
 import { refuseUnsupported } from './refuse.ts';
 
 /**
@@ -20,7 +21,8 @@ import { refuseUnsupported } from './refuse.ts';
 export async function addUnderpod(request: AddRequest): Promise<Result> {
   const { conf, env } = request;
   refuseUnsupported(conf);
-  if (!hasParts(request)) return await addBridgePart(request);
+  const asked = askedParts(conf);
+  if (asked.length === 0) return await addBridgePart(request);
   const rules: RuleAddition[] = [];
   const bridged = await addBridgePart(request, { collect: rules });
   const rollback = new Rollback();
@@ -31,7 +33,7 @@ export async function addUnderpod(request: AddRequest): Promise<Result> {
   };
   rollback.defer(() => delUnderpod(undo));
   try {
-    const result = await addParts(request, bridged, rules);
+    const result = await addParts(request, asked, bridged, rules);
     if (rules.length > 0) (await import('../common/add-rules.ts')).addRules(rules);
     for (const { afterwards } of rules) await afterwards?.();
     return result;

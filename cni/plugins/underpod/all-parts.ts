@@ -8,16 +8,14 @@ import type { Keep } from '../common/keep.ts';
 import { firewall } from '../firewall/delegate.ts';
 import { portmap } from '../portmap/delegate.ts';
 import { tuning } from '../tuning/delegate.ts';
-import { isAsked, mayBeAsked, type Part, partConf, parts } from './parts.ts';
+import { askedParts, mayBeAsked, type Part, partConf, partConfLeniently, parts } from './parts.ts';
 
 const plugins: Readonly<Record<Part, Delegate>> = { portmap, bandwidth, firewall, tuning };
 
 export async function checkParts(request: CheckRequest): Promise<void> {
   const { conf } = request;
-  for (const part of parts) {
-    if (isAsked(conf, part))
-      await plugins[part].check({ ...request, conf: partConf(conf, part, conf.prevResult) });
-  }
+  for (const part of askedParts(conf))
+    await plugins[part].check({ ...request, conf: partConf(conf, part, conf.prevResult) });
 }
 
 /** Of every part that a pod may get: ports and limits any may ask for. */
@@ -31,15 +29,17 @@ export async function statusOfParts(request: StatusRequest): Promise<void> {
 
 /** GC, first half, of every part: what the configuration no longer asks for may have been made while it did. */
 export async function prepareGcParts(request: GcRequest): Promise<(keep: Keep) => Promise<void>> {
+  const { conf } = request;
+  const errors = collectErrors('GC');
   const removals: ((keep: Keep) => unknown)[] = [];
   for (const part of parts) {
-    removals.push(
-      await plugins[part].prepareGc({ ...request, conf: partConf(request.conf, part, undefined) }),
+    const remove = await errors.tryAsync(() =>
+      plugins[part].prepareGc({ ...request, conf: partConfLeniently(conf, part, undefined) }),
     );
+    if (remove) removals.unshift(remove);
   }
   return async (keep) => {
-    const errors = collectErrors('GC');
-    for (const remove of removals.reverse()) await errors.tryAsync(() => remove(keep));
+    for (const remove of removals) await errors.tryAsync(() => remove(keep));
     errors.throwIfAny();
   };
 }

@@ -5,7 +5,7 @@ import type { Result } from '../../protocol/result.ts';
 import type { ErrorCollector } from '../common/collect-errors.ts';
 import type { AttachingDelegate } from '../common/delegate.ts';
 import type { RuleAddition, RuleRemoval } from '../common/rule-changes.ts';
-import { isAsked, mayBeAsked, type Part, partConf, parts } from './parts.ts';
+import { mayBeAsked, type Part, partConf, partConfLeniently, parts } from './parts.ts';
 
 async function load(part: Part): Promise<AttachingDelegate> {
   switch (part) {
@@ -20,24 +20,22 @@ async function load(part: Part): Promise<AttachingDelegate> {
   }
 }
 
-/** True where a pod needs more than the bridge. */
-export function hasParts({ conf }: AddRequest): boolean {
-  for (const part of parts) if (isAsked(conf, part)) return true;
-  return false;
-}
-
 /**
- * ADD of what is asked for, one after the other with the result of the one before.
+ * ADD of parts, one after the other with the result of the one before.
  *
  * @param rules takes what they want in nf_tables
  */
-export async function addParts(request: AddRequest, bridged: Result, rules: RuleAddition[]): Promise<Result> {
-  const { conf } = request;
+export async function addParts(
+  request: AddRequest,
+  asked: readonly Part[],
+  bridged: Result,
+  rules: RuleAddition[],
+): Promise<Result> {
   let result = bridged;
-  for (const part of parts) {
-    if (!isAsked(conf, part)) continue;
+  for (const part of asked) {
     const plugin = await load(part);
-    result = await plugin.add({ ...request, conf: partConf(conf, part, result) }, { collect: rules });
+    const own = { ...request, conf: partConf(request.conf, part, result) };
+    result = await plugin.add(own, { collect: rules });
   }
   return result;
 }
@@ -58,7 +56,7 @@ export async function delParts(
     if (!mayBeAsked(conf, part)) continue;
     await errors.tryAsync(async () => {
       const plugin = await load(part);
-      const own = { ...request, conf: partConf(conf, part, conf.prevResult) };
+      const own = { ...request, conf: partConfLeniently(conf, part, conf.prevResult) };
       await plugin.del(own, { collect: removals });
     });
   }

@@ -1,7 +1,8 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { Container, Json } from '../testing/node.ts';
-import { list, nothing, run, TestNode } from '../testing/node.ts';
+import { list, nothing, read, run, TestNode } from '../testing/node.ts';
 
 const node = TestNode.enter() as TestNode;
 afterEach(() => node?.reset());
@@ -104,6 +105,23 @@ describe.skipIf(!node)('masquerade, host ports and firewall', () => {
     await node.ok('DEL', conf, first);
     expect(ofPods()).toMatchObject(all);
     expect(run('nft', 'list', 'ruleset')).not.toContain('stale');
+    await node.ok('DEL', conf, pod);
+    expectNothing();
+  });
+
+  test('go even where another project’s plugin made the interface, or the configuration cannot be read', async () => {
+    await node.ok('ADD', conf, pod);
+    mkdirSync('/run/bin', { recursive: true });
+    writeFileSync('/run/bin/foreign', '#!/bin/sh\ncat > /run/bin/called\n', { mode: 0o755 });
+    mkdirSync('/var/lib/cni/flannel', { recursive: true });
+    const kept = { cniVersion: '1.0.0', name: 'net', type: 'foreign' };
+    writeFileSync(`/var/lib/cni/flannel/${pod.id}`, JSON.stringify(kept));
+    const del = (): Promise<unknown> => node.ok('DEL', conf, pod, { CNI_PATH: '/run/bin' });
+    expect(await transactions(del)).toBe(1);
+    expect(JSON.parse(read('/run/bin/called'))).toMatchObject(kept);
+    expect(ofPods()).toMatchObject({ masquerade: 2, ports: 0, accepted: 0 });
+    const { json } = await node.call('DEL', { ...conf, ipMasq: 'yes' }, pod);
+    expect(json).toMatchObject({ code: 6, msg: expect.stringMatching(/ipMasq/) });
     await node.ok('DEL', conf, pod);
     expectNothing();
   });

@@ -14,8 +14,21 @@ export const parts = ['portmap', 'bandwidth', 'firewall', 'tuning'] as const;
 
 export type Part = (typeof parts)[number];
 
-/** True where ADD and CHECK have something to do for the part. */
-export function isAsked(conf: NetConf, part: Part): boolean {
+/**
+ * The parts that ADD and CHECK have something to do for, in the order of ADD.
+ *
+ * @throws CniError code 6 for a section that is no object, asked for or not
+ */
+export function askedParts(conf: NetConf): Part[] {
+  const asked: Part[] = [];
+  for (const part of parts) {
+    sectionOf(conf, part);
+    if (isAsked(conf, part)) asked.push(part);
+  }
+  return asked;
+}
+
+function isAsked(conf: NetConf, part: Part): boolean {
   switch (part) {
     case 'portmap':
       return asksForPorts(conf);
@@ -23,6 +36,7 @@ export function isAsked(conf: NetConf, part: Part): boolean {
       return !asksForNothing(sectionOf(conf, part)) || !asksForNothing(conf.runtimeConfig['bandwidth']);
     case 'firewall':
     case 'tuning':
+      // An empty one will do: it has defaults that do something.
       return isPresent(conf, part);
   }
 }
@@ -35,10 +49,25 @@ export function mayBeAsked(conf: NetConf, part: Part): boolean {
   return part === 'portmap' || part === 'bandwidth' || isAsked(conf, part);
 }
 
-/** The part's configuration as if it stood in a chain behind bridge. */
+/** The part's configuration as if it stood in a chain behind bridge. Throws code 6 for a section that is no object. */
 export function partConf(conf: NetConf, part: Part, prevResult: Result | undefined): NetConf {
+  return confOf(conf, part, prevResult, sectionOf(conf, part));
+}
+
+/** As `partConf`, for DEL and GC: a section that is no object (any more) must not keep what it once led to. */
+export function partConfLeniently(conf: NetConf, part: Part, prevResult: Result | undefined): NetConf {
+  let section: JsonObject = {};
+  try {
+    section = sectionOf(conf, part);
+  } catch {
+    // Without keys DEL and GC look where the part does things by default.
+  }
+  return confOf(conf, part, prevResult, section);
+}
+
+function confOf(conf: NetConf, part: Part, prevResult: Result | undefined, section: JsonObject): NetConf {
   const { cniVersion, name, runtimeConfig, args, validAttachments } = conf;
-  const raw = { ...sectionOf(conf, part), cniVersion, name, type: part, runtimeConfig };
+  const raw = { ...section, cniVersion, name, type: part, runtimeConfig };
   return {
     cniVersion,
     name,
@@ -60,9 +89,8 @@ export function asksForNothing(value: unknown): boolean {
   return true;
 }
 
-/** One that does something without being told more: an empty section will do. */
 function isPresent({ raw }: NetConf, part: Part): boolean {
-  return readObject(raw[part], part) !== undefined;
+  return raw[part] !== undefined && raw[part] !== null;
 }
 
 function sectionOf(conf: NetConf, part: Part): JsonObject {

@@ -67,6 +67,28 @@ describe.skipIf(!node)('type underpod', () => {
     await node.ok('DEL', conf, one);
   });
 
+  test.each(['portmap', 'bandwidth', 'firewall', 'tuning'])(
+    'a section %s that is none keeps a pod from coming, and none from going',
+    async (part) => {
+      const [one, two] = [node.container(), node.container()];
+      const conf: Json = { ...underpodConf, runtimeConfig: { portMappings: wishes.portMappings } };
+      const wrong = { ...conf, [part]: 5 };
+      expect((await node.call('ADD', wrong, one)).json).toMatchObject({
+        code: 6,
+        msg: expect.stringMatching(new RegExp(`^${part} must be an object`)),
+      });
+      expect(node.leftovers('cbr0')).toEqual(nothing);
+      for (const pod of [one, two]) await node.ok('ADD', conf, pod);
+      const gc = { ...wrong, 'cni.dev/valid-attachments': [{ containerID: two.id, ifname: 'eth0' }] };
+      await node.ok('GC', gc);
+      expect(node.hostVeths()).toHaveLength(1);
+      expect(run('nft', 'list', 'ruleset')).not.toContain(one.id);
+      await node.ok('DEL', wrong, two);
+      expect(node.leftovers('cbr0')).toEqual(nothing);
+      expect(run('nft', 'list', 'ruleset')).not.toContain('container-');
+    },
+  );
+
   test('takes them where they ask for nothing, and never minds them in DEL', async () => {
     const pod = node.container();
     const runtimeConfig = {
