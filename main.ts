@@ -26,9 +26,11 @@ const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>
   loopback: () => import('#cni/loopback'),
   macvlan: () => import('#cni/macvlan'),
   portmap: () => import('#cni/portmap'),
+  sbr: () => import('#cni/sbr'),
   static: () => import('#cni/static'),
   underpod: () => import('#cni/underpod'),
   vlan: () => import('#cni/vlan'),
+  vrf: () => import('#cni/vrf'),
 };
 
 async function cniPlugin(type: string, load: () => Promise<{ run(): Promise<never> }>): Promise<never> {

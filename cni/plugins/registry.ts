@@ -13,9 +13,11 @@ import { plugin as ipvlan } from './ipvlan/plugin.ts';
 import { plugin as loopback } from './loopback/plugin.ts';
 import { plugin as macvlan } from './macvlan/plugin.ts';
 import { plugin as portmap } from './portmap/plugin.ts';
+import { plugin as sbr } from './sbr/plugin.ts';
 import { plugin as staticPlugin } from './static/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 import { plugin as vlan } from './vlan/plugin.ts';
+import { plugin as vrf } from './vrf/plugin.ts';
 
 const types: readonly Plugin[] = [
   bandwidth,
@@ -29,9 +31,11 @@ const types: readonly Plugin[] = [
   loopback,
   macvlan,
   portmap,
+  sbr,
   staticPlugin,
   underpod,
   vlan,
+  vrf,
 ];
 
 /** Every type's name, in the order of the alphabet. */

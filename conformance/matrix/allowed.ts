@@ -118,6 +118,20 @@ export const allowed: readonly Allowed[] = [
     reason: 'upstream’s writes chains before it looks at the mappings, and leaves them',
   },
   {
+    types: ['sbr'],
+    path: /^pod( after (GC|DEL))?\.routes\.\S*:\S* via - dev eth0 table 100 /,
+    values: /^- \| /,
+    reason:
+      'upstream’s copies routes of both families to each table, where only a rule of one leads to; table 100 is the IPv4 address’s',
+  },
+  {
+    types: ['sbr'],
+    name: /^(gateways of its own|source hints)$/,
+    path: /^pod( after (GC|DEL))?\.routes\./,
+    reason:
+      'upstream’s documents "gateways" and "addSourceHints" since its v1.9.1, which does not know them yet',
+  },
+  {
     types: ['flannel'],
     path: /^VERSION\.result\.cniVersion$/,
     reason: 'upstream’s last is of 0.4.0, the library’s present version is named',

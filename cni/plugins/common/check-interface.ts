@@ -31,11 +31,18 @@ export function checkAddresses(pod: Rtnetlink, result: Result, inside: LinkView)
   }
 }
 
+/**
+ * A route may have moved to another table with its interface (`vrf`) or without (`sbr`), as long as it goes by that
+ * interface. One that was asked for in a table has to be there.
+ */
 function checkRoute(pod: Rtnetlink, { dst, gw, table }: Route, ifname: string): void {
-  const routes = pod.routes({ family: dst.ip.family, table: table ?? RT_TABLE.MAIN });
+  const index = table === undefined ? pod.link({ name: ifname })?.index : undefined;
+  const routes = pod.routes({ family: dst.ip.family, ...(table === undefined ? {} : { table }) });
   const found = routes.some(
-    ({ destination, gateway }) =>
-      cidrEquals(destination, dst) && (gw === undefined || (gateway !== undefined && ipEquals(gateway, gw))),
+    (route) =>
+      cidrEquals(route.destination, dst) &&
+      (gw === undefined || (route.gateway !== undefined && ipEquals(route.gateway, gw))) &&
+      (table !== undefined || route.table === RT_TABLE.MAIN || route.oif === index),
   );
   if (!found) throw checkFailed(`the container of ${ifname} has no route to ${formatCidr(dst)}`);
 }
