@@ -13,7 +13,7 @@ import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { inNetns } from '../../../shared/sys/netns.ts';
-import { ensureSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
+import { ensureSysctl, sysctlsAreSlow, withOwnSysctls, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { internalError, invalidConfig } from '../../protocol/error.ts';
 import type { IpConfig, Route } from '../../protocol/result.ts';
 import { broadcastOf } from './broadcast.ts';
@@ -62,8 +62,11 @@ export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): L
 function prepare(netns: OwnedFd, spec: PodInterfaceSpec, read: boolean): LinkView | undefined {
   const hasIpv6 = firstOfFamily(spec.ips, 6) !== undefined;
   const detect = hasIpv6 && spec.enableDad;
+  // Asked out here: every namespace in which it is asked makes it slower for all.
+  const slow = sysctlsAreSlow();
   const [socket, listener] = inNetns(netns, () => {
-    setParameters(spec, hasIpv6);
+    if (slow) withOwnSysctls(() => setParameters(spec, hasIpv6));
+    else setParameters(spec, hasIpv6);
     // The listener is there before the addresses are, so that no event is missed.
     return [NetlinkSocket.open(NETLINK.ROUTE), detect ? KernelEvents.open() : undefined];
   });
