@@ -1,7 +1,7 @@
 /**
  * `make test-vm`: what depends on the kernel, once more under Debian's own: 12's, and 11's, the oldest supported.
  *
- * Usage: main.ts [--kernel=6.1|5.10] [--timeout=SECONDS] [--memory=MB] [--all|COMMAND...]
+ * Usage: main.ts [--kernel=6.1|5.10] [--timeout=SECONDS] [--memory=MB] [--processors=N] [--all|COMMAND...]
  *
  * Without a command: the steps below, under both kernels unless one is named, as many as CI has the time for, or all. A
  * command runs under 6.1 unless another is named.
@@ -47,7 +47,7 @@ let all = false;
 while (args[0]?.startsWith('--')) {
   const [, name = '', value = ''] = /^--([^=]*)=?(.*)$/s.exec(args.shift() ?? '') ?? [];
   if (name === 'all') all = true;
-  else if (['kernel', 'timeout', 'memory'].includes(name)) flags.set(name, value);
+  else if (['kernel', 'timeout', 'memory', 'processors'].includes(name)) flags.set(name, value);
   else usage(`there is no flag --${name}`);
 }
 const kernelFlag = flags.get('kernel');
@@ -57,6 +57,7 @@ const kernels: readonly KernelVersion[] =
   named !== undefined ? [named] : args.length > 0 ? ['6.1'] : KERNEL_VERSIONS;
 const deadline = performance.now() + number('timeout', all ? TIMEOUT_ALL_SECONDS : TIMEOUT_SECONDS) * 1000;
 const memoryMb = number('memory', 3072);
+const processors = number('processors', 2);
 
 let worst = 0;
 for (const kernel of kernels) {
@@ -86,6 +87,7 @@ async function runUnder(kernel: KernelVersion): Promise<number> {
     kernel,
     timeoutMs: Math.max(1, deadline - started),
     memoryMb,
+    processors,
     onOutput: (text) => process.stdout.write(text),
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
@@ -115,7 +117,7 @@ function number(flag: string, standard: number): number {
 
 function usage(problem: string): never {
   console.error(
-    `${problem}\nusage: main.ts [--kernel=6.1|5.10] [--timeout=SECONDS] [--memory=MB] [--all|COMMAND...]`,
+    `${problem}\nusage: main.ts [--kernel=6.1|5.10] [--timeout=SECONDS] [--memory=MB] [--processors=N] [--all|COMMAND...]`,
   );
   process.exit(2);
 }
