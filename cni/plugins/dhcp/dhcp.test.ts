@@ -224,6 +224,26 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     expect(addresses(kept)).toHaveLength(1);
   });
 
+  test('costs the daemon nothing once it is over: no descriptor, no namespace', async () => {
+    await started(startServer(serve));
+    const daemon = await started(startDaemon());
+    const descriptors = (): number => readdirSync(`/proc/${daemon.child.pid}/fd`).length;
+    let first = 0;
+    for (let round = 0; round < 8; round++) {
+      const pod = container();
+      await ok('ADD', conf(), pod);
+      await ok('DEL', conf(), pod);
+      node?.removeNetns(pod);
+      if (round === 0) first = descriptors();
+    }
+    await daemon.line(/lease released/);
+    // The runtime closes a socket in its own time.
+    const deadline = performance.now() + 5000;
+    while (descriptors() > first && performance.now() < deadline)
+      await new Promise((done) => setTimeout(done, 20));
+    expect(descriptors()).toBeLessThanOrEqual(first);
+  });
+
   test('that fails after it got one gives it back', async () => {
     await started(startServer({ ...serve, more: ['--dhcp-option=121,192.0.2.0/24,203.0.113.1'] }));
     await started(startDaemon());
