@@ -134,7 +134,7 @@ Usage: underpod dhcp [FLAGS]
 
 The CNI IPAM type "dhcp" asks it for addresses. It gets them in the pod's network
 namespace, renews them for as long as the pod lives, and goes on with them when it
-is started again.
+is started again. Where systemd hands a socket on, it listens on that one.
 
 ${formatFlags(DHCP_FLAGS)}
 `;

@@ -62,7 +62,7 @@ describe.skipIf(!has('ipvlan'))('ipvlan', () => {
 
   test('private', () => {
     const { shown, data } = made(ipvlan({ mode: IPVLAN_MODE.l2, flags: 1 }));
-    expect(shown?.info_data).toMatchObject({ mode_flag: 'private' });
+    expect(shown?.info_data).toMatchObject({ mode: 'l2', private: true });
     expect(readIpvlan(data).flags).toBe(1);
   });
 });

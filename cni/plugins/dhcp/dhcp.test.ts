@@ -4,7 +4,6 @@ import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Logged, ServerOptions } from '../testing/dhcp.ts';
 import {
-  givenOut,
   hasServers,
   hasSocketActivation,
   startActivated,
@@ -12,6 +11,7 @@ import {
   startDaemon,
   startGoDaemon,
   startServer,
+  untilGivenOut,
 } from '../testing/dhcp.ts';
 import type { Container, Json } from '../testing/node.ts';
 import { goPlugins, ipJson, read, run, TestNode } from '../testing/node.ts';
@@ -66,7 +66,7 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     const pod = container();
     await ok('STATUS', conf());
     const result = await ok('ADD', conf(), pod);
-    const [address] = givenOut();
+    const [address] = await untilGivenOut(1);
     expect(result['ips']).toEqual([{ interface: 2, address: `${address}/24`, gateway: '10.77.0.1' }]);
     expect(result['routes']).toEqual([{ dst: '0.0.0.0/0', gw: '10.77.0.1' }]);
     expect(addresses(pod)).toEqual([`${address}/24`]);
@@ -74,7 +74,7 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     await ok('CHECK', { ...conf(), prevResult: result }, pod);
     await ok('DEL', { ...conf(), prevResult: result }, pod);
     await server.line(new RegExp(`DHCPRELEASE.* ${address} `));
-    expect(givenOut()).toEqual([]);
+    await untilGivenOut(0);
     expect(leases()).toEqual([]);
     expect(podVeths()).toEqual([]);
     await ok('DEL', conf(), pod);
@@ -110,7 +110,7 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     const daemon = await started(startDaemon());
     const pod = container();
     const result = await ok('ADD', conf(), pod);
-    const [address] = givenOut();
+    const [address] = await untilGivenOut(1);
     await server.line(/DHCPACK/);
     await daemon.end('SIGKILL');
     expect(addresses(pod)).toEqual([`${address}/24`]);
@@ -121,7 +121,7 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     expect(addresses(pod)).toEqual([`${address}/24`]);
     await ok('CHECK', { ...conf(), prevResult: result }, pod);
     await ok('DEL', conf(), pod);
-    expect(givenOut()).toEqual([]);
+    await untilGivenOut(0);
   });
 
   test('keeps it when its lease ended while no daemon ran, if the server agrees', async () => {
@@ -129,7 +129,7 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     const daemon = await started(startDaemon());
     const pod = container();
     await ok('ADD', conf(), pod);
-    const [address] = givenOut();
+    const [address] = await untilGivenOut(1);
     await server.line(/DHCPACK/);
     await daemon.end('SIGTERM');
     makeDue('expiresAt');
@@ -205,7 +205,7 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     await started(startDaemon(...flags));
     await ok('CHECK', { ...config, prevResult }, pod);
     await ok('DEL', config, pod);
-    expect(givenOut()).toEqual([]);
+    await untilGivenOut(0);
   });
 
   test('is collected when the runtime does not know it any more', async () => {
@@ -220,8 +220,28 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     await ok('GC', gc);
     await server.line(new RegExp(`DHCPRELEASE.* ${wanted?.split('/')[0]} `));
     expect(leases()).toHaveLength(2);
-    expect(givenOut()).toHaveLength(2);
+    await untilGivenOut(2);
     expect(addresses(kept)).toHaveLength(1);
+  });
+
+  test('costs the daemon nothing once it is over: no descriptor, no namespace', async () => {
+    await started(startServer(serve));
+    const daemon = await started(startDaemon());
+    const descriptors = (): number => readdirSync(`/proc/${daemon.child.pid}/fd`).length;
+    let first = 0;
+    for (let round = 0; round < 8; round++) {
+      const pod = container();
+      await ok('ADD', conf(), pod);
+      await ok('DEL', conf(), pod);
+      node?.removeNetns(pod);
+      if (round === 0) first = descriptors();
+    }
+    await daemon.line(/lease released/);
+    // The runtime closes a socket in its own time.
+    const deadline = performance.now() + 5000;
+    while (descriptors() > first && performance.now() < deadline)
+      await new Promise((done) => setTimeout(done, 20));
+    expect(descriptors()).toBeLessThanOrEqual(first);
   });
 
   test('that fails after it got one gives it back', async () => {
@@ -232,7 +252,7 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     const answer = await call('ADD', conf({ request: [{ option: '121' }] }), pod);
     expect(answer.code).not.toBe(0);
     expect(leases()).toEqual([]);
-    expect(givenOut()).toEqual([]);
+    await untilGivenOut(0);
     expect(podVeths()).toEqual([]);
   });
 });
@@ -355,7 +375,7 @@ describe.skipIf(!node || !go)("beside upstream's", () => {
     expect(leases()).toHaveLength(1);
     await ok('DEL', { ...conf(), prevResult: result }, pod);
     await server.line(/DHCPRELEASE/);
-    expect(givenOut()).toEqual([]);
+    await untilGivenOut(0);
   });
 
   test('a pod of theirs that nobody checked is deleted by ours', async () => {

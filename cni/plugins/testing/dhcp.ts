@@ -144,6 +144,17 @@ export function givenOut(): string[] {
     .map((line) => line.split(' ')[2] ?? '');
 }
 
+/** Waits until the server has given out so many addresses: it takes one back, and notes that, in its own time. */
+export async function untilGivenOut(count: number): Promise<string[]> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const addresses = givenOut();
+    if (addresses.length === count) return addresses;
+    if (performance.now() > deadline) throw new Error(`the server has given out ${addresses.join(', ')}`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
 /** Starts our daemon; resolves when it can be asked. */
 export async function startDaemon(...args: string[]): Promise<Logged> {
   const daemon = new Logged(process.execPath, [join(top, 'main.ts'), 'dhcp', '--log-level=debug', ...args]);

@@ -7,12 +7,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { kernelHas } from '../../../../conformance/testing/kernel-features.ts';
 import { slowness } from '../../../../conformance/testing/slowness.ts';
 import type { Logged } from '../../testing/dhcp.ts';
-import { givenOut, hasServers, startDaemon, startServer } from '../../testing/dhcp.ts';
+import { hasServers, startDaemon, startServer, untilGivenOut } from '../../testing/dhcp.ts';
 import type { Container, Json } from '../../testing/node.ts';
 import { ipJson, run, TestNode } from '../../testing/node.ts';
 
 const node = hasServers() ? TestNode.enter() : undefined;
 const stateDir = '/var/lib/underpod/dhcp';
+
+/** Every kernel has macvlan: where only what is rare is asked for, in CI's VM, its tests have run before. */
+const isThorough = process.env['UNDERPOD_ONLY'] !== 'rare';
 
 const conf = (type: string): Json => ({
   cniVersion: '1.1.0',
@@ -47,7 +50,7 @@ afterEach(async () => {
 });
 
 describe.each(['macvlan', 'ipvlan'] as const)('%s', (type) => {
-  describe.skipIf(!node || !kernelHas(type))('with dhcp', () => {
+  describe.skipIf(!node || !(isThorough || type !== 'macvlan') || !kernelHas(type))('with dhcp', () => {
     const { container, ok, call } = bound(node as TestNode);
 
     test('gets a lease through the interface, renews it there, and gives it back', async () => {
@@ -56,7 +59,7 @@ describe.each(['macvlan', 'ipvlan'] as const)('%s', (type) => {
       const pod = container();
       await ok('STATUS', conf(type));
       const result = await ok('ADD', conf(type), pod);
-      const [address] = givenOut();
+      const [address] = await untilGivenOut(1);
       expect(result['ips']).toEqual([{ interface: 0, address: `${address}/24`, gateway: '10.77.0.1' }]);
       expect(addresses(pod)).toEqual([`${address}/24`]);
       run('ip', 'netns', 'exec', pod.id, 'ping', '-c1', '-W2', '10.77.0.1');
@@ -67,7 +70,8 @@ describe.each(['macvlan', 'ipvlan'] as const)('%s', (type) => {
       await next.line(/lease renewed/);
       await ok('DEL', { ...conf(type), prevResult: result }, pod);
       await dnsmasq.line(new RegExp(`DHCPRELEASE.* ${address} `));
-      expect([givenOut(), leases(), links(pod)]).toEqual([[], [], ['lo']]);
+      await untilGivenOut(0);
+      expect([leases(), links(pod)]).toEqual([[], ['lo']]);
       await ok('DEL', conf(type), pod);
     });
 
@@ -79,7 +83,7 @@ describe.each(['macvlan', 'ipvlan'] as const)('%s', (type) => {
       await ok('ADD', conf(type), other);
       expect(new Set([...addresses(one), ...addresses(other)]).size).toBe(2);
       await ok('DEL', conf(type), one);
-      expect(givenOut().map((address) => `${address}/24`)).toEqual(addresses(other));
+      expect((await untilGivenOut(1)).map((address) => `${address}/24`)).toEqual(addresses(other));
     });
 
     test('no server: nothing is left', async () => {
@@ -106,7 +110,8 @@ describe.each(['macvlan', 'ipvlan'] as const)('%s', (type) => {
           await ok('DEL', conf(type), deleted);
           expect(links(deleted), `DEL after a kill at message ${n}`).toEqual(['lo']);
           await ok('GC', { ...conf(type), 'cni.dev/valid-attachments': [] });
-          expect([leases(), givenOut(), node?.locks()], `after a kill at message ${n}`).toEqual([[], [], []]);
+          await untilGivenOut(0);
+          expect([leases(), node?.locks()], `after a kill at message ${n}`).toEqual([[], []]);
           for (const pod of pods) node?.removeNetns(pod);
           expect(ipJson('link', 'show', 'type', type)).toEqual([]);
           if (ends.every((end) => end === 'ended')) break;
