@@ -21,6 +21,8 @@ export interface Plan {
   readonly firstOf?: string;
   /** iptables' programs are those of its legacy tables. */
   readonly legacy?: true;
+  /** A type whose features the kernel must have (features.ts). */
+  readonly needs?: string;
   /** The share of a sample's points that it gets, 0 to 1. */
   readonly share: number;
   /** The type whose place in a network it shows; undefined for the plans that always run. */
@@ -61,9 +63,17 @@ const portMappings = [
   { hostPort: 5353, containerPort: 53, protocol: 'udp' },
 ];
 
+const limits = { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 16e6, egressBurst: 16e5 };
+
 /** Chained types, by each way that they keep their state, and IPAM types where little is left to give out. */
 const chainedPlans: readonly Plan[] = [
-  chained('bandwidth', { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 16e6, egressBurst: 16e5 }),
+  {
+    name: 'underpod with all that pods ask for',
+    config: underpodConfig({ runtimeConfig: { portMappings, bandwidth: limits } }),
+    needs: 'bandwidth',
+    share: 1 / 8,
+  },
+  { ...chained('bandwidth', limits), needs: 'bandwidth' },
   chained('portmap', { backend: 'nftables', runtimeConfig: { portMappings } }, 'nftables'),
   chained('portmap', { backend: 'iptables', runtimeConfig: { portMappings } }, 'iptables'),
   { ...chained('portmap', { backend: 'iptables', runtimeConfig: { portMappings } }, 'legacy'), legacy: true },
@@ -121,6 +131,7 @@ function planOf(type: string, one: Case): Plan {
   return {
     name: `type ${type}`,
     type,
+    needs: type,
     config: network(`of-${type}`, isIpam ? 'bridge' : type, keys),
     setup: one.setup ?? [],
     share: 1,
