@@ -26,7 +26,9 @@ const cniTypes: Readonly<Record<string, () => Promise<{ run(): Promise<never> }>
   loopback: () => import('#cni/loopback'),
   macvlan: () => import('#cni/macvlan'),
   portmap: () => import('#cni/portmap'),
+  ptp: () => import('#cni/ptp'),
   static: () => import('#cni/static'),
+  tuning: () => import('#cni/tuning'),
   underpod: () => import('#cni/underpod'),
   vlan: () => import('#cni/vlan'),
 };

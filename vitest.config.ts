@@ -1,8 +1,8 @@
 import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
 import { slowness } from './conformance/testing/slowness.ts';
 
-/** Slow tests, `*.ci.test.ts`, make a tier of their own: `.ci/run` runs both. */
-const slow = process.env['UNDERPOD_TIER'] === 'ci';
+/** Slow tests, `*.ci.test.ts`, make a tier of their own: `.ci/run` runs both. The VM names files of either. */
+const tier = process.env['UNDERPOD_TIER'];
 
 /**
  * Run by Bun (`bun --bun vitest run`). Test files run in processes of their own (forks), because kernel tests enter
@@ -10,8 +10,13 @@ const slow = process.env['UNDERPOD_TIER'] === 'ci';
  */
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: [slow ? '**/*.ci.test.ts' : '**/*.test.ts'],
-    exclude: [...configDefaults.exclude, 'dist/**', 'build/**', ...(slow ? [] : ['**/*.ci.test.ts'])],
+    include: [tier === 'ci' ? '**/*.ci.test.ts' : '**/*.test.ts'],
+    exclude: [
+      ...configDefaults.exclude,
+      'dist/**',
+      'build/**',
+      ...(tier === 'ci' || tier === 'vm' ? [] : ['**/*.ci.test.ts']),
+    ],
     pool: 'forks',
     // One file waits for the kernel (a veth deletion takes 20 ms) while another computes; more only adds start-up.
     maxWorkers: 2,

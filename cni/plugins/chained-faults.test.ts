@@ -6,13 +6,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { missingFeature } from '../../conformance/cni/features.ts';
+import { canWork } from '../../conformance/cni/features.ts';
 import { network } from './testing/bridge.ts';
 import type { CallResult, Container, Json } from './testing/node.ts';
 import { ipJson, run, TestNode } from './testing/node.ts';
 
 const node = TestNode.enter() as TestNode;
-const hasIfb = node && missingFeature('bandwidth') === undefined;
+const hasIfb = node && canWork('bandwidth');
 
 const portMappings = [
   { hostPort: 8080, containerPort: 80, protocol: 'tcp' },

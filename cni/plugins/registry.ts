@@ -13,7 +13,9 @@ import { plugin as ipvlan } from './ipvlan/plugin.ts';
 import { plugin as loopback } from './loopback/plugin.ts';
 import { plugin as macvlan } from './macvlan/plugin.ts';
 import { plugin as portmap } from './portmap/plugin.ts';
+import { plugin as ptp } from './ptp/plugin.ts';
 import { plugin as staticPlugin } from './static/plugin.ts';
+import { plugin as tuning } from './tuning/plugin.ts';
 import { plugin as underpod } from './underpod/plugin.ts';
 import { plugin as vlan } from './vlan/plugin.ts';
 
@@ -29,7 +31,9 @@ const types: readonly Plugin[] = [
   loopback,
   macvlan,
   portmap,
+  ptp,
   staticPlugin,
+  tuning,
   underpod,
   vlan,
 ];

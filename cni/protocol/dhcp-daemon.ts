@@ -56,21 +56,25 @@ export function decodeDhcpRequest(line: Uint8Array): DhcpRequest {
   requireVersion(raw, 'the request');
   const op = requireString(raw['op'], 'op');
   if (op === 'status') return { op };
-  const network = requireString(raw['network'], 'network');
-  if (op === 'list') return { op, network };
-  const attachment = readAttachment(raw, '');
-  if (op === 'release') return { op, network, ...attachment };
+  if (op === 'list') return { op, network: requireString(raw['network'], 'network') };
+  if (op === 'release')
+    return { op, network: requireString(raw['network'], 'network'), ...readAttachment(raw, '') };
   if (op !== 'allocate' && op !== 'check') throw decodingFailure(`op is ${JSON.stringify(op)}`);
-  const target: DhcpTarget = {
-    network,
-    ...attachment,
+  const target = readTarget(raw);
+  if (op === 'allocate') return { op, ...target };
+  return { op, ...target, address: readString(raw['address'], 'address') };
+}
+
+/** @throws CniError code 6 for what is none */
+export function readTarget(raw: JsonObject): DhcpTarget {
+  return {
+    network: requireString(raw['network'], 'network'),
+    ...readAttachment(raw, ''),
     netns: requireString(raw['netns'], 'netns'),
     provide: (readArray(raw['provide'], 'provide') ?? []).map(readProvided),
     request: (readArray(raw['request'], 'request') ?? []).map((code, at) => readCode(code, `request[${at}]`)),
     priority: readInteger(raw['priority'], 'priority') ?? 0,
   };
-  if (op === 'allocate') return { op, ...target };
-  return { op, ...target, address: readString(raw['address'], 'address') };
 }
 
 export function encodeDhcpAnswer(answer: JsonObject): string {
@@ -115,7 +119,9 @@ function readAttachment(raw: JsonObject, path: string): Attachment {
 function readProvided(entry: unknown, index: number): ProvidedOption {
   const path = `provide[${index}]`;
   const raw = readObject(entry, path) ?? {};
-  return { code: readCode(raw['code'], `${path}.code`), hex: requireString(raw['hex'], `${path}.hex`) };
+  const hex = requireString(raw['hex'], `${path}.hex`);
+  if (/^([0-9a-f]{2}){0,255}$/.test(hex)) return { code: readCode(raw['code'], `${path}.code`), hex };
+  throw decodingFailure(`${path}.hex must be up to 255 bytes in hex`);
 }
 
 function readCode(value: unknown, path: string): number {

@@ -34,6 +34,26 @@ export function underpodConfig(overrides: Record<string, unknown> = {}): Config 
   };
 }
 
+/** The single type with everything that it can do, for IPv4 and IPv6. It needs no subnet.env. */
+export function wholeConfig(overrides: Record<string, unknown> = {}): Config {
+  return underpodConfig({
+    name: 'whole',
+    bridge: 'cni4',
+    ipMasq: true,
+    ipam: { type: 'host-local', ranges: [[{ subnet: '10.25.0.0/16' }], [{ subnet: 'fd00:25::/64' }]] },
+    firewall: { backend: 'nftables', ingressPolicy: 'isolated' },
+    tuning: { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' }, mtu: 1400, allmulti: true },
+    runtimeConfig: {
+      portMappings: [
+        { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
+        { hostPort: 5353, containerPort: 53, protocol: 'udp' },
+      ],
+      bandwidth: { ingressRate: 8_000_000, ingressBurst: 80_000, egressRate: 8_000_000, egressBurst: 80_000 },
+    },
+    ...overrides,
+  });
+}
+
 /** Writes /run/flannel/subnet.env as the agent does. */
 export function writeSubnetEnv(content: Partial<Record<string, string>> = {}): void {
   const values = {

@@ -10,7 +10,7 @@ import { behindBridge, type Case } from '../matrix/case.ts';
 import { type CaseNetwork, goodCase, networkOf } from '../matrix/cases.ts';
 import { slowness } from '../testing/slowness.ts';
 import { cnitool } from './cnitool.ts';
-import { missingFeature } from './features.ts';
+import { canWork, isWanted } from './features.ts';
 import { FreshNode, type Json } from './fresh-node.ts';
 import { usualOffers } from './network.ts';
 import { enterWorld } from './world.ts';
@@ -26,7 +26,7 @@ if (world) linkTypes(program, directory);
 const configurations = '/run/net.d';
 
 /** Types whose good case needs more than this node: dhcp a server; underpod has none in the matrix. */
-const driven = pluginTypes.filter((type) => goodCase(type) !== undefined);
+const driven = pluginTypes.filter((type) => goodCase(type) !== undefined && isWanted(type));
 
 const underpod: Case = {
   name: 'as it is installed',
@@ -151,18 +151,21 @@ function drive({ conflist, offers }: CaseNetwork, one: Pick<Case, 'setup' | 'fil
 describe.skipIf(!world)('cnitool drives', () => {
   for (const type of driven) {
     const one = goodCase(type) as Case;
-    test.skipIf(world && missingFeature(type) !== undefined)(
+    test.skipIf(world && !canWork(type))(
       `${type}: ${one.name}`,
       () => drive(networkOf(type, one, '1.1.0'), one),
       30_000 * slowness,
     );
   }
 
-  test('underpod, as it is installed', () => drive(networkOf('underpod', underpod, '1.1.0'), underpod));
+  test.runIf(isWanted('underpod'))('underpod, as it is installed', () =>
+    drive(networkOf('underpod', underpod, '1.1.0'), underpod),
+  );
 
   for (const plugins of chains) {
     const types = plugins.map(({ type }) => String(type)).filter((type) => pluginTypes.includes(type));
     const there = plugins.filter(({ type }) => types.includes(String(type)));
+    if (!isWanted(...types)) continue;
     test.skipIf(!types.includes(String(plugins[0]?.['type'])))(
       types.join(' → '),
       () =>

@@ -1,54 +1,35 @@
-/** What the plugin types need of the kernel, found by trying it in a namespace of the probe's own. */
+/** What the plugin types, and parts of them, need of the kernel, and which of them are to be tried in this run. */
 
-import { createNetns, deleteNetns } from '../../shared/sys/netns.ts';
-import { run } from '../testing/netns.ts';
+import { type KernelFeature, kernelHas } from '../testing/kernel-features.ts';
 
-/** A link to hang others on. */
-const parent = 'link add name parent type veth peer name other';
-
-/** `ip` (or `tc`) command lines that work where a type, or a part of one, does. */
-const probes: Readonly<Record<string, readonly string[]>> = {
-  bandwidth: [
-    'ip link add name one type ifb',
-    'tc qdisc add dev one root tbf rate 1mbit burst 10kb latency 25ms',
-  ],
-  bridge: ['ip link add name one type bridge'],
-  'bridge with VLANs': ['ip link add name one type bridge vlan_filtering 1'],
-  dummy: ['ip link add name one type dummy'],
-  ipvlan: [`ip ${parent}`, 'ip link add name one link parent type ipvlan mode l2'],
-  macvlan: [`ip ${parent}`, 'ip link add name one link parent type macvlan mode bridge'],
-  sbr: ['ip rule add from 10.0.0.1 table 100'],
-  tap: ['ip tuntap add one mode tap'],
-  vlan: [`ip ${parent}`, 'ip link add name one link parent type vlan id 5'],
-  vrf: ['ip link add name one type vrf table 10'],
+const needs: Readonly<Record<string, readonly KernelFeature[]>> = {
+  bandwidth: ['ifb', 'tbf'],
+  bridge: ['bridge'],
+  'bridge with VLANs': ['bridge-vlan-filtering'],
+  dummy: ['dummy'],
+  ipvlan: ['ipvlan'],
+  macvlan: ['macvlan'],
+  sbr: ['policy-routing'],
+  tap: ['tap'],
+  vlan: ['vlan'],
+  vrf: ['vrf'],
 };
 
-const known = new Map<string, string | undefined>();
+/** What kernels that are built for one kind of machine leave out. Debian's have it. */
+const rare: readonly KernelFeature[] = ['bridge-vlan-filtering', 'dummy', 'ipvlan', 'vlan', 'vrf'];
 
-/**
- * Why a type cannot work on this kernel, printed once; undefined if it can. Call it in a namespace with an empty
- * /run/netns (see `enterWorld`).
- */
-export function missingFeature(type: string): string | undefined {
-  if (known.has(type)) return known.get(type);
-  const reason = probe(probes[type] ?? []);
-  known.set(type, reason);
-  if (reason !== undefined) process.stderr.write(`skipped: type ${type}: this kernel refuses ${reason}\n`);
-  return reason;
+/** Whether types, or parts of them, can work on this kernel; why not is printed once. */
+export function canWork(...types: readonly string[]): boolean {
+  return kernelHas(...types.flatMap((type) => needs[type] ?? []));
 }
 
-function probe(lines: readonly string[]): string | undefined {
-  const path = '/run/netns/probe';
-  createNetns(path);
-  try {
-    for (const line of lines) {
-      const [program = '', ...args] = line.split(' ');
-      run(program, '-n', 'probe', ...args);
-    }
-    return undefined;
-  } catch (error) {
-    return String(error).replace(/\s+/g, ' ');
-  } finally {
-    deleteNetns(path);
-  }
+/**
+ * False where time is short, as in CI's VM, in which everything takes ten times as long: UNDERPOD_ONLY=rare leaves what
+ * any kernel would do for to the machine's own, and what no kernel makes a difference to.
+ */
+export const isThorough: boolean = process.env['UNDERPOD_ONLY'] !== 'rare';
+
+/** Whether a test of these types, or parts of them, is to run. */
+export function isWanted(...types: readonly string[]): boolean {
+  return isThorough || types.some((type) => needs[type]?.some((feature) => rare.includes(feature)));
 }

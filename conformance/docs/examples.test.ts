@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { pluginTypes } from '../../cni/plugins/registry.ts';
 import { linkTypes } from '../bench/cni.ts';
 import { executable } from '../build/executable.ts';
-import { missingFeature } from '../cni/features.ts';
+import { canWork, isWanted } from '../cni/features.ts';
 import { FreshNode } from '../cni/fresh-node.ts';
 import { pluginConfigs, typesOf, usualOffers } from '../cni/network.ts';
 import { enterWorld } from '../cni/world.ts';
@@ -18,21 +18,24 @@ if (world) linkTypes(program, directory);
 
 const examples = pages().flatMap((page) => examplesIn(page, pageOf(page) ?? ''));
 
-/** Why an example cannot run here, printed. */
-function unavailable({ page, number, source }: Example): string | undefined {
+/** The types of an example, and the parts of them that it takes. */
+function partsOf({ source }: Example): string[] {
   const vlans = /"(vlan|vlanTrunk)":/.test(JSON.stringify(source)) ? ['bridge with VLANs'] : [];
-  for (const feature of [...typesOf(source), ...vlans]) {
-    const reason = missingFeature(feature);
-    if (reason !== undefined) return reason;
-  }
-  if (!typesOf(source).includes('dhcp')) return undefined;
-  process.stderr.write(`skipped: example ${number} of ${page}: it needs a DHCP server\n`);
-  return 'a DHCP server';
+  return [...typesOf(source), ...vlans];
+}
+
+/** Whether an example can run here; why not is printed. */
+function canRun(example: Example): boolean {
+  const parts = partsOf(example);
+  if (!canWork(...parts)) return false;
+  if (!parts.includes('dhcp')) return true;
+  process.stderr.write(`skipped: example ${example.number} of ${example.page}: it needs a DHCP server\n`);
+  return false;
 }
 
 describe.skipIf(!world)('examples', () => {
-  for (const example of examples) {
-    test.skipIf(world && unavailable(example) !== undefined)(`${example.page}, ${example.number}`, () => {
+  for (const example of examples.filter((one) => isWanted(...partsOf(one)))) {
+    test.skipIf(world && !canRun(example))(`${example.page}, ${example.number}`, () => {
       using node = new FreshNode(['ip link set lo up']);
       if (
         example.needs.length === 0 &&

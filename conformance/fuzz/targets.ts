@@ -3,6 +3,7 @@ import { cniConfig } from './targets/cni-config.ts';
 import { cniConflist } from './targets/cni-conflist.ts';
 import { cniEnv } from './targets/cni-env.ts';
 import { cniResult } from './targets/cni-result.ts';
+import { dhcpMessage, dhcpRequest } from './targets/dhcp.ts';
 import { netConf } from './targets/net-conf.ts';
 import { netlink } from './targets/netlink.ts';
 import { nftables } from './targets/nftables.ts';
@@ -23,4 +24,6 @@ export const targets: readonly Target[] = [
   hostLocal,
   netlink,
   nftables,
+  dhcpMessage,
+  dhcpRequest,
 ];

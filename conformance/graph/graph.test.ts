@@ -60,6 +60,11 @@ describe('each rule can fail', () => {
     );
   });
 
+  test('direction: a plugin reaches into the DHCP daemon', () => {
+    const [bad] = planted('cni/plugins/dhcp/add.ts', "import { a } from '../../dhcp/daemon/daemon.ts'; a();");
+    expect(importDirection(bad)).toContainEqual(expect.stringContaining('cni/plugins may not know cni/dhcp'));
+  });
+
   test('direction: a type counts, a test does not', () => {
     const line = "import type { A } from '../runtime/main.ts'; export type B = A;";
     expect(importDirection(planted('cni/agent/planted.ts', line)[0])).toHaveLength(

@@ -16,7 +16,7 @@ import { MS } from '../../shared/sys/constants.ts';
 import { mount } from '../../shared/sys/mount.ts';
 import { linkTypes } from '../bench/cni.ts';
 import { writeSubnetEnv } from '../cni/configs.ts';
-import { missingFeature } from '../cni/features.ts';
+import { canWork } from '../cni/features.ts';
 import { enterWorld, type World } from '../cni/world.ts';
 import { run } from '../testing/netns.ts';
 import { Random } from '../testing/random.ts';
@@ -191,8 +191,7 @@ function chosenPlans(asked: string, text: string | undefined): Plan[] {
   const wanted = (type: string): boolean => asked === 'all' || types.includes(type);
   const all = [...standardPlans, ...typePlans.filter(({ type = '' }) => wanted(type))];
   return all.filter(
-    ({ name, needs }) =>
-      name.includes(text ?? '') && (needs === undefined || missingFeature(needs) === undefined),
+    ({ name, needs }) => name.includes(text ?? '') && (needs === undefined || canWork(needs)),
   );
 }
 

@@ -3,7 +3,7 @@
  */
 
 import { pluginTypes } from '../../cni/plugins/registry.ts';
-import { bridgeConfig, type Config, underpodConfig } from '../cni/configs.ts';
+import { bridgeConfig, type Config, underpodConfig, wholeConfig } from '../cni/configs.ts';
 import type { Json } from '../cni/fresh-node.ts';
 import { behindBridge, type Case } from '../matrix/case.ts';
 import { ipamTypes } from '../matrix/cases/ipam.ts';
@@ -29,9 +29,10 @@ export interface Plan {
   readonly type?: string;
 }
 
-/** The two ways a node is set up, the single type and the classic chain with its masquerade rules; and bridge's own check of senders. */
+/** The ways a node is set up: the single type, bare and with all its parts; and bridge with what it does besides. */
 export const mainPlans: readonly Plan[] = [
-  { name: 'underpod', config: underpodConfig(), share: 1 },
+  { name: 'underpod', config: underpodConfig(), share: 1 / 2 },
+  { name: 'underpod with all parts', config: wholeConfig(), needs: 'bandwidth', share: 1 },
   {
     name: 'bridge with ipMasq',
     config: bridgeConfig({ ipMasq: true, bridge: 'cni1', cniVersion: '1.1.0' }),
@@ -40,7 +41,7 @@ export const mainPlans: readonly Plan[] = [
   {
     name: 'bridge with macspoofchk',
     config: bridgeConfig({ macspoofchk: true, bridge: 'cni3', name: 'checked', cniVersion: '1.1.0' }),
-    share: 1,
+    share: 1 / 2,
   },
 ];
 
@@ -54,7 +55,14 @@ const dualStack = bridgeConfig({
 });
 
 const firstAddPlans: readonly Plan[] = [
-  { name: "underpod, a node's first ADD", config: underpodConfig(), firstOf: 'cni0', share: 1 },
+  { name: "underpod, a node's first ADD", config: underpodConfig(), firstOf: 'cni0', share: 1 / 2 },
+  {
+    name: "underpod with all parts, a node's first ADD",
+    config: wholeConfig(),
+    firstOf: 'cni4',
+    needs: 'bandwidth',
+    share: 1,
+  },
   { name: "bridge, dual stack, a node's first ADD", config: dualStack, firstOf: 'cni3', share: 1 },
 ];
 
@@ -67,12 +75,6 @@ const limits = { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 16e6, egressBu
 
 /** Chained types, by each way that they keep their state, and IPAM types where little is left to give out. */
 const chainedPlans: readonly Plan[] = [
-  {
-    name: 'underpod with all that pods ask for',
-    config: underpodConfig({ runtimeConfig: { portMappings, bandwidth: limits } }),
-    needs: 'bandwidth',
-    share: 1 / 8,
-  },
   { ...chained('bandwidth', limits), needs: 'bandwidth' },
   chained('portmap', { backend: 'nftables', runtimeConfig: { portMappings } }, 'nftables'),
   chained('portmap', { backend: 'iptables', runtimeConfig: { portMappings } }, 'iptables'),

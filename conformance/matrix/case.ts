@@ -7,6 +7,8 @@ export interface Case {
   readonly name: string;
   /** The type's own keys; name, version and type are added. */
   readonly config: Json;
+  /** Parts of types that it takes, beside the type itself (cni/features.ts). */
+  readonly parts?: readonly string[];
   /** `ip` command lines that make what the configuration needs on the host. */
   readonly setup?: readonly string[];
   /** A main type's keys, with its type: upstream's plugin makes the pod's interface, and prevResult, for both sides. */

@@ -6,14 +6,31 @@ interface Link extends Json {
   readonly ifname: string;
   readonly flags: readonly string[];
   readonly addr_info?: readonly Json[];
-  readonly linkinfo?: { readonly info_kind?: string; readonly info_data?: Json };
+  readonly linkinfo?: {
+    readonly info_kind?: string;
+    readonly info_data?: Json;
+    readonly info_slave_data?: Json;
+  };
 }
 
 /** Flags that come and go with the peer, not with a configuration. */
 const volatileFlags = ['LOWER_UP', 'NO-CARRIER', 'M-DOWN'];
 
 /** Of the kinds' own data, what a configuration sets. */
-const kindKeys = ['mode', 'id', 'table', 'type', 'multi_queue', 'user', 'group'];
+const kindKeys = [
+  'mode',
+  'id',
+  'table',
+  'type',
+  'multi_queue',
+  'user',
+  'group',
+  'protocol',
+  'vlan_filtering',
+];
+
+/** Of a bridge's port, likewise. */
+const portKeys = ['hairpin', 'isolated'];
 
 function links(node: FreshNode, where: 'host' | 'pod'): Json {
   const all = node.ip<Link[]>(where, 'address', 'show');
@@ -23,6 +40,7 @@ function links(node: FreshNode, where: 'host' | 'pod'): Json {
       {
         kind: link.linkinfo?.info_kind,
         data: pick(link.linkinfo?.info_data ?? {}, kindKeys),
+        port: pick(link.linkinfo?.info_slave_data ?? {}, portKeys),
         flags: link.flags.filter((flag) => !volatileFlags.includes(flag)).join(' '),
         mtu: link['mtu'],
         txqlen: link.linkinfo?.info_kind === 'veth' && where === 'host' ? undefined : link['txqlen'],
@@ -107,6 +125,14 @@ function shaping(node: FreshNode): Json {
   );
 }
 
+/** The VLANs of bridges and their ports. */
+function vlans(node: FreshNode): Json {
+  const all = JSON.parse(node.run('bridge', '-j', 'vlan', 'show')) as { ifname: string; vlans: Json[] }[];
+  return Object.fromEntries(
+    all.map(({ ifname, vlans: own }) => [ifname, lines(own.map((one) => JSON.stringify(one)))]),
+  );
+}
+
 /** State of the pod. */
 export function podState(node: FreshNode): Json {
   return { links: links(node, 'pod'), routes: routes(node, 'pod'), policy: policy(node, 'pod') };
@@ -123,6 +149,7 @@ export function hostState(node: FreshNode): Json {
     routes: routes(node, 'host'),
     rules: rules(node),
     shaping: shaping(node),
+    vlans: vlans(node),
     files: Object.fromEntries(files.map(([path, text]) => [path, contents(text)])),
   };
 }

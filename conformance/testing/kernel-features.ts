@@ -34,6 +34,7 @@ const SCRIPTS = {
     'ip link add probe type bridge vlan_filtering 1 && ip -d link show probe | grep -q "vlan_filtering 1"',
   'vlan-qinq':
     'ip link add lower type veth peer other && ip link add probe link lower type vlan protocol 802.1ad id 5',
+  'policy-routing': 'ip rule add from 10.0.0.1 table 100',
   // Queueing.
   tbf: 'tc qdisc add dev lo root tbf rate 1mbit burst 10k latency 25ms',
   htb: 'tc qdisc add dev lo root handle 1: htb',

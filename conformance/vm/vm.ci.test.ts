@@ -30,6 +30,17 @@ test.skipIf(missing.length > 0)(
 );
 
 test.skipIf(missing.length > 0)(
+  'hands on every byte as it is, wherever the pieces begin that it comes in',
+  async () => {
+    const lines = 3000;
+    const { output } = await run(`seq ${lines}; printf 'a\\tb\\r\\n\\303\\244'`);
+    const numbers = Array.from({ length: lines }, (_, index) => `${index + 1}\n`).join('');
+    expect(output).toBe(`${numbers}a\tb\r\nä`);
+  },
+  180_000,
+);
+
+test.skipIf(missing.length > 0)(
   'ends when its time is over, or when its kernel dies',
   async () => {
     expect((await run('echo begun; sleep 1000', 15_000)).code).toBeUndefined();

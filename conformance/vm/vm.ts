@@ -44,9 +44,13 @@ hostname vm
 # Its device is made by udev elsewhere; everything else is loaded when somebody asks for it.
 modprobe tun
 ip link set lo up
+# Bytes as they are: a terminal sends a carriage return before each newline.
+exec 3>/dev/ttyS1
+stty -F /dev/ttyS1 -opost
 # Through a pipe, so that programs do not take the serial line for a terminal.
 mkfifo /run/output
-cat /run/output >/dev/ttyS1 &
+cat /run/output >&3 &
+exec 3>&-
 ( cd ${checkout}; exec /bin/sh /vm/command ) </dev/null >/run/output 2>&1
 echo $? >/vm/exit.part
 wait
@@ -100,7 +104,7 @@ export async function runInVm(run: VmRun): Promise<VmOutcome> {
     try {
       const decoder = new TextDecoder();
       for await (const bytes of machine.stdout) {
-        run.onOutput(decoder.decode(bytes, { stream: true }).replaceAll('\r\n', '\n'));
+        run.onOutput(decoder.decode(bytes, { stream: true }));
       }
       await machine.exited;
     } finally {

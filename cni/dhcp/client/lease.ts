@@ -40,7 +40,10 @@ export interface Granted {
   readonly previous?: Lease | undefined;
 }
 
-/** The lease that a DHCPACK grants; undefined where it names no server, no address, or another than the one renewed. */
+/**
+ * The lease that a DHCPACK grants; undefined where it names no server, no address, or another than the one renewed, or no
+ * time to use it.
+ */
 export function leaseFromAck(answer: DhcpMessage, granted: Granted, random: Random): Lease | undefined {
   const { sentAt, via, previous } = granted;
   const server = readIp(answer, OPTION.SERVER_ID) ?? previous?.server;
@@ -49,6 +52,7 @@ export function leaseFromAck(answer: DhcpMessage, granted: Granted, random: Rand
   if (previous && !ipEquals(previous.address, address)) return undefined;
   const ack = previous ? { ...answer, options: mergeOptions(previous.ack.options, answer.options) } : answer;
   const seconds = readU32(answer, OPTION.LEASE_TIME) ?? DEFAULT_SECONDS;
+  if (seconds === 0) return undefined;
   const times = seconds === FOREVER ? endless : timesOf(answer, seconds * 1000, sentAt, random);
   return { ack, address, server, via, ...times };
 }
@@ -61,8 +65,9 @@ function timesOf(
   start: number,
   random: Random,
 ): Pick<Lease, 'renewAt' | 'rebindAt' | 'expiresAt'> {
-  const t1 = (readU32(answer, OPTION.RENEWAL_TIME) ?? Infinity) * 1000;
-  const t2 = (readU32(answer, OPTION.REBINDING_TIME) ?? Infinity) * 1000;
+  // 0 would have the client ask as fast as the server answers: as good as no word.
+  const t1 = (readU32(answer, OPTION.RENEWAL_TIME) || Infinity) * 1000;
+  const t2 = (readU32(answer, OPTION.REBINDING_TIME) || Infinity) * 1000;
   const rebind = t2 < length ? t2 : REBIND * length;
   const renew = t1 < rebind ? t1 : Math.min(RENEW * length, rebind);
   return {

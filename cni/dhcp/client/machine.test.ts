@@ -54,6 +54,11 @@ class Run {
   /** To the next due moment. */
   next(): void {
     this.now = this.state.dueAt;
+    this.onTime();
+  }
+
+  /** The timer comes now, which may be long after it was due. */
+  onTime(): void {
     this.#take(onTimer(setup, this.state, this.now));
   }
 
@@ -142,6 +147,61 @@ describe('a new client', () => {
   });
 });
 
+describe('an answer of a server that was not asked', () => {
+  const other = ipOption(OPTION.SERVER_ID, parseIp('10.9.0.2')!);
+  const from = (message: DhcpMessage, type: number, change: Partial<DhcpMessage> = {}): DhcpMessage => ({
+    ...message,
+    op: 2,
+    options: [byteOption(OPTION.MESSAGE_TYPE, type), other],
+    ...change,
+  });
+
+  test('changes nothing for a client that has chosen another', () => {
+    const { state, effects } = start(setup, 0);
+    const offer = new FakeServer().answer((effects[0] as { message: DhcpMessage }).message)!;
+    const step = onMessage(setup, state, offer, via, 0);
+    for (const type of [MESSAGE_TYPE.ACK, MESSAGE_TYPE.NAK])
+      expect(onMessage(setup, step.state, from(offer, type), via, 1).state).toBe(step.state);
+  });
+
+  test('changes nothing before T2, and renews after it', () => {
+    const run = bound();
+    run.server.silent = true;
+    run.until(500_000);
+    const request = run.server.messages.at(-1)!;
+    const answer = { yiaddr: parseIp('10.9.0.10')! };
+    for (const type of [MESSAGE_TYPE.ACK, MESSAGE_TYPE.NAK])
+      expect(onMessage(setup, run.state, from(request, type, answer), via, run.now).state).toBe(run.state);
+    run.until(900_000);
+    const late = from(run.server.messages.at(-1)!, MESSAGE_TYPE.ACK, answer);
+    const step = onMessage(setup, run.state, late, via, run.now);
+    expect(step.effects).toMatchObject([{ how: 'rebound', lease: { server: parseIp('10.9.0.2') } }]);
+  });
+
+  test('for another address than was asked for changes nothing in any state', () => {
+    const elsewhere = { yiaddr: parseIp('10.9.0.99')! };
+    const ack = (message: DhcpMessage): DhcpMessage =>
+      from(message, MESSAGE_TYPE.ACK, {
+        ...elsewhere,
+        options: [
+          byteOption(OPTION.MESSAGE_TYPE, MESSAGE_TYPE.ACK),
+          ipOption(OPTION.SERVER_ID, parseIp('10.9.0.1')!),
+        ],
+      });
+    const ignored = (state: State, message: DhcpMessage): void =>
+      expect(onMessage(setup, state, ack(message), via, 1).state).toBe(state);
+    const { state, effects } = start(setup, 0);
+    const offer = new FakeServer().answer((effects[0] as { message: DhcpMessage }).message)!;
+    ignored(onMessage(setup, state, offer, via, 0).state, offer);
+    const again = reboot(setup, 0, parseIp('10.9.0.10')!);
+    ignored(again.state, (again.effects[0] as { message: DhcpMessage }).message);
+    const run = bound();
+    run.server.silent = true;
+    run.until(500_000);
+    ignored(run.state, run.server.messages.at(-1)!);
+  });
+});
+
 describe('a lease', () => {
   test('is renewed at T1 by its server, and counts from then on', () => {
     const run = bound();
@@ -225,6 +285,30 @@ describe('a lease', () => {
     };
     expect(times(100, 200)).toMatchObject({ renewAt: 97_500, rebindAt: 200_000 });
     expect(times(200, 100)).toMatchObject({ renewAt: 97_500, rebindAt: 100_000 });
+    // At once would be for ever again, as fast as the server answers.
+    expect(times(0, 0)).toMatchObject({ renewAt: 487_500, rebindAt: 875_000 });
+    expect(times(0, 200)).toMatchObject({ renewAt: 195_000, rebindAt: 200_000 });
+  });
+
+  test('that ends as it begins is none', () => {
+    const server = new FakeServer();
+    server.leaseTime = 0;
+    const run = bound(server);
+    expect([run.kinds, run.state.phase]).toEqual([[], 'requesting']);
+  });
+
+  test('whose end was slept through is asked for once more before it is lost', () => {
+    const run = bound();
+    run.now = 5_000_000;
+    run.onTime();
+    expect(run.kinds).toEqual(['gained', 'kept']);
+    run.server.silent = true;
+    run.now += 5_000_000;
+    run.onTime();
+    expect(run.state.phase).toBe('rebooting');
+    run.next();
+    run.next();
+    expect(run.kinds).toEqual(['gained', 'kept', 'expired']);
   });
 
   test('given back names its server and client', () => {

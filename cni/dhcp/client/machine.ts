@@ -63,7 +63,8 @@ export function onTimer(setup: Setup, state: State, now: number): Step {
       if (now < state.giveUpAt) return askAgain(setup, state, now);
       return lose(setup, state.previous, now, 'expired');
     case 'bound':
-      return extend(setup, state.lease, now);
+      // Of a lease that ended while the machine slept.
+      return resume(setup, state.lease, now);
     case 'renewing':
     case 'rebinding':
       return now >= state.lease.expiresAt

@@ -215,6 +215,18 @@ describe('a lease that is kept', () => {
     expect([world.daemon.size, world.files.size, world.clock.pending]).toEqual([0, 0, 0]);
   });
 
+  test('that this release cannot read is off the disk with its release', async () => {
+    const world = new World();
+    await world.add();
+    world.daemon.stop();
+    const [[name, text] = ['', '']] = world.files;
+    world.files.clear();
+    world.boot();
+    world.files.set(name, text.slice(0, 40));
+    await world.ask({ op: 'release', ...pod1 });
+    expect(world.files.size).toBe(0);
+  });
+
   test('of a pod that is gone is released without a word', async () => {
     const world = new World();
     await world.add();
@@ -295,6 +307,22 @@ describe('the next daemon', () => {
     other.daemon.stop();
     other.pod.gone = true;
     expect([other.boot().size, other.files.size]).toEqual([0, 0]);
+  });
+
+  test('starts all the same where a pod cannot be looked at, and goes on with its lease', async () => {
+    const world = new World();
+    await world.add();
+    world.daemon.stop();
+    const { pod } = world;
+    world.pod = Object.assign(new FakePod(world.server), {
+      requirePresent(): void {
+        throw new Error('EMFILE');
+      },
+    });
+    expect([world.boot().size, world.files.size]).toEqual([1, 1]);
+    world.pod = pod;
+    await world.ask({ op: 'release', ...pod1 });
+    expect(world.files.size).toBe(0);
   });
 
   test('ends a plugin that waits when it is stopped', async () => {

@@ -87,7 +87,7 @@ export class Daemon {
       }
       const place = { path: manners.hostPrefix + holder.netns, ifname: holder.ifname };
       const entry = this.#add(holder, knownPod(place, record.pod));
-      if (!this.#isPresent(entry)) continue;
+      if (this.#isGone(entry)) continue;
       if (lost) entry.task.seek(lease);
       else entry.task.resume(lease);
     }
@@ -103,9 +103,13 @@ export class Daemon {
       case 'check':
         await this.#check(request, signal);
         return {};
-      case 'release':
-        this.#release(this.#entries.get(leaseName(request)));
+      case 'release': {
+        const name = leaseName(request);
+        this.#release(this.#entries.get(name));
+        // Of one that could not be read when the daemon began.
+        this.#options.store.remove(name);
         return {};
+      }
       case 'list':
         return { attachments: this.#list(request.network) };
       case 'status':
@@ -294,6 +298,17 @@ export class Daemon {
       this.#options.store.remove(entry.name);
     }
     entry.waiting?.reject(tryAgainLater(`no lease: ${why}`));
+  }
+
+  /** At the start: whatever else keeps the pod from being looked at must not keep the daemon from its other leases. */
+  #isGone(entry: Entry): boolean {
+    try {
+      return !this.#isPresent(entry);
+    } catch (error) {
+      const { containerId, ifname } = entry.holder;
+      this.#options.log.error('a pod cannot be looked at', { container: containerId, ifname, error });
+      return false;
+    }
   }
 
   #isPresent(entry: Entry): boolean {

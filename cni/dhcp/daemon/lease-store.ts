@@ -2,6 +2,7 @@
 
 import { readDir } from '../../../shared/sys/directory.ts';
 import { mkdirp, readFile, unlinkIfExists, writeFileAtomic } from '../../../shared/sys/file.ts';
+import { sweepTemporaries } from '../../../shared/sys/sweep.ts';
 import type { LeaseRecord } from './record.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 
@@ -29,11 +30,11 @@ export class LeaseStore {
   read(
     onError: (path: string, error: unknown) => void,
   ): { readonly name: string; readonly record: LeaseRecord }[] {
+    // Nobody else writes here, so that what is half done is left from a kill.
+    sweepTemporaries(this.#directory, 0);
     const found = [];
     for (const { name: file } of readDir(this.#directory)) {
       const path = `${this.#directory}/${file}`;
-      // What a write that was killed has left begins with a dot.
-      if (file.startsWith('.')) unlinkIfExists(path);
       if (file.startsWith('.') || !file.endsWith(suffix)) continue;
       try {
         found.push({ name: file.slice(0, -suffix.length), record: decodeRecord(readFile(path)) });

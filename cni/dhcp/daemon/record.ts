@@ -1,9 +1,11 @@
 /** A lease as it lies on the disk: all that a daemon needs to go on with it. Pure. */
 
+import { parseMac } from '../../../shared/ip/mac.ts';
 import type { DhcpTarget } from '../../protocol/dhcp-daemon.ts';
+import { readTarget } from '../../protocol/dhcp-daemon.ts';
 import { decodingFailure } from '../../protocol/error.ts';
 import type { JsonObject } from '../../protocol/json.ts';
-import { parseJsonObject, readArray, readInteger, readObject, requireString } from '../../protocol/json.ts';
+import { parseJsonObject, readInteger, readObject, requireString } from '../../protocol/json.ts';
 import type { Lease } from '../client/lease.ts';
 import { decodeMessage, encodeMessage } from '../codec/message.ts';
 import { OPTION } from '../codec/option-codes.ts';
@@ -47,36 +49,18 @@ export function decodeRecord(bytes: Uint8Array): LeaseRecord {
   const version = readInteger(raw['version'], 'version');
   if (version !== VERSION) throw decodingFailure(`the lease has version ${version}, not ${VERSION}`);
   const pod = readObject(raw['pod'], 'pod') ?? {};
+  const mac = requireString(pod['mac'], 'pod.mac');
+  if (!parseMac(mac)) throw decodingFailure('pod.mac is no hardware address');
   return {
-    holder: readHolder(readObject(raw['holder'], 'holder') ?? {}),
+    holder: readTarget(readObject(raw['holder'], 'holder') ?? {}),
     pod: {
       netns: requireString(pod['netns'], 'pod.netns'),
       ifindex: readInteger(pod['ifindex'], 'pod.ifindex') ?? 0,
-      mac: requireString(pod['mac'], 'pod.mac'),
+      mac,
     },
     lease: readLease(readObject(raw['lease'], 'lease') ?? {}),
     lost: raw['lost'] === true,
     bootId: requireString(raw['bootId'], 'bootId'),
-  };
-}
-
-function readHolder(raw: JsonObject): DhcpTarget {
-  return {
-    network: requireString(raw['network'], 'holder.network'),
-    containerId: requireString(raw['containerId'], 'holder.containerId'),
-    ifname: requireString(raw['ifname'], 'holder.ifname'),
-    netns: requireString(raw['netns'], 'holder.netns'),
-    provide: (readArray(raw['provide'], 'holder.provide') ?? []).map((entry) => {
-      const option = readObject(entry, 'holder.provide[]') ?? {};
-      return {
-        code: readInteger(option['code'], 'holder.provide[].code') ?? 0,
-        hex: requireString(option['hex'], 'holder.provide[].hex'),
-      };
-    }),
-    request: (readArray(raw['request'], 'holder.request') ?? []).map(
-      (code) => readInteger(code, 'holder.request[]') ?? 0,
-    ),
-    priority: readInteger(raw['priority'], 'holder.priority') ?? 0,
   };
 }
 

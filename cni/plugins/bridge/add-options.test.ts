@@ -11,6 +11,22 @@ function port(name: string): Json {
 }
 
 describe.skipIf(!node)('ADD with', () => {
+  test.each([1500, 1200])(
+    "the bridge's port has no IPv6 address of its own, with an mtu of %i",
+    async (mtu) => {
+      const net = network({ mtu });
+      const pod = node.container();
+      const { interfaces } = await node.ok('ADD', net, pod);
+      const host = (interfaces as { name: string }[])[1]?.name ?? '';
+      expect(link(host)).toMatchObject({ operstate: 'UP', mtu });
+      expect(ipJson('-6', 'address', 'show', 'dev', host).flatMap((one) => one['addr_info'] ?? [])).toEqual(
+        [],
+      );
+      expect(link(host)).toMatchObject(mtu < 1280 ? {} : { inet6_addr_gen_mode: 'none' });
+      await node.ok('DEL', net, pod);
+    },
+  );
+
   test('mtu, MAC, hairpin, isolation', async () => {
     const net = network({
       mtu: 1400,

@@ -1,20 +1,18 @@
-import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { formatMac } from '../../../shared/ip/mac.ts';
 import { NETLINK } from '../../../shared/netlink/codec/message.ts';
 import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
-import type { OwnedFd } from '../../../shared/sys/fd.ts';
-import { internalError, invalidConfig } from '../../protocol/error.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Interface, Result } from '../../protocol/result.ts';
+import type { VethAddition } from '../common/add-veth.ts';
+import { allocate, allocateThrough, masquerade, peerOf } from '../common/add-veth.ts';
 import { attachingIpamOf } from '../common/attaching-ipam.ts';
-import type { AttachmentKey } from '../common/attachment.ts';
 import { attachmentMac, hostVethName } from '../common/attachment.ts';
-import type { AttachingDelegate } from '../common/delegate.ts';
+import type { AddOptions } from '../common/delegate.ts';
 import { enableForwarding } from '../common/forwarding.ts';
-import { chooseHostVethName, createVethPair, existsAlready } from '../common/host-veth.ts';
+import { chooseHostVethName, createVethPair } from '../common/host-veth.ts';
 import { awaitCarrier } from '../common/kernel-events.ts';
 import type { LinkView } from '../common/link-view.ts';
-import { deleteLink, readLink, readLinks } from '../common/links.ts';
+import { deleteLink, readLinks } from '../common/links.ts';
 import { watchNeighbourTables } from '../common/neighbour-table.ts';
 import { setPodInterface, setPodInterfaceUp } from '../common/pod-interface.ts';
 import { openPodNetns } from '../common/pod-netns.ts';
@@ -27,13 +25,8 @@ import { planAddresses } from './gateways.ts';
 import type { BridgeVlans } from './vlan.ts';
 
 /** One ADD's things at hand. */
-interface Addition {
-  readonly request: AddRequest;
+interface Addition extends VethAddition {
   readonly config: BridgeConfig;
-  readonly key: AttachmentKey;
-  readonly netns: OwnedFd;
-  readonly host: NetlinkSocket;
-  readonly rollback: Rollback;
 }
 
 const noAddresses: AddressPlan = { ips: [], routes: [], gateways: [] };
@@ -42,14 +35,14 @@ const noAddresses: AddressPlan = { ips: [], routes: [], gateways: [] };
  * ADD. What is shared by all pods (the bridge, its addresses, forwarding) stays when it fails; all else is undone.
  * Every step that can be refused for the caller's fault comes before the first that changes anything.
  */
-export async function addBridge(request: AddRequest): Promise<Result> {
+export async function addBridge(request: AddRequest, { collect }: AddOptions = {}): Promise<Result> {
   const { conf, env } = request;
   const config = readBridgeConfig(conf, env.args);
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   using netns = openPodNetns(env.netns);
   using host = NetlinkSocket.open(NETLINK.ROUTE);
   const rollback = new Rollback();
-  const addition: Addition = { request, config, key, netns, host, rollback };
+  const addition: Addition = { request, config, key, netns, host, rollback, collect };
   try {
     return await build(addition);
   } catch (error) {
@@ -65,9 +58,12 @@ async function build(addition: Addition): Promise<Result> {
   const vlans = hasVlans(config) ? await openVlans(addition, bridge) : undefined;
   const plugin = config.ipamType === '' ? undefined : await attachingIpamOf(config.ipamType);
   const early = plugin && !plugin.usesInterface ? await allocate(addition, plugin) : undefined;
-  const port = { hairpin: config.hairpinMode, isolated: config.portIsolation };
+  const port = {
+    bridge: bridge.index,
+    options: { hairpin: config.hairpinMode, isolated: config.portIsolation },
+  };
   const { mtu, mac = attachmentMac(key, 'pod') } = config;
-  const veth = createVethPair(host, { key, name, netns, mtu, mac, bridge: bridge.index, port });
+  const veth = createVethPair(host, { key, name, netns, mtu, mac, port });
   rollback.defer(() => deleteLink(host, veth));
   vlans?.setPodPort(veth);
   // Before the container's end is up, so that it never sends unchecked.
@@ -76,7 +72,7 @@ async function build(addition: Addition): Promise<Result> {
   const plan = ipam === undefined ? noAddresses : planAddresses(ipam, config);
   configurePod(addition, plan, veth);
   const gateway = await makeGateway(addition, plan, bridge, vlans);
-  if (config.ipMasq && plan.ips.length > 0) await masquerade(addition, plan);
+  if (config.ipMasq && plan.ips.length > 0) await masquerade(addition, plan.ips);
   await watchNeighbourTables(plan.ips);
   return {
     interfaces: finish(addition, veth, mac, gateway),
@@ -86,46 +82,12 @@ async function build(addition: Addition): Promise<Result> {
   };
 }
 
-/** Addresses of an IPAM plugin that works through the interface, which is therefore made to carry packets before. */
-function allocateThrough(addition: Addition, ipam: AttachingDelegate, veth: LinkView): Promise<Result> {
-  const { host, netns } = addition;
-  setPodInterfaceUp(netns, peerOf(veth));
-  awaitCarrier(host, readLink(host, { index: veth.index }) ?? veth);
-  return allocate(addition, ipam);
-}
-
-/** Addresses of the IPAM plugin. */
-async function allocate(addition: Addition, ipam: AttachingDelegate): Promise<Result> {
-  const { config, request, rollback } = addition;
-  if (config.ipamType !== 'host-local' && !ipam.usesInterface) refuseTakenIfname(addition);
-  // That there is no host interface of this attachment has been seen, so it is new; unless upstream's plugin made it,
-  // and then this ADD will be refused.
-  const result = await ipam.add(request, { isNew: true, defer: (undo) => rollback.defer(undo) });
-  if (result.ips.length > 0) return result;
-  throw invalidConfig(`IPAM plugin ${config.ipamType} gave no address: configure its ranges`);
-}
-
-/**
- * A foreign IPAM plugin is undone by DEL, which would take the addresses of a live interface as well: so it is not
- * even called where there is one. Without it the making of the interface finds that out, at no cost.
- */
-function refuseTakenIfname({ key, netns }: Addition): void {
-  using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
-  if (readLink(pod, { name: key.ifname })) throw existsAlready(key, 'in its namespace');
-}
-
 function configurePod({ config, key, netns }: Addition, plan: AddressPlan, veth: LinkView): void {
   if (config.disableContainerInterface) return;
   const index = peerOf(veth);
   const { ips, routes } = plan;
   if (config.ipamType === '') setPodInterfaceUp(netns, index);
   else setPodInterface(netns, { ifname: key.ifname, index, ips, routes, enableDad: config.enableDad });
-}
-
-/** The index of the container's end. */
-function peerOf({ name, peer }: LinkView): number {
-  if (peer !== undefined) return peer;
-  throw internalError(`the kernel does not tell the other end of ${name}`);
 }
 
 async function openVlans({ config, host }: Addition, bridge: LinkView): Promise<BridgeVlans> {
@@ -155,14 +117,6 @@ async function makeGateway(
     done = ip.family;
   }
   return inVlan;
-}
-
-async function masquerade({ key, rollback }: Addition, plan: AddressPlan): Promise<void> {
-  const { addMasquerade, removeMasquerade } = await import('../common/masquerade.ts');
-  rollback.defer(() => removeMasquerade(key)?.[Symbol.dispose]());
-  const addresses: Cidr[] = [];
-  for (const { address } of plan.ips) addresses.push(address);
-  addMasquerade(key, addresses);
 }
 
 /**

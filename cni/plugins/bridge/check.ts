@@ -5,6 +5,7 @@ import type { CheckRequest } from '../../protocol/plugin.ts';
 import type { Interface, Result } from '../../protocol/result.ts';
 import { checkFailed } from '../common/check-failed.ts';
 import { checkAddresses, checkMac, checkRoutes } from '../common/check-interface.ts';
+import { checkContainerEnd, checkHostEnd, recordedInside } from '../common/check-veth.ts';
 import { ipamOf } from '../common/ipam.ts';
 import type { LinkView } from '../common/link-view.ts';
 import { readLink } from '../common/links.ts';
@@ -24,7 +25,7 @@ export async function checkBridge(request: CheckRequest): Promise<void> {
   using host = Rtnetlink.open();
   using pod = Rtnetlink.open({ netns });
   const bridge = checkBridgeLink(host, recorded.bridge, config);
-  const inside = checkContainerLink(pod, recorded.container, config);
+  const inside = checkContainerEnd(pod.socket, recorded.container, config.disableContainerInterface);
   const port = checkHostLink(host, recorded.host, inside, bridge);
   if (hasVlans(config)) (await import('./check-vlans.ts')).checkVlans(host, bridge, port, config);
   if (config.macSpoofCheck) await checkSpoofRules(request, port);
@@ -39,14 +40,11 @@ interface Recorded {
   readonly host: readonly Interface[];
 }
 
-function findRecorded(result: Result, { bridge }: BridgeConfig, { env }: CheckRequest): Recorded {
+function findRecorded(result: Result, { bridge }: BridgeConfig, request: CheckRequest): Recorded {
   const onHost = result.interfaces.filter(({ sandbox }) => !sandbox);
   const ofBridge = onHost.find(({ name }) => name === bridge);
-  const container = result.interfaces.find(
-    ({ name, sandbox }) => name === env.ifname && sandbox === env.netns,
-  );
   if (!ofBridge) throw checkFailed(`prevResult does not name the bridge ${bridge}`);
-  if (!container) throw checkFailed(`prevResult does not name ${env.ifname} in ${env.netns}`);
+  const container = recordedInside(result, request);
   return { bridge: ofBridge, container, host: onHost.filter((one) => one !== ofBridge) };
 }
 
@@ -62,17 +60,6 @@ function checkBridgeLink(host: Rtnetlink, recorded: Interface, config: BridgeCon
   return link;
 }
 
-function checkContainerLink(pod: Rtnetlink, recorded: Interface, config: BridgeConfig): LinkView {
-  const link = readLink(pod.socket, { name: recorded.name });
-  if (!link) throw checkFailed(`the container has no interface ${recorded.name}`);
-  if (link.kind !== 'veth') throw checkFailed(`the container's ${recorded.name} is no veth`);
-  checkMac(link, recorded, "the container's interface");
-  if (!config.disableContainerInterface && (link.flags & IFF.UP) === 0) {
-    throw checkFailed(`the container's ${recorded.name} is down`);
-  }
-  return link;
-}
-
 /** The other end of the container's veth is one that prevResult names, and a port of the bridge. */
 function checkHostLink(
   host: Rtnetlink,
@@ -80,11 +67,7 @@ function checkHostLink(
   inside: LinkView,
   bridge: LinkView,
 ): LinkView {
-  const other = inside.peer === undefined ? undefined : readLink(host.socket, { index: inside.peer });
-  const entry = recorded.find(({ name }) => name === other?.name);
-  if (!other || !entry || other.kind !== 'veth' || other.peer !== inside.index) {
-    throw checkFailed(`the host end of ${inside.name} is missing or not the one that prevResult names`);
-  }
+  const { link: other, recorded: entry } = checkHostEnd(host.socket, recorded, inside);
   if (other.master !== bridge.index)
     throw checkFailed(`${other.name} is no port of the bridge ${bridge.name}`);
   checkMac(other, entry, 'the host interface');

@@ -2,15 +2,13 @@
 
 import type { CniArgs } from '../../protocol/args.ts';
 import { requireKnownArgs } from '../../protocol/args.ts';
-import { invalidConfig, unsupportedField } from '../../protocol/error.ts';
+import { invalidConfig } from '../../protocol/error.ts';
 import { readBoolean, readInteger, readString } from '../../protocol/json.ts';
 import { ifnameProblem } from '../../protocol/names.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { Dns } from '../../protocol/result.ts';
-import { isEmptyDns } from '../../protocol/result.ts';
-import { decodeResult } from '../../protocol/result-decode.ts';
-import { currentVersion } from '../../protocol/version.ts';
 import { readMac } from '../common/mac.ts';
+import { readIpMasq, readVethDns, readVethMtu, refuseOtherMasquerade } from '../common/veth-config.ts';
 import { maxVlan, readVlanTrunk } from './vlan-trunk.ts';
 
 /** What the bridge plugin is to do. Keys are described at the plugin (plugin.ts). */
@@ -50,7 +48,7 @@ const knownArgs = ['MAC', 'IP'];
 
 /** Reads and checks all keys. Throws code 6 for wrong types, 7 for what makes no sense, 2 for what is not built. */
 export function readBridgeConfig(conf: NetConf, args: CniArgs): BridgeConfig {
-  refuseUnsupported(conf);
+  refuseOtherMasquerade(conf);
   requireKnownArgs(args, knownArgs);
   const flag = (key: string): boolean => readBoolean(conf.raw[key], key) ?? false;
   const isDefaultGateway = flag('isDefaultGateway');
@@ -59,8 +57,8 @@ export function readBridgeConfig(conf: NetConf, args: CniArgs): BridgeConfig {
     isGateway: flag('isGateway') || isDefaultGateway,
     isDefaultGateway,
     forceAddress: flag('forceAddress'),
-    ipMasq: flag('ipMasq'),
-    mtu: readMtu(conf),
+    ipMasq: readIpMasq(conf),
+    mtu: readVethMtu(conf),
     hairpinMode: flag('hairpinMode'),
     promiscMode: flag('promiscMode'),
     portIsolation: flag('portIsolation'),
@@ -71,7 +69,7 @@ export function readBridgeConfig(conf: NetConf, args: CniArgs): BridgeConfig {
     preserveDefaultVlan: flag('preserveDefaultVlan'),
     macSpoofCheck: readMacSpoofCheck(conf),
     mac: readMac(conf, args),
-    dns: readDns(conf),
+    dns: readVethDns(conf),
     ipamType: conf.ipam?.type ?? '',
   };
   if (config.hairpinMode && config.promiscMode) {
@@ -110,11 +108,6 @@ export function readBridgeName(conf: NetConf): string {
 }
 
 /** What DEL and GC need besides the bridge's name; the rest of the configuration may be wrong by then. */
-export function readIpMasq(conf: NetConf): boolean {
-  return readBoolean(conf.raw['ipMasq'], 'ipMasq') ?? false;
-}
-
-/** As `readIpMasq`, of the check of source addresses. */
 export function readMacSpoofCheck(conf: NetConf): boolean {
   return readBoolean(conf.raw['macspoofchk'], 'macspoofchk') ?? false;
 }
@@ -124,34 +117,4 @@ function readVlan(conf: NetConf): number {
   // 4095 is reserved (IEEE 802.1Q, table 9-2).
   if (vlan >= 0 && vlan <= maxVlan) return vlan;
   throw invalidConfig(`vlan ${vlan} must lie between 0 (none) and ${maxVlan}`);
-}
-
-/** Upstream's keys that are not built yet, unless they are at their default: a pod must not run without what it needs. */
-function refuseUnsupported(conf: NetConf): void {
-  const { raw } = conf;
-  const backend = readString(raw['ipMasqBackend'], 'ipMasqBackend') ?? 'nftables';
-  if (backend === 'iptables') {
-    throw unsupportedField('ipMasqBackend', backend, 'masquerading is done by nftables: remove the key');
-  }
-  if (backend !== 'nftables') {
-    throw invalidConfig(
-      `ipMasqBackend ${JSON.stringify(backend)} is unknown: write "nftables" or remove the key`,
-    );
-  }
-}
-
-function readMtu(conf: NetConf): number {
-  const mtu = readInteger(conf.raw['mtu'], 'mtu') ?? 0;
-  // ETH_MIN_MTU and ETH_MAX_MTU of linux/if_ether.h: what the kernel accepts for a veth.
-  if (mtu === 0 || (mtu >= 68 && mtu <= 65_535)) return mtu;
-  throw invalidConfig(`mtu ${mtu} must be 0 (the default) or between 68 and 65535`);
-}
-
-function readDns(conf: NetConf): Dns | undefined {
-  if (conf.raw['dns'] === undefined) return undefined;
-  const { dns } = decodeResult(
-    { cniVersion: currentVersion, dns: conf.raw['dns'] },
-    { path: 'configuration' },
-  );
-  return isEmptyDns(dns) ? undefined : dns;
 }

@@ -1,90 +1,25 @@
-import { formatMac } from '../../../shared/ip/mac.ts';
-import { NETLINK } from '../../../shared/netlink/codec/message.ts';
-import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
-import type { KernelNftables } from '../../../shared/nftables/kernel.ts';
-import type { Fd } from '../../../shared/sys/fd.ts';
-import type { NetConf } from '../../protocol/net-conf.ts';
 import type { DelRequest } from '../../protocol/plugin.ts';
-import type { Interface } from '../../protocol/result.ts';
-import { attachingIpamOf } from '../common/attaching-ipam.ts';
-import { isAttachmentAlias } from '../common/attachment.ts';
-import { collectErrors } from '../common/collect-errors.ts';
-import { deleteLinkQuickly } from '../common/delete-link.ts';
-import { findHostVeth } from '../common/host-veth.ts';
-import type { LinkView } from '../common/link-view.ts';
+import type { VethDeletion } from '../common/del-veth.ts';
+import { delVeth } from '../common/del-veth.ts';
+import type { DelOptions } from '../common/delegate.ts';
 import { readLink } from '../common/links.ts';
-import { openPodNetnsIfExists } from '../common/pod-netns.ts';
-import { readBridgeName, readIpMasq, readMacSpoofCheck } from './config.ts';
+import { readBridgeName, readMacSpoofCheck } from './config.ts';
 
-/**
- * DEL: the interface before the addresses, so that no address is given to another pod while this one still has it;
- * except where they are given back through it.
- * Whatever is missing is fine.
- */
-export async function delBridge(request: DelRequest): Promise<void> {
-  const { conf, env } = request;
-  const errors = collectErrors('DEL');
-  let rules: KernelNftables | undefined;
-  try {
-    if (readIpMasq(conf)) {
-      const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
-      const masquerade = await import('../common/masquerade.ts');
-      rules = errors.try(() => masquerade.removeMasquerade(key));
-      const addresses = (conf.prevResult?.ips ?? []).map(({ address }) => address);
-      const removal = errors.try(() => masquerade.removeIptablesMasquerade(rules, key, addresses));
-      if (removal) await errors.tryAsync(() => removal);
-    }
-    const type = conf.ipam?.type ?? '';
-    const ipam = type === '' ? undefined : await errors.tryAsync(() => attachingIpamOf(type));
-    if (ipam?.usesInterface) await errors.tryAsync(() => ipam.del(request));
-    deleteInterface(request, rules?.fd === undefined ? [] : [rules.fd]);
+/** DEL: what is the bridge's own beside del-veth.ts. The bridge stays. */
+export async function delBridge(request: DelRequest, options: DelOptions = {}): Promise<void> {
+  const { conf } = request;
+  const deletion: VethDeletion = {
+    isLikeOwn(host, { master }) {
+      const bridge = readLink(host, { name: readBridgeName(conf) });
+      return bridge !== undefined && master === bridge.index;
+    },
     // After the interface: as long as the container can send, it is checked.
-    if (readMacSpoofCheck(conf)) await errors.tryAsync(() => removeSpoofCheck(request));
-    if (ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
-    errors.throwIfAny();
-  } finally {
-    rules?.[Symbol.dispose]();
-  }
+    afterInterface: () => (readMacSpoofCheck(conf) ? removeSpoofCheck(request) : undefined),
+  };
+  await delVeth(request, deletion, options);
 }
 
 async function removeSpoofCheck({ conf, env }: DelRequest): Promise<void> {
   const { removeMacSpoofCheck } = await import('./spoof-check.ts');
   removeMacSpoofCheck({ network: conf.name, containerId: env.containerId, ifname: env.ifname });
-}
-
-/** @param keep descriptors that are better closed by whoever removes the interface */
-function deleteInterface({ conf, env }: DelRequest, keep: readonly Fd[]): void {
-  using host = NetlinkSocket.open(NETLINK.ROUTE);
-  const own = findHostVeth(host, { network: conf.name, containerId: env.containerId, ifname: env.ifname });
-  if (own) {
-    deleteLinkQuickly(host, own, { keep });
-    return;
-  }
-  // None of ours: upstream's plugin may have made it, with a host end of any name.
-  using netns = openPodNetnsIfExists(env.netns);
-  if (netns) {
-    using pod = NetlinkSocket.open(NETLINK.ROUTE, { netns });
-    const link = readLink(pod, { name: env.ifname });
-    if (link) deleteLinkQuickly(pod, link, { keep, netns });
-    return;
-  }
-  const left = findByPrevResult(host, conf);
-  if (left) deleteLinkQuickly(host, left, { keep });
-}
-
-/** Upstream's host end of a pod whose namespace cannot be reached: as prevResult names it, and surely not another's. */
-function findByPrevResult(host: NetlinkSocket, conf: NetConf): LinkView | undefined {
-  const bridgeName = readBridgeName(conf);
-  const bridge = readLink(host, { name: bridgeName });
-  for (const candidate of conf.prevResult?.interfaces ?? []) {
-    if (candidate.sandbox || candidate.name === bridgeName || candidate.name === '') continue;
-    const link = readLink(host, { name: candidate.name });
-    if (link && bridge && isUpstreamsVeth(link, candidate, bridge)) return link;
-  }
-  return undefined;
-}
-
-function isUpstreamsVeth(link: LinkView, recorded: Interface, bridge: LinkView): boolean {
-  if (link.kind !== 'veth' || link.master !== bridge.index || isAttachmentAlias(link.alias)) return false;
-  return link.mac !== undefined && recorded.mac === formatMac(link.mac);
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { slowness } from '../../../conformance/testing/slowness.ts';
 import { hostVethName } from '../common/attachment.ts';
 import { lockAttachment } from '../common/attachment-lock.ts';
 import { network } from '../testing/bridge.ts';
@@ -83,8 +84,8 @@ describe.skipIf(!node)('GC and STATUS', () => {
     expect(node.addresses(key.network)).toHaveLength(1);
     expect(node.ipIn(pods[0] as Container, 'link', 'show', 'type', 'veth')).toEqual([]);
     process.stderr.write(`GC of ${pods.length} pods: ${took.toFixed(0)} ms\n`);
-    // One by one they take 10 to 40 ms each.
-    expect(took).toBeLessThan(1000);
+    // One by one they take 10 to 40 ms each. In the VM it is the program that takes long.
+    if (slowness === 1) expect(took).toBeLessThan(1000);
     await node.ok('DEL', net, valid);
   });
 

@@ -1,82 +1,14 @@
-import { NETLINK } from '../../../shared/netlink/codec/message.ts';
-import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import type { GcRequest } from '../../protocol/plugin.ts';
-import { attachmentHash, readAlias } from '../common/attachment.ts';
-import type { ErrorCollector } from '../common/collect-errors.ts';
-import { collectErrors } from '../common/collect-errors.ts';
-import { deleteLinks, deleteTogether } from '../common/delete-links.ts';
-import { ipamOf } from '../common/ipam.ts';
+import { prepareGcVeth } from '../common/gc-veth.ts';
 import type { Keep } from '../common/keep.ts';
-import type { LinkView } from '../common/link-view.ts';
-import { listVeths } from '../common/links.ts';
-import { readIpMasq, readMacSpoofCheck } from './config.ts';
+import { readMacSpoofCheck } from './config.ts';
 
-/**
- * GC, first half: lists the network's host interfaces, masquerade rules and (by IPAM) addresses. The function it
- * returns removes what is not to be kept, in DEL's order.
- */
-export async function prepareGcBridge(request: GcRequest): Promise<(keep: Keep) => Promise<void>> {
+/** GC, first half: what is the bridge's own beside gc-veth.ts. */
+export function prepareGcBridge(request: GcRequest): Promise<(keep: Keep) => Promise<void>> {
   const { conf } = request;
-  const errors = collectErrors('GC');
-  const type = conf.ipam?.type ?? '';
-  const ipam = type === '' ? undefined : await errors.tryAsync(() => ipamOf(type));
-  const removeAddresses = await errors.tryAsync(() => ipam?.prepareGc(request));
-  const removeRules = await errors.tryAsync(async () =>
-    readIpMasq(conf) ? (await import('../common/masquerade.ts')).prepareGcMasquerade(conf.name) : undefined,
-  );
-  const removeIptables = await errors.tryAsync(async () =>
-    readIpMasq(conf)
-      ? (await import('../common/masquerade.ts')).prepareGcIptablesMasquerade(conf.name)
-      : undefined,
-  );
-  const removeSpoofChecks = await errors.tryAsync(async () =>
+  return prepareGcVeth(request, async () =>
     readMacSpoofCheck(conf)
       ? (await import('./spoof-check-gc.ts')).prepareGcMacSpoofCheck(conf.name)
       : undefined,
   );
-  const veths = errors.try(() => ownVeths(conf.name)) ?? [];
-  return async (keep) => {
-    if (ipam?.usesInterface) await errors.tryAsync(() => removeAddresses?.(keep));
-    removeVeths(conf.name, veths, keep, errors);
-    errors.try(() => removeSpoofChecks?.(keep));
-    errors.try(() => removeRules?.(keep));
-    await errors.tryAsync(() => removeIptables?.(keep));
-    // Whoever has an interface now has been added since, or could not be removed: its addresses are in use.
-    errors.try(() => keepAttached(conf.name, keep));
-    if (!ipam?.usesInterface) await errors.tryAsync(() => removeAddresses?.(keep));
-    errors.throwIfAny();
-  };
-}
-
-function ownVeths(network: string): LinkView[] {
-  using host = NetlinkSocket.open(NETLINK.ROUTE);
-  return listVeths(host).filter(({ alias }) => readAlias(network, alias) !== undefined);
-}
-
-function removeVeths(network: string, veths: readonly LinkView[], keep: Keep, errors: ErrorCollector): void {
-  using host = NetlinkSocket.open(NETLINK.ROUTE);
-  for (let at = 0; at < veths.length; at += deleteTogether) {
-    // Held until all of these are gone.
-    using claims = new DisposableStack();
-    const stale: LinkView[] = [];
-    for (const veth of veths.slice(at, at + deleteTogether)) {
-      const owner = readAlias(network, veth.alias);
-      if (owner === undefined) continue;
-      const hash = owner.kind === 'hashed' ? owner.hash : attachmentHash({ network, ...owner });
-      if (keep.hasHash(hash)) continue;
-      const claim = errors.try(() => keep.claimHash(hash));
-      if (!claim) continue;
-      claims.use(claim);
-      stale.push(veth);
-    }
-    errors.try(() => deleteLinks(host, stale, errors));
-  }
-}
-
-function keepAttached(network: string, keep: Keep): void {
-  for (const { alias } of ownVeths(network)) {
-    const owner = readAlias(network, alias);
-    if (owner?.kind === 'plain') keep.add(owner);
-    else if (owner) keep.addHash(owner.hash);
-  }
 }

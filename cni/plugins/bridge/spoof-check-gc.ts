@@ -10,7 +10,7 @@ import type { AliasOwner } from '../common/attachment.ts';
 import { attachmentHash, readAlias } from '../common/attachment.ts';
 import type { Keep } from '../common/keep.ts';
 import { readLink } from '../common/links.ts';
-import { openIfSupported } from './spoof-check.ts';
+import { openIfSupported } from '../common/remove-rules.ts';
 import {
   chainPrefix,
   deleteSpoofChecks,

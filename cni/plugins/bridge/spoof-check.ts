@@ -3,8 +3,8 @@
 import { isNotFound } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
+import { openIfSupported } from '../common/remove-rules.ts';
 import {
   addSpoofCheck,
   deleteSpoofChecks,
@@ -54,14 +54,4 @@ export function hasMacSpoofCheck(key: AttachmentKey): boolean {
     nft.listRuleLabels(spoofTable, chain).filter((rule) => rule.comment === comment).length;
   const first = interfaceChain(key);
   return count(prerouting.name) > 0 && count(first.name) === 1 && count(macChain(first).name) === 2;
-}
-
-/** Undefined where the kernel has no nftables, and so no rules either. */
-export function openIfSupported(): KernelNftables | undefined {
-  try {
-    return KernelNftables.open();
-  } catch (error) {
-    if (isErrno(error, 'EPROTONOSUPPORT', 'EAFNOSUPPORT')) return undefined;
-    throw error;
-  }
 }

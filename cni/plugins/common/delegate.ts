@@ -8,6 +8,7 @@ import type {
 } from '../../protocol/plugin.ts';
 import type { Result } from '../../protocol/result.ts';
 import type { Keep } from './keep.ts';
+import type { RuleAddition, RuleRemoval } from './rule-changes.ts';
 
 /** What the calling plugin knows of the attachment. */
 export interface AddOptions {
@@ -18,6 +19,22 @@ export interface AddOptions {
    * projects are called with DEL, which takes all that the attachment holds.
    */
   readonly defer?: (undo: () => unknown) => void;
+  /**
+   * Takes what the plugin would put into nf_tables: the caller does that for several plugins at once, and undoes them by
+   * DEL when it fails.
+   */
+  readonly collect?: RuleAddition[];
+}
+
+/** What a caller of several plugins has to do with a DEL. */
+export interface DelOptions {
+  /** Takes what the plugin would remove from nf_tables: the caller does that for several plugins at once. */
+  readonly collect?: RuleRemoval[];
+  /**
+   * What was collected of others. A plugin that removes rules and then an interface takes it out of the list and removes
+   * it along with its own, so that one child closes the packet filter; other plugins leave it alone.
+   */
+  readonly along?: RuleRemoval[];
 }
 
 /** What ADD and DEL need of a plugin that another one calls. */
@@ -28,7 +45,7 @@ export interface AttachingDelegate {
    */
   readonly usesInterface?: boolean;
   add(request: AddRequest, options?: AddOptions): Awaitable<Result>;
-  del(request: DelRequest): Awaitable<void>;
+  del(request: DelRequest, options?: DelOptions): Awaitable<void>;
 }
 
 /** A plugin that another one calls: in the same process where it is ours, else executed. */

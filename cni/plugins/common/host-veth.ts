@@ -23,9 +23,8 @@ export interface VethPairSpec {
   readonly mtu: number;
   /** Of the container's end. */
   readonly mac: Uint8Array;
-  /** Index of the bridge that the host end becomes a port of. */
-  readonly bridge: number;
-  readonly port: BridgePort;
+  /** What the host end is as a port of a bridge; undefined where it is none. */
+  readonly port?: { readonly bridge: number; readonly options: BridgePort };
 }
 
 /** The attachment's host end, whichever of its names it has; undefined when there is none. */
@@ -65,28 +64,43 @@ export function chooseHostVethName(
 const oneQueue = { txQueues: 1, rxQueues: 1 } as const;
 
 /**
+ * A port has no IPv6 address of its own: the bridge receives what arrives at it, and 1,000 of them with their routes cost
+ * each ADD and DEL 3 ms, as the kernel goes through all routes when a link comes or goes.
+ *
+ * IFLA_AF_SPEC, in it AF_INET6, in it IFLA_INET6_ADDR_GEN_MODE = IN6_ADDR_GEN_MODE_NONE (linux/if_link.h).
+ */
+const noIpv6Addresses = {
+  type: 26,
+  nested: true,
+  payload: Uint8Array.of(12, 0, 10, 0x80, 5, 0, 8, 0, 1, 0, 0, 0),
+} as const;
+
+/**
  * Makes the pair in one send: the container's end at once under its name in its namespace (moving it there later
- * takes 15 ms), the host end with its alias, up, as a port of the bridge. A kill leaves all of it or nothing.
+ * takes 15 ms), the host end with its alias, up, and where one is named as a port of a bridge. A kill leaves all of it
+ * or nothing.
  *
  * @returns the host end
  * @throws CniError code 7 when the container has an interface of that name already
  */
 export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkView {
-  const { key, name, mtu, mac } = spec;
+  const { key, name, mtu, mac, port } = spec;
   const size = { ...oneQueue, ...(mtu === 0 ? {} : { mtu }) };
   const peer = { name: key.ifname, netnsFd: spec.netns.fd, ...size, mac };
-  const [made, changed, read] = host.transact([
+  const [made, read, changed, without] = host.transact([
     newLink({
       name,
       ...size,
       mac: attachmentMac(key, 'host'),
       flags: IFF.UP,
-      master: spec.bridge,
+      ...(port && { master: port.bridge }),
       kind: { kind: 'veth', peer },
     }),
-    // The kernel takes an alias and a port's options only for a link that is there.
-    setLink({ name, alias: attachmentAlias(key), port: spec.port }),
     getLink({ name }),
+    // The kernel takes an alias and a port's options only for a link that is there.
+    setLink({ name, alias: attachmentAlias(key), ...(port && { port: port.options }) }),
+    // By itself, as kernels without IPv6 refuse it, and every kernel for less than IPv6's 1,280 bytes.
+    ...(port ? [setLink({ name, unknown: [noIpv6Addresses] })] : []),
   ]);
   if (made?.error) {
     if (isNetlinkError(made.error, 'EXFULL')) throw bridgeIsFull(made.error);
@@ -96,13 +110,15 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
       : made.error;
   }
   const link = read && linkOf(read);
-  if (link && !changed?.error) {
-    // As upstream has it. Behind a bridge none arrive; this is for whoever takes the port out of it.
+  const error =
+    changed?.error ?? (isNetlinkError(without?.error, 'EAFNOSUPPORT') ? undefined : without?.error);
+  if (link && !error) {
+    // As upstream has it: a pod must not give the node routes. Behind a bridge none arrive anyway.
     trySysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
     return link;
   }
   if (link) deleteLink(host, link);
-  throw changed?.error ?? internalError(`link ${name} vanished while it was being set up`);
+  throw error ?? internalError(`link ${name} vanished while it was being set up`);
 }
 
 /** BR_MAX_PORTS of the kernel's net/bridge/br_private.h, less port number 0. */

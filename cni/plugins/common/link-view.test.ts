@@ -27,6 +27,7 @@ describe.skipIf(!available)('the short way of reading', () => {
         flags: link.flags,
         name: link.name,
         mtu: link.mtu,
+        txQueueLength: link.txQueueLength,
         kind,
         alias: link.alias ?? '',
         mac: link.mac,

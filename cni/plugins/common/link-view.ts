@@ -17,6 +17,8 @@ export interface LinkView {
   readonly mac: Uint8Array | undefined;
   /** Bytes. */
   readonly mtu: number;
+  /** Packets. */
+  readonly txQueueLength: number;
   /** Index of the bridge that it is a port of. */
   readonly master: number | undefined;
   /** Of a veth: index of the other end, in that one's namespace. */
@@ -35,6 +37,7 @@ const attribute = {
   mtu: 4,
   link: 5,
   master: 10,
+  txQueueLength: 13,
   operstate: 16,
   linkinfo: 18,
   ifalias: 20,
@@ -52,6 +55,7 @@ export function viewLink(payload: Uint8Array): LinkView {
   let alias = '';
   let mac: Uint8Array | undefined;
   let mtu = 0;
+  let txQueueLength = 0;
   let master: number | undefined;
   let peer: number | undefined;
   let operState = 0;
@@ -67,6 +71,9 @@ export function viewLink(payload: Uint8Array): LinkView {
         break;
       case attribute.mtu:
         mtu = readU32(view, at, length) ?? 0;
+        break;
+      case attribute.txQueueLength:
+        txQueueLength = readU32(view, at, length) ?? 0;
         break;
       case attribute.link:
         peer = readU32(view, at, length);
@@ -94,6 +101,7 @@ export function viewLink(payload: Uint8Array): LinkView {
     alias,
     mac,
     mtu,
+    txQueueLength,
     master,
     peer,
     operState,

@@ -15,7 +15,11 @@ export function readMac(conf: NetConf, args: CniArgs, own?: string): Uint8Array 
     readString(cni['mac'], 'args.cni.mac') ||
     argValue(args, 'MAC') ||
     own;
-  if (!text) return undefined;
+  return text ? requireMac(text) : undefined;
+}
+
+/** The address in a text. Throws code 7 for what is none, or none for an interface. */
+export function requireMac(text: string): Uint8Array {
   const mac = parseMac(text);
   if (!mac)
     throw invalidConfig(

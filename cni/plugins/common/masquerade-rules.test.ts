@@ -2,14 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
 import { FakeNftables } from '../../../shared/nftables/fake.ts';
+import { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from './attachment.ts';
 import {
-  addBaseAndPodRules,
-  addPodRules,
+  appendBase,
+  appendDeletion,
+  appendPodRules,
   attachmentComment,
   attachmentCommentPrefix,
   baseRuleCount,
-  deletePodRules,
   masqueradeTable,
   networkCommentPrefix,
   podChain,
@@ -59,21 +60,32 @@ describe('rules', () => {
   });
   const rules = (nft: FakeNftables, chain: string) => nft.listRuleLabels(masqueradeTable, chain);
 
+  /** A transaction that is run; with `base` the table is written before. */
+  const add = (nft: FakeNftables, containerId: string, base: boolean): void => {
+    const transaction = new Transaction();
+    if (base) appendBase(transaction);
+    appendPodRules(transaction, { ...pod, containerId }, addresses);
+    nft.run(transaction);
+  };
+
   test('one for each of a pod’s addresses; the base chain is the same however often it is written', () => {
     const nft = new FakeNftables();
-    nft.run(addBaseAndPodRules(pod, addresses));
-    nft.run(addBaseAndPodRules({ ...pod, containerId: 'def' }, addresses));
-    nft.run(addPodRules({ ...pod, containerId: 'ghi' }, addresses));
+    add(nft, 'abc', true);
+    add(nft, 'def', true);
+    add(nft, 'ghi', false);
     expect(rules(nft, podChain.name)).toHaveLength(6);
     expect(rules(nft, 'postrouting')).toHaveLength(baseRuleCount);
   });
 
   test('are deleted by their handles', () => {
     const nft = new FakeNftables();
-    nft.run(addBaseAndPodRules(pod, addresses));
-    nft.run(addPodRules({ ...pod, containerId: 'def' }, addresses));
+    add(nft, 'abc', true);
+    add(nft, 'def', false);
     const prefix = attachmentCommentPrefix(pod);
-    nft.run(deletePodRules(rules(nft, podChain.name).filter(({ comment }) => comment?.startsWith(prefix))));
+    const transaction = new Transaction();
+    const own = rules(nft, podChain.name).filter(({ comment }) => comment?.startsWith(prefix));
+    appendDeletion(transaction, own);
+    nft.run(transaction);
     expect(rules(nft, podChain.name).map(({ comment }) => comment)).toEqual(
       Array(2).fill(attachmentComment({ ...pod, containerId: 'def' })),
     );

@@ -15,7 +15,7 @@ import type { Chain, ChainRef } from '../../../shared/nftables/model/chain.ts';
 import { PRIORITY } from '../../../shared/nftables/model/chain.ts';
 import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Table } from '../../../shared/nftables/model/table.ts';
-import { Transaction } from '../../../shared/nftables/transaction.ts';
+import type { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from './attachment.ts';
 
 export const masqueradeTable: Table = {
@@ -76,43 +76,34 @@ export function readComment(network: string, comment: string): AttachmentKey | u
 /** How many rules the base chain has when it is whole: one a multicast network and the way to the pods' rules. */
 export const baseRuleCount: number = multicast.length + 1;
 
-/** Adds a rule for each address: what leaves the address's subnet is masqueraded. The chain must be there. */
-export function addPodRules(key: AttachmentKey, addresses: readonly Cidr[]): Transaction {
-  return appendPodRules(new Transaction(), key, addresses);
-}
-
-/** As `addPodRules`, and before it makes the table what it must be, whatever became of it. */
-export function addBaseAndPodRules(key: AttachmentKey, addresses: readonly Cidr[]): Transaction {
-  const transaction = new Transaction()
+/** Makes the table what it must be, whatever became of it. */
+export function appendBase(transaction: Transaction): void {
+  transaction
     .add(masqueradeTable)
     .add({ kind: 'chain', ...podChain, comment: 'masquerade what leaves the subnet of a pod' })
     .add(postrouting)
     .flushChain(postrouting);
   for (const network of multicast) transaction.add(rule(postrouting, [daddr(network), returns()]));
   transaction.add(rule(postrouting, [goTo(podChain.name)]));
-  return appendPodRules(transaction, key, addresses);
 }
 
-function appendPodRules(
+/** Adds a rule for each address: what leaves the address's subnet is masqueraded. The chain must be there. */
+export function appendPodRules(
   transaction: Transaction,
   key: AttachmentKey,
   addresses: readonly Cidr[],
-): Transaction {
+): void {
   const comment = attachmentComment(key);
   for (const address of addresses) {
     const outside = daddr(networkOf(address), '!=');
     transaction.add(rule(podChain, [saddr(address.ip), outside, masquerade()], comment));
   }
-  return transaction;
 }
 
 /** Deletes rules by their handles. */
-export function deletePodRules(rules: readonly RuleLabel[]): Transaction {
-  const transaction = new Transaction();
-  for (const { family, table, chain, handle } of rules) {
-    if (handle !== undefined) transaction.deleteRule({ family, table, chain, handle });
-  }
-  return transaction;
+export function appendDeletion(transaction: Transaction, rules: readonly RuleLabel[]): void {
+  for (const { family, table, chain, handle } of rules)
+    transaction.deleteRule({ family, table, chain, handle });
 }
 
 /** Hex digits of a text's SHA-512, which upstream makes its names of. */

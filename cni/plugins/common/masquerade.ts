@@ -1,47 +1,60 @@
 /** Masquerade rules of pods in the kernel. */
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
-import { isNotFound } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
+import { addOrCollect } from './add-rules.ts';
 import type { AttachmentKey } from './attachment.ts';
 import type { Leftovers } from './iptables-leftovers.ts';
 import { findLeftovers, iptablesFamilies } from './iptables-leftovers.ts';
 import type { Keep } from './keep.ts';
 import {
-  addBaseAndPodRules,
-  addPodRules,
+  appendBase,
+  appendDeletion,
+  appendPodRules,
   attachmentCommentPrefix,
   baseRuleCount,
-  deletePodRules,
   networkCommentPrefix,
   podChain,
   postrouting,
   readComment,
 } from './masquerade-rules.ts';
-
-/** A rule can go between listing and deleting only where another DEL or GC works on it too. */
-const deleteAttempts = 3;
+import { deleteRules, openIfSupported } from './remove-rules.ts';
+import type { RuleAddition, RuleRemoval } from './rule-changes.ts';
 
 /**
  * Masquerades what the attachment sends out of its subnets.
  *
  * The base chain is written anew only where it is not whole: a transaction that deletes anything makes the close of
  * its socket wait for one RCU grace period (3 to 28 ms), which one that only adds does not.
+ *
+ * @param collect takes the rules for a caller who makes them along with others
  */
-export function addMasquerade(key: AttachmentKey, addresses: readonly Cidr[]): void {
-  using nft = KernelNftables.open();
-  if (isBaseWhole(nft)) {
-    try {
-      nft.run(addPodRules(key, addresses));
-      return;
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-  }
-  nft.run(addBaseAndPodRules(key, addresses));
+export async function addMasquerade(
+  key: AttachmentKey,
+  addresses: readonly Cidr[],
+  collect?: RuleAddition[],
+): Promise<void> {
+  const addition: RuleAddition = {
+    append(transaction, nft, care) {
+      if (care === 'thorough' || !isBaseWhole(nft)) appendBase(transaction);
+      appendPodRules(transaction, key, addresses);
+    },
+  };
+  await addOrCollect(addition, collect);
+}
+
+/**
+ * The removal of the attachment's rules, ours or upstream's, those that upstream has in iptables among them. None is fine.
+ *
+ * @param addresses the attachment's, where they are known: other families are not looked at in iptables
+ */
+export function masqueradeRemoval(key: AttachmentKey, addresses: readonly Cidr[]): RuleRemoval {
+  return {
+    ...ownRules(key),
+    before: (nft) => removeIptablesMasquerade(nft, key, addresses),
+  };
 }
 
 /**
@@ -54,8 +67,7 @@ export function removeMasquerade(key: AttachmentKey): KernelNftables | undefined
   const nft = openIfSupported();
   if (!nft) return undefined;
   try {
-    const prefix = attachmentCommentPrefix(key);
-    deleteWhere(nft, ({ comment }) => comment?.startsWith(prefix) ?? false);
+    deleteRules(nft, [ownRules(key)]);
     return nft;
   } catch (error) {
     nft[Symbol.dispose]();
@@ -91,16 +103,6 @@ async function removeFound(
 ): Promise<void> {
   const { removeLeftovers } = await import('./iptables-masquerade.ts');
   await removeLeftovers(nft, network, containerId, left);
-}
-
-/** Undefined where the kernel has no nftables, and so no rules either. */
-function openIfSupported(): KernelNftables | undefined {
-  try {
-    return KernelNftables.open();
-  } catch (error) {
-    if (isErrno(error, 'EPROTONOSUPPORT', 'EAFNOSUPPORT')) return undefined;
-    throw error;
-  }
 }
 
 /**
@@ -147,7 +149,7 @@ export function prepareGcMasquerade(network: string): (keep: Keep) => void {
       if (key === undefined || claim) for (const { handle } of rules) stale.add(handle);
     }
     using nft = KernelNftables.open();
-    deleteWhere(nft, ({ handle }) => stale.has(handle));
+    deleteRules(nft, [removal(({ handle }) => stale.has(handle))]);
   };
 }
 
@@ -162,15 +164,13 @@ export async function prepareGcIptablesMasquerade(network: string): Promise<(kee
   };
 }
 
-function deleteWhere(nft: Nftables, matches: (rule: RuleLabel) => boolean): void {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      nft.run(deletePodRules(podRules(nft).filter(matches)));
-      return;
-    } catch (error) {
-      if (attempt === deleteAttempts || !isNotFound(error)) throw error;
-    }
-  }
+function ownRules(key: AttachmentKey): RuleRemoval {
+  const prefix = attachmentCommentPrefix(key);
+  return removal(({ comment }) => comment?.startsWith(prefix) ?? false);
+}
+
+function removal(matches: (rule: RuleLabel) => boolean): RuleRemoval {
+  return { append: (transaction, nft) => appendDeletion(transaction, podRules(nft).filter(matches)) };
 }
 
 function podRules(nft: Nftables): RuleLabel[] {

@@ -13,7 +13,7 @@ import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { inNetns } from '../../../shared/sys/netns.ts';
-import { ensureSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
+import { ensureSysctl, sysctlsAreSlow, withOwnSysctls, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { internalError, invalidConfig } from '../../protocol/error.ts';
 import type { IpConfig, Route } from '../../protocol/result.ts';
 import { broadcastOf } from './broadcast.ts';
@@ -32,6 +32,8 @@ export interface PodInterfaceSpec {
   readonly enableDad: boolean;
   /** Announce IPv6 addresses as well when the interface comes up. */
   readonly notifyIpv6?: boolean;
+  /** What is changed in the same send once addresses and routes are there. */
+  readonly finish?: readonly NetlinkRequest[];
 }
 
 /** Gives the container's interface its addresses and routes and sets it up, for a caller who knows its MAC already. */
@@ -62,8 +64,11 @@ export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): L
 function prepare(netns: OwnedFd, spec: PodInterfaceSpec, read: boolean): LinkView | undefined {
   const hasIpv6 = firstOfFamily(spec.ips, 6) !== undefined;
   const detect = hasIpv6 && spec.enableDad;
+  // Asked out here: every namespace in which it is asked makes it slower for all.
+  const slow = sysctlsAreSlow();
   const [socket, listener] = inNetns(netns, () => {
-    setParameters(spec, hasIpv6);
+    if (slow) withOwnSysctls(() => setParameters(spec, hasIpv6));
+    else setParameters(spec, hasIpv6);
     // The listener is there before the addresses are, so that no event is missed.
     return [NetlinkSocket.open(NETLINK.ROUTE), detect ? KernelEvents.open() : undefined];
   });
@@ -92,6 +97,7 @@ function configure(pod: NetlinkSocket, spec: PodInterfaceSpec, read: boolean): L
   }
   requests.push(setLink({ index, flags: IFF.UP, unknown: [arpNotify] }));
   for (const route of spec.routes) requests.push(routeRequest(route, spec));
+  if (spec.finish) requests.push(...spec.finish);
   if (read) requests.push(getLink({ index }));
   return runAll(pod, requests);
 }

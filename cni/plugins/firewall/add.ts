@@ -2,13 +2,16 @@ import { invalidConfig } from '../../protocol/error.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Result } from '../../protocol/result.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
+import type { AddOptions } from '../common/delegate.ts';
 import { Rollback } from '../common/rollback.ts';
+import type { RuleAddition } from '../common/rule-changes.ts';
 import { chooseBackend, isolationBackend } from './choose-backend.ts';
 import type { Wanted } from './config.ts';
 import { readFirewallConfig, wantedOf } from './config.ts';
+import type { Accepted } from './record.ts';
 
 /** ADD: lets the pod's addresses through, isolates its bridge, and hands prevResult on. */
-export async function addFirewall({ conf, env }: AddRequest): Promise<Result> {
+export async function addFirewall({ conf, env }: AddRequest, { collect }: AddOptions = {}): Promise<Result> {
   const config = readFirewallConfig(conf);
   const { prevResult } = conf;
   if (!prevResult) {
@@ -18,31 +21,43 @@ export async function addFirewall({ conf, env }: AddRequest): Promise<Result> {
   if (wanted.addresses.length === 0) return prevResult;
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const backend = await chooseBackend(config);
+  const afterwards = await isolation(wanted, prevResult);
   const rollback = new Rollback();
   try {
-    if (backend === 'nftables') await addToNftables(key, wanted, rollback);
-    else await addNoted(key, backend, config.zone, wanted, rollback);
-    if (wanted.isolation?.isolated)
-      (await import('./isolate-port.ts')).isolatePort(wanted.isolation.bridge, prevResult.interfaces);
+    if (backend === 'nftables') {
+      if (!collect) rollback.defer(() => removeElements(key));
+      await (await import('./nft-backend.ts')).addByNftables(key, wanted, { afterwards, collect });
+    } else {
+      await addNoted(key, { backend, zone: config.zone }, wanted, rollback, collect);
+      afterwards?.();
+    }
   } catch (error) {
     return await rollback.fail(error);
   }
   return prevResult;
 }
 
-async function addToNftables(key: AttachmentKey, wanted: Wanted, rollback: Rollback): Promise<void> {
-  const { addByNftables, delByNftables } = await import('./nft-backend.ts');
-  addByNftables(key, wanted);
-  rollback.defer(() => delByNftables(key)?.[Symbol.dispose]());
+/** What keeps the pod's port of the bridge from others, where that is wanted. */
+async function isolation(wanted: Wanted, { interfaces }: Result): Promise<(() => void) | undefined> {
+  if (!wanted.isolation?.isolated) return undefined;
+  const { bridge } = wanted.isolation;
+  const { isolatePort } = await import('./isolate-port.ts');
+  return () => isolatePort(bridge, interfaces);
+}
+
+async function removeElements(key: AttachmentKey): Promise<void> {
+  const { elementsRemoval } = await import('./nft-backend.ts');
+  const { removeRulesAlone } = await import('../common/remove-rules-alone.ts');
+  await removeRulesAlone([elementsRemoval(key)]);
 }
 
 /** By a backend whose rules do not say whose they are. What isolates the bridge is its other pods' too, and stays. */
 async function addNoted(
   key: AttachmentKey,
-  backend: 'firewalld' | 'iptables',
-  zone: string,
+  { backend, zone }: Pick<Accepted, 'backend' | 'zone'>,
   wanted: Wanted,
   rollback: Rollback,
+  collect: RuleAddition[] | undefined,
 ): Promise<void> {
   const { isSameAttachment, noteAccepted, readAccepted } = await import('./record.ts');
   for (const address of wanted.addresses) {
@@ -61,5 +76,8 @@ async function addNoted(
   if (!wanted.isolation) return;
   if (isolationBackend(backend) === 'iptables')
     await (await import('./iptables-backend.ts')).isolateByIptables(wanted);
-  else (await import('./nft-backend.ts')).addByNftables(key, { ...wanted, addresses: [] });
+  else {
+    const { addByNftables } = await import('./nft-backend.ts');
+    await addByNftables(key, { ...wanted, addresses: [] }, { collect });
+  }
 }

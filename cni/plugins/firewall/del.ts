@@ -1,6 +1,7 @@
 import type { NetConf } from '../../protocol/net-conf.ts';
 import type { DelRequest } from '../../protocol/plugin.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
+import type { DelOptions } from '../common/delegate.ts';
 import { chooseBackend } from './choose-backend.ts';
 import type { BackendName, FirewallConfig } from './config.ts';
 import { addressesOf, readFirewallConfig } from './config.ts';
@@ -11,19 +12,18 @@ import { isSameAttachment, listAccepted, readAccepted } from './record.ts';
  * DEL: removes what accepts the pod's addresses: those of prevResult, without it those that ADD noted. Chains, and what
  * isolates the bridge, are others' as well and stay.
  */
-export async function delFirewall({ conf, env }: DelRequest): Promise<void> {
+export async function delFirewall({ conf, env }: DelRequest, { collect }: DelOptions = {}): Promise<void> {
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const config = leniently(conf);
   const own = await ownAccepted(key, conf, config);
-  if (own === 'nftables') await delElements(key);
-  else if (own.length > 0) await (await import('./remove-accepted.ts')).removeAccepted(own);
-}
-
-async function delElements(key: AttachmentKey): Promise<void> {
-  const { delByNftables } = await import('./nft-backend.ts');
-  const { leaveCloseToChild } = await import('../common/leave-close.ts');
-  using nft = delByNftables(key);
-  if (nft) leaveCloseToChild(nft);
+  if (own === 'nftables') {
+    const { elementsRemoval } = await import('./nft-backend.ts');
+    const removal = elementsRemoval(key);
+    if (collect) collect.push(removal);
+    else await (await import('../common/remove-rules-alone.ts')).removeRulesAlone([removal]);
+  } else if (own.length > 0) {
+    await (await import('./remove-accepted.ts')).removeAccepted(own);
+  }
 }
 
 /** What was accepted for the attachment; `nftables` where that backend knows it. */

@@ -2,57 +2,45 @@
 
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { formatIp, ipToBytes } from '../../../shared/ip/ip.ts';
-import { isExists, isNotFound } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { Element } from '../../../shared/nftables/model/element.ts';
-import type { Nftables } from '../../../shared/nftables/nftables.ts';
-import { Transaction } from '../../../shared/nftables/transaction.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
+import { addOrCollect } from '../common/add-rules.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
 import { checkFailed } from '../common/check-failed.ts';
 import type { Keep } from '../common/keep.ts';
 import { attachmentCommentPrefix, networkCommentPrefix, readComment } from '../common/masquerade-rules.ts';
+import { deleteRules, openIfSupported } from '../common/remove-rules.ts';
+import type { RuleAddition, RuleRemoval } from '../common/rule-changes.ts';
 import type { Wanted } from './config.ts';
-import type { AddMode } from './nft-rules.ts';
 import { appendFirewall, appendRemoval, findMissingRule, firewallTable, podSets } from './nft-rules.ts';
 
-/** Something can change between look and change only where another works on the same. */
-const attempts = 3;
-
-/** @throws NftError when the kernel refuses it */
-export function addByNftables(key: AttachmentKey, wanted: Wanted): void {
-  using nft = KernelNftables.open();
-  let mode: AddMode = 'create';
-  for (let attempt = 1; ; attempt++) {
-    const transaction = new Transaction();
-    appendFirewall(transaction, { labels: nft.listRuleLabels(firewallTable) }, key, wanted, mode);
-    try {
-      nft.run(transaction);
-      return;
-    } catch (error) {
-      if (attempt === attempts || !(isExists(error) || isNotFound(error))) throw error;
-      if (isExists(error)) mode = 'replace';
-    }
-  }
+/**
+ * Gives an attachment what it is to have, or leaves that and what comes `afterwards` to a caller who collects.
+ *
+ * @throws NftError when the kernel refuses it
+ */
+export async function addByNftables(
+  key: AttachmentKey,
+  wanted: Wanted,
+  {
+    afterwards,
+    collect,
+  }: { readonly afterwards?: (() => void) | undefined; readonly collect?: RuleAddition[] | undefined } = {},
+): Promise<void> {
+  const addition: RuleAddition = {
+    append(transaction, nft, care) {
+      const mode = care === 'usual' ? 'create' : 'replace';
+      appendFirewall(transaction, { labels: nft.listRuleLabels(firewallTable) }, key, wanted, mode);
+    },
+    ...(afterwards && { afterwards }),
+  };
+  await addOrCollect(addition, collect);
 }
 
-/**
- * Removes the attachment's elements, known by their comments; none is fine.
- *
- * @returns the packet filter, undefined where the kernel has none. Its last close waits until the kernel has freed the
- * elements: leave that to the child that removes the interface (delete-link.ts), or close it last
- */
-export function delByNftables(key: AttachmentKey): KernelNftables | undefined {
+/** The removal of the attachment's elements, known by their comments; none is fine. */
+export function elementsRemoval(key: AttachmentKey): RuleRemoval {
   const prefix = attachmentCommentPrefix(key);
-  const nft = openIfSupported();
-  if (!nft) return undefined;
-  try {
-    deleteElements(nft, (comment) => comment.startsWith(prefix));
-    return nft;
-  } catch (error) {
-    nft[Symbol.dispose]();
-    throw error;
-  }
+  return removal((comment) => comment.startsWith(prefix));
 }
 
 /** @throws CniError code 100 naming what is missing */
@@ -94,22 +82,17 @@ export function prepareGcNftables(network: string): (keep: Keep) => void {
       if (owner === undefined || claim) stale.add(comment);
     }
     using nft = KernelNftables.open();
-    deleteElements(nft, (comment) => stale.has(comment));
+    deleteRules(nft, [removal((comment) => stale.has(comment))]);
   };
 }
 
-function deleteElements(nft: Nftables, matches: (comment: string) => boolean): void {
-  for (let attempt = 1; ; attempt++) {
-    const transaction = new Transaction();
-    const elements = { 4: nft.listElements(podSets[4]), 6: nft.listElements(podSets[6]) };
-    appendRemoval(transaction, elements, matches);
-    try {
-      nft.run(transaction);
-      return;
-    } catch (error) {
-      if (attempt === attempts || !isNotFound(error)) throw error;
-    }
-  }
+function removal(matches: (comment: string) => boolean): RuleRemoval {
+  return {
+    append(transaction, nft) {
+      const elements = { 4: nft.listElements(podSets[4]), 6: nft.listElements(podSets[6]) };
+      appendRemoval(transaction, elements, matches);
+    },
+  };
 }
 
 function hasElement(elements: readonly Element[], address: Ip, prefix: string): boolean {
@@ -117,14 +100,4 @@ function hasElement(elements: readonly Element[], address: Ip, prefix: string): 
   for (const { key, comment } of elements)
     if (key.toHex() === wanted && (comment?.startsWith(prefix) ?? false)) return true;
   return false;
-}
-
-/** Undefined where the kernel has no nftables, and so nothing of ours either. */
-function openIfSupported(): KernelNftables | undefined {
-  try {
-    return KernelNftables.open();
-  } catch (error) {
-    if (isErrno(error, 'EPROTONOSUPPORT', 'EAFNOSUPPORT')) return undefined;
-    throw error;
-  }
 }

@@ -3,6 +3,7 @@ import { readObject } from '../../protocol/json.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
 import { netConfFromObject } from '../../protocol/net-conf.ts';
 import type { DelRequest } from '../../protocol/plugin.ts';
+import type { DelOptions } from '../common/delegate.ts';
 import { delegateType, readPlaces } from './config.ts';
 import { attachingDelegateOf, readRendered } from './delegation.ts';
 import { isOfAnother, RenderedConfigs } from './rendered.ts';
@@ -17,17 +18,22 @@ export async function delFlannel(request: DelRequest): Promise<void> {
   await delByRendered(request, readPlaces(conf).dataDir, bareConfig(conf, delegate));
 }
 
-/** As delFlannel; `bare` serves where nothing was kept. */
-export async function delByRendered(request: DelRequest, dataDir: string, bare: JsonObject): Promise<void> {
+/** As delFlannel; `bare` serves where nothing was kept, `options` are for the delegate. */
+export async function delByRendered(
+  request: DelRequest,
+  dataDir: string,
+  bare: JsonObject,
+  options: DelOptions = {},
+): Promise<void> {
   const { containerId } = request.env;
   const files = new RenderedConfigs(dataDir);
   const kept = files.load(containerId);
   const rendered = readRendered(kept, request.conf);
   if (rendered) {
-    await (await attachingDelegateOf(rendered.type)).del({ ...request, conf: rendered.conf });
+    await (await attachingDelegateOf(rendered.type)).del({ ...request, conf: rendered.conf }, options);
   } else if (delegateType(bare) === 'bridge') {
     const conf = netConfFromObject(bare, { lenientPrevResult: true });
-    await (await attachingDelegateOf('bridge')).del({ ...request, conf });
+    await (await attachingDelegateOf('bridge')).del({ ...request, conf }, options);
   }
   // Another network's interface of the same container needs its file still.
   if (kept !== undefined && !isOfAnother(kept, request.conf.name)) files.remove(containerId);

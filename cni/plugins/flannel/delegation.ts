@@ -13,7 +13,7 @@ import { netConfFromObject } from '../../protocol/net-conf.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Result } from '../../protocol/result.ts';
 import { bridgeAttaching } from '../bridge/attach.ts';
-import type { AttachingDelegate } from '../common/delegate.ts';
+import type { AddOptions, AttachingDelegate } from '../common/delegate.ts';
 import type { Keep } from '../common/keep.ts';
 import { delegateType } from './config.ts';
 import type { Rendered } from './rendered.ts';
@@ -48,19 +48,21 @@ export async function attachingDelegateOf(type: string): Promise<AttachingDelega
  * ADD by a rendered configuration, which is kept before the delegate makes anything.
  *
  * @param durable whether it is to survive a power cut
+ * @param options for the delegate
  */
 export async function addByRendered(
   request: AddRequest,
   dataDir: string,
   rendered: JsonObject,
   durable: boolean,
+  options: AddOptions = {},
 ): Promise<Result> {
   const conf = netConfFromObject(rendered);
   const delegate = await attachingDelegateOf(delegateType(rendered));
   const files = new RenderedConfigs(dataDir);
   const forget = files.save(request.env.containerId, rendered, durable);
   try {
-    return await delegate.add({ ...request, conf });
+    return await delegate.add({ ...request, conf }, options);
   } catch (error) {
     // The delegate has undone what it did.
     forget();

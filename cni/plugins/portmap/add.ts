@@ -2,12 +2,14 @@ import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { invalidConfig } from '../../protocol/error.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Result } from '../../protocol/result.ts';
+import type { AddOptions } from '../common/delegate.ts';
+import type { RuleAddition } from '../common/rule-changes.ts';
 import type { PortmapConfig } from './config.ts';
 import { readPortmapConfig } from './config.ts';
 import { targetsOf } from './target.ts';
 
 /** ADD: hands prevResult on. Without mappings nothing else is even loaded. */
-export async function addPortmap(request: AddRequest): Promise<Result> {
+export async function addPortmap(request: AddRequest, { collect }: AddOptions = {}): Promise<Result> {
   const { conf, env } = request;
   const config = readPortmapConfig(conf);
   const { prevResult } = conf;
@@ -16,7 +18,7 @@ export async function addPortmap(request: AddRequest): Promise<Result> {
   }
   if (config.mappings.length === 0) return prevResult;
   const targets = targetsOf(prevResult, env.ifname);
-  if (targets.length > 0) await forward(request, config, targets);
+  if (targets.length > 0) await forward(request, config, targets, collect);
   return prevResult;
 }
 
@@ -25,27 +27,38 @@ async function forward(
   { conf, env }: AddRequest,
   config: PortmapConfig,
   targets: readonly Cidr[],
+  collect: RuleAddition[] | undefined,
 ): Promise<void> {
   const { containerId } = env;
-  const { recordPorts, forgetPorts } = await import('./record.ts');
-  const backend = config.backend === 'nftables' ? await import('./nft-backend.ts') : undefined;
+  const { recordPorts } = await import('./record.ts');
+  const afterwards = (): Promise<void> => finish(config, targets);
   recordPorts(conf.name, containerId);
   try {
-    if (backend) await backend.addNftPorts(config, containerId, targets);
-    else
-      await (await import('./iptables-backend.ts')).addIptablesPorts(config, conf.name, containerId, targets);
-    for (const { ip } of targets) {
-      if (ip.family === 4 && config.snat) (await import('./localnet.ts')).enableLocalnet(ip);
+    if (config.backend === 'nftables') {
+      await (await import('./nft-backend.ts')).addNftPorts(config, containerId, targets, afterwards, collect);
+    } else {
+      const { addIptablesPorts } = await import('./iptables-backend.ts');
+      await addIptablesPorts(config, conf.name, containerId, targets);
+      await afterwards();
     }
   } catch (error) {
-    const { delPorts } = await import('./del-ports.ts');
-    await delPorts(conf.name, containerId);
-    forgetPorts(conf.name, containerId);
+    const { portsRemoval } = await import('./del-ports.ts');
+    const { removeRulesAlone } = await import('../common/remove-rules-alone.ts');
+    await removeRulesAlone([portsRemoval(conf.name, containerId)]);
     throw error;
   }
-  // Flows that began before the rules would go on past them. Their removal failing is no reason to fail the pod.
-  if (config.mappings.some(({ protocol }) => protocol === 'udp')) {
+}
+
+/** Once the rules are there. */
+async function finish(config: PortmapConfig, targets: readonly Cidr[]): Promise<void> {
+  for (const { ip } of targets) {
+    if (ip.family === 4 && config.snat) (await import('./localnet.ts')).enableLocalnet(ip);
+  }
+  for (const { protocol } of config.mappings) {
+    if (protocol !== 'udp') continue;
+    // Flows that began before the rules would go on past them. Their removal failing is no reason to fail the pod.
     const { forgetUdpFlows } = await import('./stale-flows.ts');
     forgetUdpFlows(config.mappings, targets);
+    return;
   }
 }

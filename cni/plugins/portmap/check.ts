@@ -1,10 +1,10 @@
 import { invalidConfig, unavailable } from '../../protocol/error.ts';
 import type { CheckRequest } from '../../protocol/plugin.ts';
 import { checkFailed } from '../common/check-failed.ts';
+import { openIfSupported } from '../common/remove-rules.ts';
 import { readPortmapConfig } from './config.ts';
 import { mayHaveIptablesPorts } from './iptables-look.ts';
 import { portsChain } from './iptables-names.ts';
-import { openIfSupported } from './nft-backend.ts';
 import { expectedRules, portTable } from './nft-rules.ts';
 import { targetsOf } from './target.ts';
 

@@ -1,15 +1,18 @@
-import { collectErrors } from '../common/collect-errors.ts';
+import type { RuleRemoval } from '../common/rule-changes.ts';
 import { mayHaveIptablesPorts } from './iptables-look.ts';
-import { delNftPorts, openIfSupported } from './nft-backend.ts';
+import { findPorts } from './nft-backend.ts';
+import { appendDeletion } from './nft-rules.ts';
+import { forgetPorts } from './record.ts';
 
-/** Both backends' rules; none is fine. */
-export async function delPorts(network: string, containerId: string): Promise<void> {
-  const errors = collectErrors('DEL');
-  using nft = openIfSupported();
-  await errors.tryAsync(async () => {
-    const left = mayHaveIptablesPorts(nft, network, containerId);
-    if (left) await (await import('./iptables-backend.ts')).delIptablesPorts(nft, network, containerId, left);
-  });
-  if (nft) errors.try(() => delNftPorts(nft, containerId));
-  errors.throwIfAny();
+/** The removal of both backends' rules and of the record; none is fine. */
+export function portsRemoval(network: string, containerId: string): RuleRemoval {
+  return {
+    async before(nft) {
+      const left = mayHaveIptablesPorts(nft, network, containerId);
+      if (left)
+        await (await import('./iptables-backend.ts')).delIptablesPorts(nft, network, containerId, left);
+    },
+    append: (transaction, nft) => appendDeletion(transaction, findPorts(nft, containerId)),
+    afterwards: () => forgetPorts(network, containerId),
+  };
 }

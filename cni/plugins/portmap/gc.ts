@@ -1,9 +1,11 @@
 import { collectErrors } from '../common/collect-errors.ts';
 import { hasLegacyNat, iptablesFamilies } from '../common/iptables-leftovers.ts';
 import type { Keep } from '../common/keep.ts';
-import { delPorts } from './del-ports.ts';
+import { openIfSupported } from '../common/remove-rules.ts';
+import { removeRulesAlone } from '../common/remove-rules-alone.ts';
+import { portsRemoval } from './del-ports.ts';
 import { dnatChain } from './iptables-names.ts';
-import { forgetPorts, recordedPorts } from './record.ts';
+import { recordedPorts } from './record.ts';
 
 /** Upstream's comment, as Go's %q writes the two; neither can hold what needs escaping. */
 const commentPattern = /dnat name: \\?"([^"\\]+)\\?" id: \\?"([^"\\]+)\\?"/;
@@ -19,10 +21,7 @@ export async function prepareGcPortmap(network: string): Promise<(keep: Keep) =>
     const errors = collectErrors('GC');
     for (const containerId of found) {
       if (keep.hasContainer(containerId)) continue;
-      await errors.tryAsync(async () => {
-        await delPorts(network, containerId);
-        forgetPorts(network, containerId);
-      });
+      await errors.tryAsync(() => removeRulesAlone([portsRemoval(network, containerId)]));
     }
     errors.throwIfAny();
   };
@@ -30,7 +29,6 @@ export async function prepareGcPortmap(network: string): Promise<(keep: Keep) =>
 
 async function containersInIptables(network: string): Promise<string[]> {
   const { saveTable } = await import('../common/iptables/programs.ts');
-  const { openIfSupported } = await import('./nft-backend.ts');
   const found: string[] = [];
   const note = (text: string): void => {
     const match = commentPattern.exec(text);

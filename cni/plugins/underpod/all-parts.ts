@@ -5,10 +5,12 @@ import { bandwidth } from '../bandwidth/delegate.ts';
 import { collectErrors } from '../common/collect-errors.ts';
 import type { Delegate } from '../common/delegate.ts';
 import type { Keep } from '../common/keep.ts';
+import { firewall } from '../firewall/delegate.ts';
 import { portmap } from '../portmap/delegate.ts';
-import { isAsked, type Part, partConf, parts } from './parts.ts';
+import { tuning } from '../tuning/delegate.ts';
+import { isAsked, mayBeAsked, type Part, partConf, parts } from './parts.ts';
 
-const plugins: Readonly<Record<Part, Delegate>> = { portmap, bandwidth };
+const plugins: Readonly<Record<Part, Delegate>> = { portmap, bandwidth, firewall, tuning };
 
 export async function checkParts(request: CheckRequest): Promise<void> {
   const { conf } = request;
@@ -18,13 +20,12 @@ export async function checkParts(request: CheckRequest): Promise<void> {
   }
 }
 
-/** Every part's, asked for or not: any pod may ask for ports and limits. */
+/** Of every part that a pod may get: ports and limits any may ask for. */
 export async function statusOfParts(request: StatusRequest): Promise<void> {
   const { conf } = request;
   for (const part of parts) {
-    if (part === 'portmap' || part === 'bandwidth' || isAsked(conf, part)) {
+    if (mayBeAsked(conf, part))
       await plugins[part].status({ ...request, conf: partConf(conf, part, undefined) });
-    }
   }
 }
 

@@ -10,7 +10,7 @@ import type { NetConf } from '../../protocol/net-conf.ts';
 import type { Result } from '../../protocol/result.ts';
 
 /** In the order of ADD; DEL goes the other way. */
-export const parts = ['portmap', 'bandwidth'] as const;
+export const parts = ['portmap', 'bandwidth', 'firewall', 'tuning'] as const;
 
 export type Part = (typeof parts)[number];
 
@@ -21,14 +21,17 @@ export function isAsked(conf: NetConf, part: Part): boolean {
       return asksForPorts(conf);
     case 'bandwidth':
       return !asksForNothing(sectionOf(conf, part)) || !asksForNothing(conf.runtimeConfig['bandwidth']);
+    case 'firewall':
+    case 'tuning':
+      return isPresent(conf, part);
   }
 }
 
 /**
- * True where there may be something for DEL to undo. What pods ask for is not looked at: a runtime may have forgotten it,
- * and the two that do it find out at little cost that there is nothing.
+ * True where any pod may have it, whatever this call's asks for. So DEL has to look for it, too: a runtime may have
+ * forgotten what a pod asked for, and those parts that pods ask for find out at little cost that there is nothing.
  */
-export function mayBeLeft(conf: NetConf, part: Part): boolean {
+export function mayBeAsked(conf: NetConf, part: Part): boolean {
   return part === 'portmap' || part === 'bandwidth' || isAsked(conf, part);
 }
 
@@ -55,6 +58,11 @@ export function asksForNothing(value: unknown): boolean {
   if (typeof value !== 'object') return false;
   for (const key in value) if (!asksForNothing((value as JsonObject)[key])) return false;
   return true;
+}
+
+/** One that does something without being told more: an empty section will do. */
+function isPresent({ raw }: NetConf, part: Part): boolean {
+  return readObject(raw[part], part) !== undefined;
 }
 
 function sectionOf(conf: NetConf, part: Part): JsonObject {

@@ -42,7 +42,7 @@ describe('what type underpod does not do', () => {
   ])('key %s: %j', (key, value, plugin) => {
     expect(messageFor({ [key]: value })).toMatch(
       new RegExp(
-        ['portmap', 'bandwidth'].includes(plugin)
+        ['portmap', 'bandwidth', 'firewall', 'tuning'].includes(plugin)
           ? `^"${key}": .* is not supported: write it in the section "${plugin}"`
           : `^"${key}": .* is not supported: .*the ${plugin} plugin: chain that one`,
       ),

@@ -167,8 +167,30 @@ export const chainedTypes: readonly TypeCases[] = [
       {
         name: 'what args say',
         base,
-        config: { mtu: 1300, args: { cni: { mtu: 1200, sysctl: { 'net.core.somaxconn': '501' } } } },
+        config: {
+          mtu: 1300,
+          promisc: true,
+          allmulti: true,
+          sysctl: { 'net.core.somaxconn': '500' },
+          args: {
+            cni: {
+              mac: '02:42:00:00:00:07',
+              mtu: 1200,
+              promisc: false,
+              allmulti: false,
+              txQLen: 0,
+              sysctl: { 'net.core.somaxconn': '501' },
+            },
+          },
+        },
       },
+      {
+        name: 'parameters of args alone',
+        base,
+        config: { args: { cni: { sysctl: { 'net.core.somaxconn': '501' } } } },
+      },
+      { name: 'files elsewhere', base, config: { mtu: 1300, dataDir: '/run/cni/elsewhere' } },
+      { name: 'nothing', base, config: {} },
       {
         name: 'a list of what is allowed',
         base,
@@ -184,6 +206,12 @@ export const chainedTypes: readonly TypeCases[] = [
       { name: 'error: not of the network', base, config: { sysctl: { 'vm.swappiness': '1' } } },
       { name: 'error: no such sysctl', base, config: { sysctl: { 'net.core.nowhere': '1' } } },
       { name: 'error: bad MAC address', base, config: { mac: 'x' } },
+      {
+        name: 'error: an MTU that the kernel refuses',
+        base,
+        config: { mac: '02:42:00:00:00:09', mtu: 70_000_000 },
+      },
+      { name: 'error: unknown CNI_ARGS', base, args: 'COLOUR=blue', config: { mtu: 1300 } },
       first,
     ],
   },

@@ -36,6 +36,21 @@ export const mainTypes: readonly TypeCases[] = [
         args: 'IgnoreUnknown=1;MAC=02:42:00:00:00:01',
         config: { bridge: 'br0', ipam: hostLocal, runtimeConfig: { mac } },
       },
+      {
+        name: 'a VLAN with a gateway in it',
+        parts: ['bridge with VLANs', 'vlan'],
+        config: { bridge: 'br0', vlan: 7, isDefaultGateway: true, ipam: { ...dualStack, routes: [] } },
+      },
+      {
+        name: 'VLAN trunk',
+        parts: ['bridge with VLANs'],
+        config: {
+          bridge: 'br0',
+          vlanTrunk: [{ minID: 10, maxID: 12 }, { id: 20 }],
+          preserveDefaultVlan: false,
+          ipam: hostLocal,
+        },
+      },
       { name: 'error: a number for a name', config: { bridge: 5, ipam: hostLocal } },
       { name: 'error: VLAN 5000', config: { bridge: 'br0', vlan: 5000, ipam: hostLocal } },
       {

@@ -4,6 +4,7 @@ import { invalidConfig } from '../../../protocol/error.ts';
 import type { CheckRequest } from '../../../protocol/plugin.ts';
 import { checkFailed } from '../check-failed.ts';
 import { checkAddresses, checkMac, checkRoutes } from '../check-interface.ts';
+import { recordedInside } from '../check-veth.ts';
 import { ipamOf } from '../ipam.ts';
 import { readLink } from '../links.ts';
 import { openPodNetns } from '../pod-netns.ts';
@@ -16,10 +17,7 @@ export async function checkDevice(type: DeviceType, request: CheckRequest): Prom
   const { prevResult } = conf;
   if (!prevResult) throw invalidConfig('CHECK needs "prevResult": pass the result of ADD');
   if (device.ipamType !== '') await (await ipamOf(device.ipamType)).check(request);
-  const recorded = prevResult.interfaces.find(
-    ({ name, sandbox }) => name === env.ifname && sandbox === env.netns,
-  );
-  if (!recorded) throw checkFailed(`prevResult does not name ${env.ifname} in ${env.netns}`);
+  const recorded = recordedInside(prevResult, request);
   using netns = openPodNetns(env.netns);
   using pod = Rtnetlink.open({ netns });
   const link = readLink(pod.socket, { name: env.ifname });

@@ -1,0 +1,31 @@
+import { invalidConfig } from '../../protocol/error.ts';
+import type { AddRequest } from '../../protocol/plugin.ts';
+import type { Result } from '../../protocol/result.ts';
+import { openPodNetns } from '../common/pod-netns.ts';
+import { Rollback } from '../common/rollback.ts';
+import { readTuningConfig } from './config.ts';
+import { requireAllowed } from './require-allowed.ts';
+import { hasSettings } from './settings.ts';
+import { setSysctls } from './sysctls.ts';
+
+/** ADD: sets parameters, then attributes of the interface; all or nothing. prevResult is handed on with the latter. */
+export async function addTuning({ conf, env }: AddRequest): Promise<Result> {
+  const config = readTuningConfig(conf, env.args);
+  const { prevResult } = conf;
+  if (!prevResult) {
+    throw invalidConfig('ADD needs "prevResult": tuning comes after a plugin that makes the interface');
+  }
+  await requireAllowed(config.sysctls);
+  using netns = openPodNetns(env.netns);
+  const rollback = new Rollback();
+  try {
+    if (config.sysctls.length > 0) rollback.defer(setSysctls(netns, config.sysctls, env.ifname));
+    if (!hasSettings(config.settings)) return prevResult;
+    const { addSettings, tunedResult } = await import('./add-settings.ts');
+    const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
+    addSettings(netns, key, config);
+    return tunedResult(prevResult, env.ifname, config.settings);
+  } catch (error) {
+    return await rollback.fail(error);
+  }
+}
