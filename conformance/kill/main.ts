@@ -190,10 +190,9 @@ function chosenPlans(asked: string, text: string | undefined): Plan[] {
   const types = asked.split(',');
   const wanted = (type: string): boolean => asked === 'all' || types.includes(type);
   const all = [...standardPlans, ...typePlans.filter(({ type = '' }) => wanted(type))];
-  return all.filter(({ name, type }) => {
-    if (text !== undefined && !name.includes(text)) return false;
-    return type === undefined || canWork(type);
-  });
+  return all.filter(
+    ({ name, needs }) => name.includes(text ?? '') && (needs === undefined || canWork(needs)),
+  );
 }
 
 async function main(): Promise<number> {
@@ -227,12 +226,16 @@ async function main(): Promise<number> {
       randomOf(only, seed),
     );
   } else {
+    const plans = chosenPlans(values.types, values.plan);
+    if (plans.length === 0) {
+      process.stderr.write(`kill: no plan with "${values.plan}" in its name\n`);
+      return 2;
+    }
     process.stdout.write(`seed ${seed}\n`);
     const total = Number(values.rounds ?? (values.plan === undefined ? '200' : '0'));
     await rounds(world, report, total, Number(values.parallel), seed);
     const args = ['--points', values.points, '--seed', values.seed];
-    if (values.points !== '0')
-      await inProcesses(report, chosenPlans(values.types, values.plan), Number(values.jobs), args);
+    if (values.points !== '0') await inProcesses(report, plans, Number(values.jobs), args);
   }
   process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
   return report.failed === 0 ? 0 : 1;

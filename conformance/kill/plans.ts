@@ -21,6 +21,8 @@ export interface Plan {
   readonly firstOf?: string;
   /** iptables' programs are those of its legacy tables. */
   readonly legacy?: true;
+  /** A type whose features the kernel must have (features.ts). */
+  readonly needs?: string;
   /** The share of a sample's points that it gets, 0 to 1. */
   readonly share: number;
   /** The type whose place in a network it shows; undefined for the plans that always run. */
@@ -29,8 +31,8 @@ export interface Plan {
 
 /** The ways a node is set up: the single type, bare and with all its parts; and bridge with what it does besides. */
 export const mainPlans: readonly Plan[] = [
-  { name: 'underpod', config: underpodConfig(), share: 1 },
-  { name: 'underpod with all parts', config: wholeConfig(), share: 1 },
+  { name: 'underpod', config: underpodConfig(), share: 1 / 2 },
+  { name: 'underpod with all parts', config: wholeConfig(), needs: 'bandwidth', share: 1 },
   {
     name: 'bridge with ipMasq',
     config: bridgeConfig({ ipMasq: true, bridge: 'cni1', cniVersion: '1.1.0' }),
@@ -39,7 +41,7 @@ export const mainPlans: readonly Plan[] = [
   {
     name: 'bridge with macspoofchk',
     config: bridgeConfig({ macspoofchk: true, bridge: 'cni3', name: 'checked', cniVersion: '1.1.0' }),
-    share: 1,
+    share: 1 / 2,
   },
 ];
 
@@ -53,7 +55,14 @@ const dualStack = bridgeConfig({
 });
 
 const firstAddPlans: readonly Plan[] = [
-  { name: "underpod, a node's first ADD", config: underpodConfig(), firstOf: 'cni0', share: 1 },
+  { name: "underpod, a node's first ADD", config: underpodConfig(), firstOf: 'cni0', share: 1 / 2 },
+  {
+    name: "underpod with all parts, a node's first ADD",
+    config: wholeConfig(),
+    firstOf: 'cni4',
+    needs: 'bandwidth',
+    share: 1,
+  },
   { name: "bridge, dual stack, a node's first ADD", config: dualStack, firstOf: 'cni3', share: 1 },
 ];
 
@@ -62,9 +71,11 @@ const portMappings = [
   { hostPort: 5353, containerPort: 53, protocol: 'udp' },
 ];
 
+const limits = { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 16e6, egressBurst: 16e5 };
+
 /** Chained types, by each way that they keep their state, and IPAM types where little is left to give out. */
 const chainedPlans: readonly Plan[] = [
-  chained('bandwidth', { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 16e6, egressBurst: 16e5 }),
+  { ...chained('bandwidth', limits), needs: 'bandwidth' },
   chained('portmap', { backend: 'nftables', runtimeConfig: { portMappings } }, 'nftables'),
   chained('portmap', { backend: 'iptables', runtimeConfig: { portMappings } }, 'iptables'),
   { ...chained('portmap', { backend: 'iptables', runtimeConfig: { portMappings } }, 'legacy'), legacy: true },
@@ -122,6 +133,7 @@ function planOf(type: string, one: Case): Plan {
   return {
     name: `type ${type}`,
     type,
+    needs: type,
     config: network(`of-${type}`, isIpam ? 'bridge' : type, keys),
     setup: one.setup ?? [],
     share: 1,

@@ -4,6 +4,7 @@
  * CNI_ARGS.
  */
 
+import type { readLimits } from '../../../cni/plugins/bandwidth/config.ts';
 import { tokenBucket } from '../../../cni/plugins/bandwidth/token-bucket.ts';
 import { planAddresses } from '../../../cni/plugins/bridge/gateways.ts';
 import { wantedOf } from '../../../cni/plugins/firewall/config.ts';
@@ -11,7 +12,7 @@ import { planIptablesAdd } from '../../../cni/plugins/firewall/iptables-rules.ts
 import { addLines } from '../../../cni/plugins/portmap/iptables-rules.ts';
 import { targetsOf } from '../../../cni/plugins/portmap/target.ts';
 import { pluginTypes } from '../../../cni/plugins/registry.ts';
-import { sysctlOf } from '../../../cni/plugins/tuning/config.ts';
+import { type readTuningConfig, sysctlOf } from '../../../cni/plugins/tuning/config.ts';
 import { bridgeKeys } from '../../../cni/plugins/underpod/config.ts';
 import { refuseUnsupported } from '../../../cni/plugins/underpod/refuse.ts';
 import type { CniArgs } from '../../../cni/protocol/args.ts';
@@ -26,7 +27,7 @@ const keyless: readonly string[] = ['loopback'];
 
 /** What a type makes of its keys and of prevResult together, without I/O; what it would send is judged here. */
 const plans: Readonly<Record<string, (keys: never, previous: Result) => void>> = {
-  bandwidth(limits: ReturnType<typeof import('../../../cni/plugins/bandwidth/config.ts').readLimits>): void {
+  bandwidth(limits: ReturnType<typeof readLimits>): void {
     for (const limit of [limits?.ingress, limits?.egress]) {
       if (!limit) continue;
       const { rate, limit: waiting, buffer } = tokenBucket(limit, 'x64');
@@ -45,9 +46,7 @@ const plans: Readonly<Record<string, (keys: never, previous: Result) => void>> =
     for (const target of targetsOf(previous, 'eth0'))
       for (const line of addLines('', config, 'net', 'pod', target)) mustBeOneLine(line);
   },
-  tuning({
-    sysctls,
-  }: ReturnType<typeof import('../../../cni/plugins/tuning/config.ts').readTuningConfig>): void {
+  tuning({ sysctls }: ReturnType<typeof readTuningConfig>): void {
     for (const sysctl of sysctls) {
       const path = sysctlOf(sysctl, 'eth0.5');
       must(/^net\/[^\0]+$/.test(path) && !/(^|\/)\.{0,2}(\/|$)/.test(path), 'a parameter is of the network');
