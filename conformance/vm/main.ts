@@ -22,7 +22,7 @@ const OWN_COPY = `cp -p ${EXECUTABLE} ${EXECUTABLE}.copy && mv ${EXECUTABLE}.cop
 const steps = (kernel: KernelVersion): string[] => [
   OWN_COPY,
   `${EXECUTABLE} version`,
-  `UNDERPOD_TIER=vm${all ? '' : ' UNDERPOD_ONLY=rare'} node_modules/.bin/bun --bun node_modules/.bin/vitest run ${kernelTests(kernel, all).join(' ')}`,
+  `UNDERPOD_TIER=vm${all ? '' : ' UNDERPOD_ONLY=rare'} node_modules/.bin/bun --bun node_modules/.bin/vitest run --configLoader=native ${kernelTests(kernel, all).join(' ')}`,
   // Once is enough for CI: between the oldest kernel and the machine's own there is the other one.
   ...(all || kernel === '5.10' ? LAB : []),
 ];
