@@ -34,7 +34,8 @@ export function makeDevice({ key, netns, host, pod }: Place, device: Device): Li
   const inside = device.master === undefined || device.linkInContainer;
   const master =
     device.master === undefined ? undefined : findMaster(inside ? pod : host, device.master, inside);
-  if (master && device.mtu > (master.mtu ?? 0)) {
+  // ipvlan's may be larger: upstream's plugin and the kernel take it, and a node changes over with what works there.
+  if (master && device.mtu > (master.mtu ?? 0) && device.kind.name !== 'ipvlan') {
     throw invalidConfig(`mtu ${device.mtu} is more than the ${master.mtu} of ${master.name}`);
   }
   const spec = {
