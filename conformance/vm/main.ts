@@ -32,11 +32,8 @@ const LAB = [
   'node_modules/.bin/bun --bun conformance/lab/main.ts down',
 ];
 
-/**
- * In seconds, for both kernels: what .ci/run gives, less what it takes to say what went wrong. On two cores that others
- * used a little 6.1's share took 371 of them, 5.10's tests 212, the lab 180.
- */
-const TIMEOUT_SECONDS = 930;
+/** In seconds, for both kernels: what .ci/run gives, less what it takes to say what went wrong. */
+const TIMEOUT_SECONDS = 870;
 
 /** With `--all`, where nobody waits. */
 const TIMEOUT_ALL_SECONDS = 7200;
