@@ -26,14 +26,20 @@ const ours = { directory: '/run/bin', baseDirectory: '/run/go-bin' };
 const upstream = world && linkUpstream(theirs.directory, flannel);
 if (world) linkTypes(program, ours.directory);
 
+/** What a case needs of the kernel: nothing of its type's if it is refused for what it says. */
+function needsOf(type: string, { name, parts = [] }: Case): readonly string[] {
+  return name.startsWith('error: ') ? parts : [type, ...parts];
+}
+
 /** Whether a case can run here, beside upstream's. */
-function canRun(type: string, { parts = [] }: Case): boolean {
-  return (upstream?.includes(type) ?? false) && pluginTypes.includes(type) && canWork(type, ...parts);
+function canRun(type: string, one: Case): boolean {
+  const isThere = upstream?.includes(type) && pluginTypes.includes(type);
+  return isThere === true && canWork(...needsOf(type, one));
 }
 
 const key = (type: string, { name }: Case): string => `${type}: ${name}`;
 const wanted = allTypes
-  .map((one) => ({ ...one, cases: one.cases.filter(({ parts = [] }) => isWanted(one.type, ...parts)) }))
+  .map((one) => ({ ...one, cases: one.cases.filter((each) => isWanted(...needsOf(one.type, each))) }))
   .filter(({ cases }) => cases.length > 0);
 
 const found: Difference[] = [];

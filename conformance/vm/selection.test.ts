@@ -18,6 +18,8 @@ test('what needs features of the kernel is tried in CI', () => {
   const chosen = kernelTests('6.1', false);
   expect(chosen).toContain('conformance/testing/kernel-features.test.ts');
   expect(chosen).toContain('cni/plugins/common/neighbour-table.test.ts');
+  for (const path of ['cni/drive.test.ts', 'docs/examples.test.ts', 'matrix/matrix.ci.test.ts'])
+    expect(chosen).toContain(`conformance/${path}`);
 });
 
 test('the newer kernel gets no less than the older', () => {

@@ -1,6 +1,6 @@
 /**
- * Which tests run in the VM, and under which kernel. An emulated processor is ten times slower, and a file of tests takes
- * ten seconds to be read alone: CI's share are the files below, `--all` is everything.
+ * Which tests run in the VM, and under which kernel. An emulated processor is ten times slower, so that CI's share are the
+ * files below; `--all` is everything.
  */
 import { readFileSync } from 'node:fs';
 import type { KernelVersion } from './kernel.ts';
@@ -11,12 +11,13 @@ const IN_NETNS = /freshNetns\(|enterWorld\(|TestNode\.enter\(/;
 /** Files whose tests the machine's own kernel may have to skip (testing/kernel-features.ts). */
 const NEEDS_FEATURES = /from '[^']*\/kernel-features\.ts'/;
 
-/** What reads and writes the kernel itself: under both. */
+/** What reads and writes the kernel itself, and libcni that drives the types that other kernels lack: under both. */
 const KERNEL_ITSELF = new Set([
   'cni/agent/kernel/decode-event.test.ts',
   'cni/agent/kernel/linux-kernel.test.ts',
   'cni/agent/rules/own-table.test.ts',
   'cni/plugins/bridge/add.test.ts',
+  'conformance/cni/drive.test.ts',
   'shared/netlink/conntrack.test.ts',
   'shared/netlink/kernel.test.ts',
   'shared/netlink/monitor.test.ts',
@@ -27,7 +28,13 @@ const KERNEL_ITSELF = new Set([
   'shared/sys/netns.test.ts',
 ]);
 
-/** Whole plugins: under the newer one, together with everything that needs features. */
+/** Slow ones, which are no part of a tier of their own here. */
+const SLOW = new Set(['conformance/matrix/matrix.ci.test.ts']);
+
+/**
+ * Whole plugins, those that other kernels lack beside upstream's and as their pages show them: under the newer one,
+ * together with everything that needs features.
+ */
 const PLUGINS = new Set([
   'cni/agent/agent.kernel.test.ts',
   'cni/agent/rules/foreign/guard.test.ts',
@@ -35,11 +42,6 @@ const PLUGINS = new Set([
   'cni/plugins/bridge/gc.test.ts',
   'cni/plugins/firewall/nft.test.ts',
   'cni/plugins/portmap/portmap.test.ts',
-]);
-
-/** Types that other kernels lack, beside upstream's, driven by libcni, and as their pages show them. */
-const TYPES = new Set([
-  'conformance/cni/drive.test.ts',
   'conformance/docs/examples.test.ts',
   'conformance/matrix/matrix.ci.test.ts',
 ]);
@@ -48,14 +50,11 @@ const TYPES = new Set([
 export function kernelTests(kernel: KernelVersion, all: boolean): string[] {
   const files: string[] = [];
   for (const path of new Bun.Glob('{cni,commands,conformance,shared}/**/*.test.ts').scanSync('.')) {
-    if (path.endsWith('.ci.test.ts') && !TYPES.has(path)) continue;
+    if (path.endsWith('.ci.test.ts') && !SLOW.has(path)) continue;
     const text = readFileSync(path, 'utf8');
     const needsFeatures = NEEDS_FEATURES.test(text);
     const isOfVm = needsFeatures || IN_NETNS.test(text);
-    const isChosen =
-      KERNEL_ITSELF.has(path) ||
-      TYPES.has(path) ||
-      (kernel !== '5.10' && (needsFeatures || PLUGINS.has(path)));
+    const isChosen = KERNEL_ITSELF.has(path) || (kernel !== '5.10' && (needsFeatures || PLUGINS.has(path)));
     if (isOfVm && (all || isChosen)) files.push(path);
   }
   return files.sort();

@@ -130,7 +130,9 @@ describe.skipIf(!node).each([
     // What an ADD that was killed left half written.
     writeFileSync(`${dataDir}/.gone.1.1.0123abcd.tmp`, '{"na');
     utimesSync(`${dataDir}/.gone.1.1.0123abcd.tmp`, 1000, 1000);
-    expect((await node.call('GC', network)).code).toBe(1);
+    // Without the list nothing goes.
+    await node.ok('GC', network);
+    expect(node.hostVeths()).toHaveLength(2);
     // The agent may be down.
     rmSync('/run/flannel/subnet.env');
     await node.ok('GC', {

@@ -105,7 +105,7 @@ export const mainTypes: readonly TypeCases[] = [
       { name: 'error: no master, no default route', config: { ipam: hostLocal } },
       { name: 'error: unknown mode', setup: master, config: { master: 'up0', mode: 'l9', ipam: hostLocal } },
       {
-        name: 'error: MTU above the master’s',
+        name: 'MTU above the master’s',
         setup: master,
         config: { master: 'up0', mtu: 9000, ipam: hostLocal },
       },

@@ -24,7 +24,8 @@ export function makeDevice(
   const named =
     device.master === '' && device.takesPrevious && previous ? masterOfChain(previous) : device.master;
   const master = named === undefined ? undefined : findMaster(inside ? pod : host, named, inside);
-  if (master && device.mtu > (master.mtu ?? 0)) {
+  // ipvlan's may be larger: upstream's plugin and the kernel take it, and a node changes over with what works there.
+  if (master && device.mtu > (master.mtu ?? 0) && device.kind.name !== 'ipvlan') {
     throw invalidConfig(`mtu ${device.mtu} is more than the ${master.mtu} of ${master.name}`);
   }
   const spec = {

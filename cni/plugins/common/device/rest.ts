@@ -3,7 +3,7 @@
 import { NETLINK } from '../../../../shared/netlink/codec/message.ts';
 import { NetlinkSocket } from '../../../../shared/netlink/socket.ts';
 import { parseArgs } from '../../../protocol/args.ts';
-import { unavailable } from '../../../protocol/error.ts';
+import { invalidConfig, unavailable } from '../../../protocol/error.ts';
 import type { GcRequest, StatusRequest } from '../../../protocol/plugin.ts';
 import { ipamOf } from '../ipam.ts';
 import type { Keep } from '../keep.ts';
@@ -27,6 +27,10 @@ export async function statusOfDevice<D extends Device>(
     }
   }
   if (device.ipamType !== '') await (await ipamOf(device.ipamType)).status(request);
+  // What takes a result before it may stand behind another plugin, of which STATUS is told nothing.
+  else if (device.needsAddresses && !device.takesPrevious) {
+    throw invalidConfig('the configuration has no "ipam" section: this interface needs addresses');
+  }
 }
 
 /** GC: the interfaces end with their namespaces; what is left to collect are addresses. */
