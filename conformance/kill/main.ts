@@ -5,7 +5,7 @@
  * Usage: main.ts [--rounds N] [--parallel N] [--points N|all] [--seed N] [--types NAME,…|all|none] [--plan TEXT] [--jobs N]
  * `--points`: of each operation of a network; where less matters, an eighth of it. `--types` (default none): besides,
  * every operation of these types, each behind what it needs. `--plan`: nothing but the networks with TEXT in their name.
- * `--jobs` (default 2): networks whose system calls are killed at the same time, each in a process and a world of its own.
+ * `--jobs` (default 3): networks whose system calls are killed at the same time, each in a process and a world of its own.
  * Ends with `N passed, N failed`; exit code 1 if anything leaked, failed or did not die.
  */
 
@@ -203,7 +203,7 @@ async function main(): Promise<number> {
       points: { type: 'string', default: '6' },
       types: { type: 'string', default: 'none' },
       plan: { type: 'string' },
-      jobs: { type: 'string', default: '2' },
+      jobs: { type: 'string', default: '3' },
       // How a plan's own process is told which it is.
       only: { type: 'string' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },

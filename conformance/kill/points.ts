@@ -194,7 +194,7 @@ export function runPoints(plan: PointsPlan): PointsResult {
   world.remove(recording);
 
   const chosen = plan.choose?.(points) ?? points;
-  const before = snapshot();
+  let before = snapshot();
   let survived = 0;
   for (const point of chosen) {
     const when = `after a kill at ${point.call} ${point.n}`;
@@ -206,6 +206,8 @@ export function runPoints(plan: PointsPlan): PointsResult {
     calls.cleanUp(cleanUp, container, `${cleanUp} ${when}`);
     const after = snapshot();
     leaks.push(...[...leaked(before, after), ...missing(before, after)].map((line) => `${when}: ${line}`));
+    // What one point left is not told again at all that follow.
+    before = after;
     world.remove(container);
     calls.addAndDelete(world, when);
   }
