@@ -20,7 +20,7 @@ function pod(id: string, ifname: string = 'eth0'): Container {
 }
 
 describe.skipIf(!node)('GC of addresses', () => {
-  const { call, ok } = bind(node as TestNode);
+  const { ok } = bind(node as TestNode);
   const valid = (...pods: Container[]): Json => ({
     'cni.dev/valid-attachments': pods.map(({ id, ifname }) => ({ containerID: id, ifname })),
   });
