@@ -64,6 +64,9 @@ export interface PointsResult {
   readonly failures: readonly string[];
 }
 
+/** A switch below /proc/sys is written again and again while another one holds the kernel's lock (restart_syscall). */
+const restarted = / = \? ERESTART/;
+
 /**
  * The points of a recorded run: each state-changing call of the main thread, counted by name.
  *
@@ -76,7 +79,8 @@ export function pointsOf(trace: string): Point[] {
   const points: Point[] = [];
   for (const line of lines) {
     const [, thread, call] = /^(\d+) +([a-z_0-9]+)\(/.exec(line) ?? [];
-    if (thread !== main || call === undefined || !stateChanging.includes(call)) continue;
+    if (thread !== main || call === undefined || !stateChanging.includes(call) || restarted.test(line))
+      continue;
     const n = (counts.get(call) ?? 0) + 1;
     counts.set(call, n);
     points.push({ call, n });

@@ -24,6 +24,11 @@ test('points are the state-changing calls of the main thread, counted by name', 
   ]);
 });
 
+test('a call that the kernel begins again is one point', () => {
+  const again = '100 write(8, "1", 1)  = ? ERESTARTNOINTR (To be restarted)\n';
+  expect(pointsOf(`${again}${again}100 write(8, "1", 1)  = 1\n`)).toEqual([{ call: 'write', n: 1 }]);
+});
+
 test('the last completed call is named, resumed ones included', () => {
   expect(lastCall(trace)).toBe('exit_group');
   expect(lastCall(trace.split('\n').slice(0, 7).join('\n'))).toBe('sendto');
