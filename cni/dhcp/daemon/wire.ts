@@ -73,6 +73,9 @@ class PacketWire implements Wire {
 
   parting(message: DhcpMessage, lease: Lease): void {
     this.#frame(message, lease.address, lease.server, lease.via);
+    // The server may have another MAC address by now, as a bridge has whenever a port with a lower one comes; there is no
+    // time to ask for it, as the interface is about to go. Who got the first ignores the second.
+    this.broadcast(message);
   }
 
   close(): void {

@@ -208,6 +208,17 @@ describe.skipIf(!node)('a pod with an address from a DHCP server', () => {
     await untilGivenOut(0);
   });
 
+  test('gives it back to a server whose MAC address has changed', async () => {
+    const server = await started(startServer(serve));
+    await started(startDaemon());
+    const pod = container();
+    await ok('ADD', conf(), pod);
+    const [address] = addresses(pod);
+    run('ip', 'link', 'set', 'br0', 'address', '02:00:00:00:00:99');
+    await ok('DEL', conf(), pod);
+    await server.line(new RegExp(`DHCPRELEASE.* ${address?.split('/')[0]} `));
+  });
+
   test('is collected when the runtime does not know it any more', async () => {
     const server = await started(startServer(serve));
     await started(startDaemon());
