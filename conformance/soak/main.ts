@@ -55,7 +55,7 @@ const steps: readonly Step[] = [
   {
     name: 'ci-tests',
     claim: 'two clean clones give the same bytes; an install killed before each change loses nothing',
-    command: ['node_modules/.bin/bun', '--bun', 'scripts/test.ts', 'ci', 'conformance/build'],
+    command: ['env', 'UNDERPOD_INSTALL_KILLS=all', ...bun('scripts/test.ts', 'ci', 'conformance/build')],
     keep: 12,
   },
   {
