@@ -37,12 +37,15 @@ export function setSysctls(netns: OwnedFd, sysctls: readonly Sysctl[], ifname: s
   return () => inNetns(netns, () => putBack(former));
 }
 
-/** Undefined for what can only be written, such as `net/ipv4/route/flush`. */
+/**
+ * Undefined for what can only be written, such as `net/ipv4/route/flush`, and for what has no value yet: that is an EIO
+ * of `stable_secret` (addrconf_sysctl_stable_secret, net/ipv6/addrconf.c).
+ */
 function readFormer(path: string): string | undefined {
   try {
     return readSysctl(path);
   } catch (error) {
-    if (isErrno(error, 'EACCES', 'EPERM')) return undefined;
+    if (isErrno(error, 'EACCES', 'EPERM', 'EIO')) return undefined;
     throw error;
   }
 }
