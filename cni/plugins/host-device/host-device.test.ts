@@ -121,6 +121,8 @@ describe.skipIf(!node)('host-device', () => {
     const { json } = await node.call('DEL', withAddresses, pod);
     expect(json).toMatchObject({ code: 7, msg: expect.stringMatching(/another interface up0 by now/) });
     expect(node.ipIn(pod, 'link', 'show', 'eth0')[0]).toMatchObject({ ifalias: 'up0', operstate: 'UP' });
+    // Its address is no other pod's until then.
+    expect(node.addresses('devices')).toEqual(['10.72.0.2']);
     run('ip', 'link', 'delete', 'up0');
     await node.ok('DEL', withAddresses, pod);
     isBack();
