@@ -16,10 +16,14 @@ interface Former {
 /**
  * Sets the parameters, in the order of the configuration.
  *
- * @returns what sets them back
+ * @returns what sets them back, in the same namespace
  * @throws CniError naming the one that failed; those before it are set back
  */
-export function setSysctls(netns: OwnedFd, sysctls: readonly Sysctl[], ifname: string): () => void {
+export function setSysctls(
+  netns: OwnedFd,
+  sysctls: readonly Sysctl[],
+  ifname: string,
+): (netns: OwnedFd) => void {
   const former: Former[] = [];
   inNetns(netns, () => {
     for (const sysctl of sysctls) {
@@ -34,7 +38,7 @@ export function setSysctls(netns: OwnedFd, sysctls: readonly Sysctl[], ifname: s
       }
     }
   });
-  return () => inNetns(netns, () => putBack(former));
+  return (again) => inNetns(again, () => putBack(former));
 }
 
 /**
