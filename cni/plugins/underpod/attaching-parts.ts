@@ -5,7 +5,7 @@ import type { Result } from '../../protocol/result.ts';
 import type { ErrorCollector } from '../common/collect-errors.ts';
 import type { AddOptions, AttachingDelegate } from '../common/delegate.ts';
 import type { RuleRemoval } from '../common/rule-changes.ts';
-import { mayBeAsked, type Part, partConf, partConfLeniently, parts } from './parts.ts';
+import { mayBeAsked, type Part, partConf, partConfLeniently, partEnv, parts } from './parts.ts';
 
 async function load(part: Part): Promise<AttachingDelegate> {
   switch (part) {
@@ -32,10 +32,11 @@ export async function addParts(
   bridged: Result,
   { collect, defer }: Required<Pick<AddOptions, 'collect' | 'defer'>>,
 ): Promise<Result> {
+  const env = partEnv(request.env);
   let result = bridged;
   for (const part of asked) {
     const plugin = await load(part);
-    const own = { ...request, conf: partConf(request.conf, part, result) };
+    const own = { ...request, env, conf: partConf(request.conf, part, result) };
     result = await plugin.add(own, { collect, defer });
   }
   return result;

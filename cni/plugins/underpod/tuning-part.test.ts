@@ -74,6 +74,18 @@ describe.skipIf(!node)('tuning as a part of underpod', () => {
     expect(node.leftovers('cbr0')).toEqual(nothing);
   });
 
+  test('knows the CNI_ARGS that are for IPAM, and leaves the others to bridge', async () => {
+    const pod = node.container();
+    const args = { CNI_ARGS: 'IP=10.244.3.77' };
+    const prevResult = await node.ok('ADD', conf, pod, args);
+    expect(prevResult['ips']).toMatchObject([{ address: '10.244.3.77/24' }]);
+    await node.ok('CHECK', { ...conf, prevResult }, pod, args);
+    await node.ok('DEL', { ...conf, prevResult }, pod, args);
+    const { json } = await node.call('ADD', conf, pod, { CNI_ARGS: 'COLOUR=blue' });
+    expect(json).toMatchObject({ code: 4, msg: expect.stringMatching(/COLOUR/) });
+    expect(node.leftovers('cbr0')).toEqual(nothing);
+  });
+
   test.each([
     ['that is not the pod’s', { 'kernel.hostname': 'pod' }, /must begin with "net\."/],
     ['that is not there', { 'net.ipv4.nothing': '1' }, /net\.ipv4\.nothing/],
