@@ -5,7 +5,7 @@ import { lockAttachment } from '../common/attachment-lock.ts';
 import { link } from '../testing/bridge.ts';
 import type { Container, Json } from '../testing/node.ts';
 import { goPlugins, ipJson, list, nothing, run, TestNode } from '../testing/node.ts';
-import { noteTaken, recordDirectory } from './record.ts';
+import { isGivenBack, noteTaken, recordDirectory } from './record.ts';
 
 const node = TestNode.enter() as TestNode;
 const go = goPlugins() as string;
@@ -234,6 +234,16 @@ describe.skipIf(!node)('host-device', () => {
     }
     await node.ok('STATUS', conf);
   });
+});
+
+test.each([
+  ['', true],
+  ['can', true],
+  ['ipoib', true],
+  ['vcan', false],
+  ['veth', false],
+])('the kernel gives a device of the kind "%s" back: %s', (kind, expected) => {
+  expect(isGivenBack(kind)).toBe(expected);
 });
 
 describe.skipIf(!node)('devices of buses', () => {
