@@ -147,6 +147,16 @@ describe('dispatch', () => {
     expect(plugin.calls).toEqual(['add', 'del']);
   });
 
+  test('undoing it may fail as well: both errors are told, the first one first', async () => {
+    const plugin = new Recorder();
+    plugin.result = emptyResult;
+    plugin.del = async () => {
+      throw invalidConfig('cannot undo');
+    };
+    const error = await errorOf(plugin, call('ADD', { cniVersion: '0.2.0' }));
+    expect(error).toMatchObject({ code: 1, details: expect.stringMatching(/0\.2\.0.*; cannot undo$/) });
+  });
+
   test('a DEL survives a prevResult that an ADD refuses', async () => {
     const broken = { prevResult: { ips: 'none' } };
     expect(await errorOf(new Recorder(), call('ADD', broken))).toMatchObject({ code: 6 });

@@ -90,7 +90,11 @@ async function addOutput(plugin: Attaching, request: AddRequest): Promise<string
   try {
     return resultOutput(result, request.conf.cniVersion);
   } catch (error) {
-    await plugin.del({ ...request, env: { ...request.env, command: 'DEL' } });
+    try {
+      await plugin.del({ ...request, env: { ...request.env, command: 'DEL' } });
+    } catch (failure) {
+      throw new AggregateError([error, failure], 'ADD failed, and so did undoing it: DEL will try again');
+    }
     throw error;
   }
 }

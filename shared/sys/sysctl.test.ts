@@ -6,6 +6,15 @@ import { readSysctl, withOwnSysctls, writeSysctl } from './sysctl.ts';
 const available = freshNetns();
 const key = 'net/ipv4/conf/lo/arp_notify';
 
+describe.skipIf(!available)('parameters', () => {
+  test('are set to an empty value', () => {
+    const ports = 'net/ipv4/ip_local_reserved_ports';
+    writeSysctl(ports, '8080');
+    writeSysctl(ports, '');
+    expect(run('cat', `/proc/sys/${ports}`)).toBe('\n');
+  });
+});
+
 describe.skipIf(!available)('parameters looked up in a procfs of one’s own', () => {
   test('are those of the namespace that the thread is in', () => {
     coverWithTmpfs('/run');

@@ -36,10 +36,14 @@ export function readSysctl(key: string): string | undefined {
   }
 }
 
-/** Sets a parameter. @throws SyscallError ENOENT where the kernel has none, EROFS, EINVAL */
+/**
+ * Sets a parameter; an empty value as a line end, as a write of no bytes changes nothing.
+ *
+ * @throws SyscallError ENOENT where the kernel has none, EROFS, EINVAL
+ */
 export function writeSysctl(key: string, value: string): void {
   using file = open(key, O.WRONLY);
-  writeAll(file.fd, new TextEncoder().encode(value), pathOf(key));
+  writeAll(file.fd, new TextEncoder().encode(value || '\n'), pathOf(key));
 }
 
 /** Sets a parameter that has another value; tells whether it had. */

@@ -15,7 +15,7 @@ import type { HostDevice } from './config.ts';
 import { hostDeviceType } from './config.ts';
 import { findDevice, isUserspaceDevice } from './find-device.ts';
 import { moveBack, moveIn } from './move.ts';
-import { forgetTaken, noteTaken } from './record.ts';
+import { forgetTaken, isGivenBack, noteTaken } from './record.ts';
 
 /**
  * ADD: all or nothing, but for the addresses that the device had on the host. It loses them when it is moved, so all
@@ -55,8 +55,7 @@ async function build(
 
 function take(place: Place, device: LinkView, path: string, rollback: Rollback): LinkView {
   const { key, netns } = place;
-  // The kernel's way to tell them: virtual ones are of a kind.
-  const isReal = device.kind === '';
+  const isReal = isGivenBack(device.kind);
   noteTaken({ key, device: device.name, netns: path, inode: fstat(netns.fd).ino, isReal });
   rollback.defer(() => {
     moveBack(place, device);

@@ -8,7 +8,8 @@ const patienceMs = 5_000;
 
 /**
  * DEL: the device before the addresses, so that no address is given to another pod while this one still has it, except
- * where they are given back through it. Whatever is missing is fine.
+ * where they are given back through it. Whatever is missing is fine. Should the device have to stay in the container, its
+ * addresses stay with it, until a DEL or GC that can give it back.
  */
 export async function delHostDevice(request: DelRequest): Promise<void> {
   const { conf, env } = request;
@@ -17,7 +18,11 @@ export async function delHostDevice(request: DelRequest): Promise<void> {
   const ipam = type === '' ? undefined : await errors.tryAsync(() => attachingIpamOf(type));
   if (ipam?.usesInterface) await errors.tryAsync(() => ipam.del(request));
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
-  errors.try(() => giveBack(key, { netns: env.netns, patienceMs }));
-  if (ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
+  let isGone = false;
+  errors.try(() => {
+    giveBack(key, { netns: env.netns, patienceMs });
+    isGone = true;
+  });
+  if (isGone && ipam && !ipam.usesInterface) await errors.tryAsync(() => ipam.del(request));
   errors.throwIfAny();
 }

@@ -5,7 +5,7 @@ import { lockAttachment } from '../common/attachment-lock.ts';
 import { link } from '../testing/bridge.ts';
 import type { Container, Json } from '../testing/node.ts';
 import { goPlugins, ipJson, list, nothing, run, TestNode } from '../testing/node.ts';
-import { noteTaken, recordDirectory } from './record.ts';
+import { isGivenBack, noteTaken, recordDirectory } from './record.ts';
 
 const node = TestNode.enter() as TestNode;
 const go = goPlugins() as string;
@@ -121,6 +121,8 @@ describe.skipIf(!node)('host-device', () => {
     const { json } = await node.call('DEL', withAddresses, pod);
     expect(json).toMatchObject({ code: 7, msg: expect.stringMatching(/another interface up0 by now/) });
     expect(node.ipIn(pod, 'link', 'show', 'eth0')[0]).toMatchObject({ ifalias: 'up0', operstate: 'UP' });
+    // Its address is no other pod's until then.
+    expect(node.addresses('devices')).toEqual(['10.72.0.2']);
     run('ip', 'link', 'delete', 'up0');
     await node.ok('DEL', withAddresses, pod);
     isBack();
@@ -232,6 +234,16 @@ describe.skipIf(!node)('host-device', () => {
     }
     await node.ok('STATUS', conf);
   });
+});
+
+test.each([
+  ['', true],
+  ['can', true],
+  ['ipoib', true],
+  ['vcan', false],
+  ['veth', false],
+])('the kernel gives a device of the kind "%s" back: %s', (kind, expected) => {
+  expect(isGivenBack(kind)).toBe(expected);
 });
 
 describe.skipIf(!node)('devices of buses', () => {

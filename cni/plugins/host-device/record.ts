@@ -25,6 +25,15 @@ export interface Taken {
   readonly isReal: boolean;
 }
 
+/**
+ * Which devices the kernel gives back when their namespace ends: those that are of no kind, and those of kinds that
+ * say so (`netns_refund` of rtnl_link_ops, set in drivers/net/can/dev and drivers/infiniband/ulp/ipoib; see
+ * default_device_exit_net, net/core/dev.c). All others end with it, also where hardware is behind them.
+ */
+export function isGivenBack(kind: string): boolean {
+  return kind === '' || kind === 'can' || kind === 'ipoib';
+}
+
 /** Digits of the hash in the file name: as unique as a name needs to be. */
 const nameDigits = 32;
 

@@ -1,7 +1,7 @@
 /** What gives each address a routing table of its own. Pure. */
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
-import { contains } from '../../../shared/ip/cidr.ts';
+import { cidrEquals, contains } from '../../../shared/ip/cidr.ts';
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { formatIp } from '../../../shared/ip/ip.ts';
 import { NLM_F } from '../../../shared/netlink/codec/message.ts';
@@ -59,8 +59,12 @@ export function tablesOf(
     while (taken.has(table)) table++;
     const gateway = gatewayOf(ip, config);
     if (gateway) steps.push(defaultStep(sources, ip, gateway, table));
-    for (const route of movable)
-      if (goesWith(route, ip, ips) && !isReplaced(route, config)) steps.push(copyStep(route, table));
+    const copied: Route[] = [];
+    for (const route of movable) {
+      if (!goesWith(route, ip, ips) || isReplaced(route, config)) continue;
+      steps.push(copyStep(route, table, copied));
+      copied.push(route);
+    }
     steps.push(ruleStep(ip.address, table));
     table++;
   }
@@ -130,10 +134,20 @@ function defaultStep({ index, ifname }: Sources, { address }: IpConfig, gateway:
   };
 }
 
-/** Takes the place of the default route that was made for the gateway, where it is one. */
-function copyStep(route: Route, table: number): Step {
+/**
+ * Takes the place of the default route that was made for the gateway, where it is one; but not that of a route that was
+ * copied before, which it stands behind as in the main table.
+ */
+function copyStep(route: Route, table: number, before: readonly Route[]): Step {
   const copy = { ...route, table };
-  return { request: replaceRoute(copy), undo: delRoute(copy) };
+  return { request: hasEqual(before, route) ? beside(copy) : replaceRoute(copy), undo: delRoute(copy) };
+}
+
+/** What the kernel tells a table's routes apart by, when it is to replace one. */
+function hasEqual(routes: readonly Route[], { destination, priority, tos }: Route): boolean {
+  for (const one of routes)
+    if (cidrEquals(one.destination, destination) && one.priority === priority && one.tos === tos) return true;
+  return false;
 }
 
 function addStep(route: RouteSpec): Step {

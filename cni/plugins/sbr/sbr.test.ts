@@ -170,6 +170,22 @@ describe.skipIf(!node)('sbr', () => {
     expect(routes(pod, 'main')).toEqual(['fd00:202::/64 - eth0', 'fe80::/64 - eth0', 'default fe80::1 eth0']);
   });
 
+  test('routes of one destination and metric are all copied, in their order', async () => {
+    const { net, pod, previous } = await bridged(dualStack);
+    inPod(pod, 'route append default via 10.200.0.7 dev eth0');
+    inPod(pod, 'route append default via 10.200.0.8 dev eth0 metric 9');
+    inPod(pod, '-6 route append default via fd00:200::7 dev eth0');
+    await node.ok('ADD', sbr(net, { prevResult: previous }), pod);
+    expect(routes(pod, '100')).toEqual([
+      'default 10.200.0.1 eth0',
+      'default 10.200.0.7 eth0',
+      'default 10.200.0.8 eth0',
+      '10.200.0.0/24 - eth0',
+    ]);
+    expect(inPod(pod, '-6 route show table 101 default')).toMatch(/via fd00:200::1 .*via fd00:200::7 /s);
+    expect(routes(pod, 'main')).toEqual(['fe80::/64 - eth0']);
+  });
+
   test('an ADD that fails leaves everything as it was', async () => {
     const { net, pod, previous } = await bridged(dualStack);
     inPod(pod, 'route add 192.0.2.0/24 via 10.200.0.1 metric 7');

@@ -7,6 +7,7 @@
 import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
 import type { TapSpec } from '../../../shared/sys/tap.ts';
 import { invalidConfig } from '../../protocol/error.ts';
+import { heldLocks } from '../common/attachment-lock.ts';
 import type { Place } from '../common/device/place.ts';
 import { existsAlready } from '../common/host-veth.ts';
 import { readLink } from '../common/links.ts';
@@ -45,6 +46,7 @@ export async function makeLabelledTap(
     ],
     variables: {},
     stdin: new Uint8Array(),
+    inherited: heldLocks(),
   });
   if (exitCode === 0) return;
   throw invalidConfig(`no TAP device can be made with the SELinux context ${JSON.stringify(label)}`, {

@@ -38,6 +38,9 @@ function checkSysctl(netns: OwnedFd, sysctl: Sysctl, ifname: string): void {
   } catch (error) {
     // One that can only be written, such as net/ipv4/route/flush.
     if (isErrno(error, 'EACCES', 'EPERM')) return;
+    // So the kernel says of net/ipv6/conf/…/stable_secret that nobody has set it.
+    if (isErrno(error, 'EIO'))
+      throw checkFailed(`sysctl ${JSON.stringify(sysctl.key)} has no value, not ${words(sysctl.value)}`);
     throw error;
   }
   if (now === undefined) throw checkFailed(`the pod's network namespace has no /proc/sys/${path}`);

@@ -16,10 +16,14 @@ interface Former {
 /**
  * Sets the parameters, in the order of the configuration.
  *
- * @returns what sets them back
+ * @returns what sets them back, in the same namespace
  * @throws CniError naming the one that failed; those before it are set back
  */
-export function setSysctls(netns: OwnedFd, sysctls: readonly Sysctl[], ifname: string): () => void {
+export function setSysctls(
+  netns: OwnedFd,
+  sysctls: readonly Sysctl[],
+  ifname: string,
+): (netns: OwnedFd) => void {
   const former: Former[] = [];
   inNetns(netns, () => {
     for (const sysctl of sysctls) {
@@ -34,15 +38,18 @@ export function setSysctls(netns: OwnedFd, sysctls: readonly Sysctl[], ifname: s
       }
     }
   });
-  return () => inNetns(netns, () => putBack(former));
+  return (again) => inNetns(again, () => putBack(former));
 }
 
-/** Undefined for what can only be written, such as `net/ipv4/route/flush`. */
+/**
+ * Undefined for what can only be written, such as `net/ipv4/route/flush`, and for what has no value yet: that is an EIO
+ * of `stable_secret` (addrconf_sysctl_stable_secret, net/ipv6/addrconf.c).
+ */
 function readFormer(path: string): string | undefined {
   try {
     return readSysctl(path);
   } catch (error) {
-    if (isErrno(error, 'EACCES', 'EPERM')) return undefined;
+    if (isErrno(error, 'EACCES', 'EPERM', 'EIO')) return undefined;
     throw error;
   }
 }

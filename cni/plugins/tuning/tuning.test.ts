@@ -128,6 +128,17 @@ describe.skipIf(!node)('tuning', () => {
     await node.ok('CHECK', conf, pod);
   });
 
+  test('a parameter that has no value yet, and gives an error for it, can be set', async () => {
+    const key = 'net.ipv6.conf.IFNAME.stable_secret';
+    const { pod, conf } = await bridged({ sysctl: { [key]: '2001:db8::1' } });
+    expect((await node.call('CHECK', conf, pod)).json).toMatchObject({
+      code: 100,
+      msg: expect.stringContaining(`"${key}" has no value, not 2001`),
+    });
+    await node.ok('ADD', conf, pod);
+    expect(sysctl(pod, 'net/ipv6/conf/eth0/stable_secret')).toMatch(/^2001:0?db8:/);
+  });
+
   test.each([
     [
       { 'net.core.somaxconn': '500', 'net.core.nowhere': '1' },

@@ -33,7 +33,8 @@ export async function addUnderpod(request: AddRequest): Promise<Result> {
   };
   rollback.defer(() => delUnderpod(undo));
   try {
-    const result = await addParts(request, asked, bridged, rules);
+    const defer = (undo: () => unknown): void => rollback.defer(undo);
+    const result = await addParts(request, asked, bridged, { collect: rules, defer });
     if (rules.length > 0) (await import('../common/add-rules.ts')).addRules(rules);
     for (const { afterwards } of rules) await afterwards?.();
     return result;

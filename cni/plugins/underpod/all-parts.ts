@@ -8,14 +8,15 @@ import type { Keep } from '../common/keep.ts';
 import { firewall } from '../firewall/delegate.ts';
 import { portmap } from '../portmap/delegate.ts';
 import { tuning } from '../tuning/delegate.ts';
-import { askedParts, mayBeAsked, type Part, partConf, partConfLeniently, parts } from './parts.ts';
+import { askedParts, mayBeAsked, type Part, partConf, partConfLeniently, partEnv, parts } from './parts.ts';
 
 const plugins: Readonly<Record<Part, Delegate>> = { portmap, bandwidth, firewall, tuning };
 
 export async function checkParts(request: CheckRequest): Promise<void> {
   const { conf } = request;
+  const env = partEnv(request.env);
   for (const part of askedParts(conf))
-    await plugins[part].check({ ...request, conf: partConf(conf, part, conf.prevResult) });
+    await plugins[part].check({ ...request, env, conf: partConf(conf, part, conf.prevResult) });
 }
 
 /** Of every part that a pod may get: ports and limits any may ask for. */

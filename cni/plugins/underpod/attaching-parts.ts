@@ -3,9 +3,9 @@
 import type { AddRequest, DelRequest } from '../../protocol/plugin.ts';
 import type { Result } from '../../protocol/result.ts';
 import type { ErrorCollector } from '../common/collect-errors.ts';
-import type { AttachingDelegate } from '../common/delegate.ts';
-import type { RuleAddition, RuleRemoval } from '../common/rule-changes.ts';
-import { mayBeAsked, type Part, partConf, partConfLeniently, parts } from './parts.ts';
+import type { AddOptions, AttachingDelegate } from '../common/delegate.ts';
+import type { RuleRemoval } from '../common/rule-changes.ts';
+import { mayBeAsked, type Part, partConf, partConfLeniently, partEnv, parts } from './parts.ts';
 
 async function load(part: Part): Promise<AttachingDelegate> {
   switch (part) {
@@ -23,19 +23,21 @@ async function load(part: Part): Promise<AttachingDelegate> {
 /**
  * ADD of parts, one after the other with the result of the one before.
  *
- * @param rules takes what they want in nf_tables
+ * @param collect takes what they want in nf_tables
+ * @param defer takes what undoes more than their DEL does
  */
 export async function addParts(
   request: AddRequest,
   asked: readonly Part[],
   bridged: Result,
-  rules: RuleAddition[],
+  { collect, defer }: Required<Pick<AddOptions, 'collect' | 'defer'>>,
 ): Promise<Result> {
+  const env = partEnv(request.env);
   let result = bridged;
   for (const part of asked) {
     const plugin = await load(part);
-    const own = { ...request, conf: partConf(request.conf, part, result) };
-    result = await plugin.add(own, { collect: rules });
+    const own = { ...request, env, conf: partConf(request.conf, part, result) };
+    result = await plugin.add(own, { collect, defer });
   }
   return result;
 }

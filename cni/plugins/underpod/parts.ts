@@ -4,6 +4,7 @@
  * Each has a section called like its type, with the keys that it has in a chain of its own.
  */
 
+import type { CniArgs } from '../../protocol/args.ts';
 import type { JsonObject } from '../../protocol/json.ts';
 import { readArray, readObject, readUint } from '../../protocol/json.ts';
 import type { NetConf } from '../../protocol/net-conf.ts';
@@ -52,6 +53,14 @@ export function mayBeAsked(conf: NetConf, part: Part): boolean {
 /** The part's configuration as if it stood in a chain behind bridge. Throws code 6 for a section that is no object. */
 export function partConf(conf: NetConf, part: Part, prevResult: Result | undefined): NetConf {
   return confOf(conf, part, prevResult, sectionOf(conf, part));
+}
+
+/**
+ * What the part is told of the environment. Bridge has looked for unknown keys in CNI_ARGS by then, for all of the type:
+ * tuning would refuse those that are for IPAM.
+ */
+export function partEnv<E extends { readonly args: CniArgs }>(env: E): E {
+  return { ...env, args: { ...env.args, ignoreUnknown: true } };
 }
 
 /** As `partConf`, for DEL and GC: a section that is no object (any more) must not keep what it once led to. */

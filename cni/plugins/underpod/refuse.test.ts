@@ -38,6 +38,7 @@ describe('what type underpod does not do', () => {
     ['iptablesAdminChainName', 'X', 'firewall'],
     ['table', 100, 'sbr'],
     ['addSourceHints', true, 'sbr'],
+    ['gateways', ['10.0.0.1'], 'sbr'],
     ['vrfname', 'blue', 'vrf'],
   ])('key %s: %j', (key, value, plugin) => {
     expect(messageFor({ [key]: value })).toMatch(

@@ -16,7 +16,7 @@ const foreignKeys: Readonly<Record<string, readonly string[]>> = {
   portmap: ['snat', 'masqAll', 'markMasqBit', 'externalSetMarkChain', 'conditionsV4', 'conditionsV6'],
   tuning: ['sysctl', 'promisc', 'txQLen', 'allmulti'],
   firewall: ['backend', 'ingressPolicy', 'firewalldZone', 'iptablesAdminChainName'],
-  sbr: ['table', 'addSourceHints'],
+  sbr: ['table', 'addSourceHints', 'gateways'],
   vrf: ['vrfname'],
 };
 

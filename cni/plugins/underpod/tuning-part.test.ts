@@ -17,8 +17,12 @@ const conf: Json = {
   tuning: { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' }, mtu: 1300 },
 };
 
+function sysctl(pod: Container, path: string): string {
+  return run('ip', 'netns', 'exec', pod.id, 'cat', `/proc/sys/${path}`).trim();
+}
+
 function arpFilter(pod: Container): string {
-  return run('ip', 'netns', 'exec', pod.id, 'cat', '/proc/sys/net/ipv4/conf/eth0/arp_filter').trim();
+  return sysctl(pod, 'net/ipv4/conf/eth0/arp_filter');
 }
 
 describe.skipIf(!node)('tuning as a part of underpod', () => {
@@ -55,6 +59,31 @@ describe.skipIf(!node)('tuning as a part of underpod', () => {
     });
     expect(list('/run/cni/tuning')).toEqual([`${one.id}_eth0.json`]);
     await node.ok('DEL', conf, one);
+  });
+
+  test('parameters are set back where the rules fail, which come last', async () => {
+    run('nft', 'add table inet underpod_firewall; add set inet underpod_firewall pods4 { type mark; }');
+    const pod = node.container();
+    const former = sysctl(pod, 'net/core/somaxconn');
+    const tuning = { sysctl: { 'net.core.somaxconn': '77', 'net.ipv4.conf.IFNAME.arp_filter': '1' } };
+    const firewall = { backend: 'nftables' };
+    const { json } = await node.call('ADD', { ...conf, tuning, firewall }, pod);
+    expect(json).toMatchObject({ msg: expect.stringMatching(/pods4/) });
+    expect(former).not.toBe('77');
+    expect(sysctl(pod, 'net/core/somaxconn')).toBe(former);
+    expect(node.leftovers('cbr0')).toEqual(nothing);
+  });
+
+  test('knows the CNI_ARGS that are for IPAM, and leaves the others to bridge', async () => {
+    const pod = node.container();
+    const args = { CNI_ARGS: 'IP=10.244.3.77' };
+    const prevResult = await node.ok('ADD', conf, pod, args);
+    expect(prevResult['ips']).toMatchObject([{ address: '10.244.3.77/24' }]);
+    await node.ok('CHECK', { ...conf, prevResult }, pod, args);
+    await node.ok('DEL', { ...conf, prevResult }, pod, args);
+    const { json } = await node.call('ADD', conf, pod, { CNI_ARGS: 'COLOUR=blue' });
+    expect(json).toMatchObject({ code: 4, msg: expect.stringMatching(/COLOUR/) });
+    expect(node.leftovers('cbr0')).toEqual(nothing);
   });
 
   test.each([

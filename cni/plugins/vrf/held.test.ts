@@ -4,6 +4,7 @@ import { parseIp } from '../../../shared/ip/ip.ts';
 import type { Address } from '../../../shared/netlink/codec/address.ts';
 import { decodeAddress, FOREVER, IFA_F, SCOPE } from '../../../shared/netlink/codec/address.ts';
 import { RTM } from '../../../shared/netlink/codec/constants.ts';
+import { NLM_F } from '../../../shared/netlink/codec/message.ts';
 import type { Route } from '../../../shared/netlink/codec/route.ts';
 import { decodeRoute, RTPROT } from '../../../shared/netlink/codec/route.ts';
 import { heldBy, moveRoutes, restoreAddresses } from './held.ts';
@@ -82,6 +83,9 @@ test('routes come back with the ways to gateways first, each in its table; IPv6â
     ({ table }) => table,
     ({ table }) => (table === 254 ? 9 : table),
   );
+  // Behind what the table has: an equal route of another interface stays the first.
+  for (const { type, flags } of requests)
+    expect(flags).toBe(type === RTM.DELROUTE ? 0 : NLM_F.CREATE | NLM_F.APPEND);
   expect(requests.map(({ type, payload }) => ({ ...decodeRoute(payload), message: type }))).toMatchObject([
     { message: RTM.DELROUTE, destination: parseCidr('::/0'), table: 254, gateway: gateway6, oif: 3 },
     { message: RTM.NEWROUTE, destination: parseCidr('10.1.0.1/32'), table: 9 },

@@ -100,7 +100,10 @@ function specOf(one: Address): AddressSpec {
   };
 }
 
-/** Beside what the table has: another interface of the VRF may have a route to the same destination. */
+/**
+ * Beside what the table has: another interface of the VRF may have a route to the same destination, which stays the
+ * first. (Of IPv4, without APPEND the kernel puts the new one before it: fib_table_insert, net/ipv4/fib_trie.c.)
+ */
 function restore(route: Route, table: number): NetlinkRequest {
-  return { ...newRoute({ ...route, table }), flags: NLM_F.CREATE };
+  return { ...newRoute({ ...route, table }), flags: NLM_F.CREATE | NLM_F.APPEND };
 }
