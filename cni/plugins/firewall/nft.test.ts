@@ -1,9 +1,10 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { lockAttachment } from '../common/attachment-lock.ts';
 import { dualStack, network, reaches } from '../testing/bridge.ts';
 import type { Container, Json } from '../testing/node.ts';
-import { nftJson, run, TestNode } from '../testing/node.ts';
+import { list, nftJson, run, TestNode } from '../testing/node.ts';
+import { recordDirectory } from './record.ts';
 
 const bridgeSysctl = '/proc/sys/net/bridge/bridge-nf-call-iptables';
 
@@ -158,6 +159,21 @@ describe.skipIf(!node)('backend nftables', () => {
     }
     await node.ok('GC', gc);
     expect(elements().sort()).toEqual([valid.address, foreign.address].sort());
+  });
+
+  test('DEL finds the elements when another backend is chosen by then', async () => {
+    const { pod, conf } = await add(gateway(dualStack));
+    expect(elements()).toHaveLength(2);
+    await node.ok('DEL', { ...conf, backend: 'iptables' }, pod);
+    expect(elements()).toEqual([]);
+  });
+
+  test('DEL by nftables removes what ADD noted of another backend, of some of the addresses', async () => {
+    const { pod, conf } = await add(gateway(dualStack), { backend: 'iptables' });
+    unlinkSync(`${recordDirectory}/fd00:200::2`);
+    await node.ok('DEL', { ...conf, backend: 'nftables' }, pod);
+    expect(run('iptables-save', '-t', 'filter')).not.toMatch(/-A CNI-FORWARD -[sd]/);
+    expect(list(recordDirectory)).toEqual([]);
   });
 
   test('DEL in a node without the table is fine', async () => {
