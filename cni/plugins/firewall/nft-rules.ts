@@ -22,7 +22,7 @@ import type { NftSet } from '../../../shared/nftables/model/set.ts';
 import type { Table } from '../../../shared/nftables/model/table.ts';
 import type { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
-import { attachmentComment } from '../common/masquerade-rules.ts';
+import { appendDeletion, attachmentComment } from '../common/masquerade-rules.ts';
 import type { Isolation, Wanted } from './config.ts';
 
 export const firewallTable: Table = {
@@ -124,7 +124,7 @@ function appendBase(transaction: Transaction, labels: readonly RuleLabel[]): voi
 }
 
 function appendAdmin(transaction: Transaction, labels: readonly RuleLabel[], name: string): void {
-  if (hasRule(labels, admins, name)) return;
+  if (leaveOne(transaction, labels, admins, name)) return;
   transaction.add(chain(name)).add(rule(admins, [jump(name)], name));
 }
 
@@ -133,15 +133,34 @@ function appendIsolation(
   labels: readonly RuleLabel[],
   { bridge, isolated }: Isolation,
 ): void {
-  if (!hasRule(labels, isolationOut, bridge))
+  if (!leaveOne(transaction, labels, isolationOut, bridge))
     transaction.add(rule(isolationOut, [oifname(bridge), drop()], bridge));
-  if (!hasRule(labels, isolation, bridge)) {
+  if (!leaveOne(transaction, labels, isolation, bridge)) {
     const leaving = [iifname(bridge), oifname(bridge, '!='), jump(isolationOut.name)];
     transaction.add(rule(isolation, leaving, bridge));
   }
   const inner = `${bridge} isolated`;
-  if (isolated && !hasRule(labels, isolation, inner))
+  if (isolated && !leaveOne(transaction, labels, isolation, inner))
     transaction.add(rule(isolation, [iifname(bridge), oifname(bridge), drop()], inner));
+}
+
+/**
+ * Whether the chain has the rule. Deletes all but the first of several: ADDs that run at the same time see none of each
+ * other's, and each appends its own.
+ */
+function leaveOne(
+  transaction: Transaction,
+  labels: readonly RuleLabel[],
+  { name }: Chain,
+  comment: string,
+): boolean {
+  let found = false;
+  for (const label of labels) {
+    if (label.chain !== name || label.comment !== comment) continue;
+    if (found) appendDeletion(transaction, [label]);
+    found = true;
+  }
+  return found;
 }
 
 /** What of the wanted rules is missing, as a person would say it; undefined when nothing is. */

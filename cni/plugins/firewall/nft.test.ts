@@ -123,6 +123,16 @@ describe.skipIf(!node)('backend nftables', () => {
     expect(ruleset()).toContain('policy drop');
   });
 
+  test('a rule that ADDs made twice, at the same time, is there once after the next', async () => {
+    const net = gateway();
+    await add(net);
+    const rule = ['admins', 'jump', 'CNI-ADMIN', 'comment', '"CNI-ADMIN"'];
+    run('nft', 'add', 'rule', 'inet', 'underpod_firewall', ...rule);
+    expect(ruleset().match(/jump CNI-ADMIN/g)).toHaveLength(2);
+    await add(net);
+    expect(ruleset().match(/jump CNI-ADMIN/g)).toHaveLength(1);
+  });
+
   test('where the chain drops, pods with the plugin get through and others do not', async () => {
     const [with_, far, without] = [await add(gateway()), await add(gateway()), await add(gateway())];
     await node.ok('DEL', without.conf, without.pod);
