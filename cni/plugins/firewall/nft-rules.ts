@@ -23,7 +23,7 @@ import type { Table } from '../../../shared/nftables/model/table.ts';
 import type { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
 import { appendDeletion, attachmentComment } from '../common/masquerade-rules.ts';
-import type { Isolation, Wanted } from './config.ts';
+import type { Isolation, ownChains, Wanted } from './config.ts';
 
 export const firewallTable: Table = {
   kind: 'table',
@@ -34,16 +34,16 @@ export const firewallTable: Table = {
 
 /** Where packets come by; without a policy, so that one that an administrator sets stays. */
 const forward: Chain = {
-  ...chain('forward'),
+  ...ownChain('forward'),
   base: { type: 'filter', hook: 'forward', priority: PRIORITY.filter },
 };
 
-const isolation = chain('isolation');
+const isolation = ownChain('isolation');
 /** For packets that leave a bridge: no other isolated bridge may take them. */
-const isolationOut = chain('isolation-out');
-const pods = chain('pods');
+const isolationOut = ownChain('isolation-out');
+const pods = ownChain('pods');
 /** A jump to each administrators' chain. */
-const admins = chain('admins');
+const admins = ownChain('admins');
 
 /** How many rules the two chains have that are the same on every node. */
 const forwardRules = 2;
@@ -176,6 +176,10 @@ export function findMissingRule(labels: readonly RuleLabel[], wanted: Wanted): s
     hasRule(labels, isolationOut, bridge) &&
     (!isolated || hasRule(labels, isolation, `${bridge} isolated`));
   return whole ? undefined : `the bridge ${bridge} is not isolated in the table ${firewallTable.name}`;
+}
+
+function ownChain(name: (typeof ownChains)[number]): Chain {
+  return chain(name);
 }
 
 function chain(name: string): Chain {

@@ -4,6 +4,8 @@ import { lockAttachment } from '../common/attachment-lock.ts';
 import { dualStack, network, reaches } from '../testing/bridge.ts';
 import type { Container, Json } from '../testing/node.ts';
 import { list, nftJson, run, TestNode } from '../testing/node.ts';
+import { ownChains } from './config.ts';
+import { addByNftables } from './nft-backend.ts';
 import { recordDirectory } from './record.ts';
 
 const bridgeSysctl = '/proc/sys/net/bridge/bridge-nf-call-iptables';
@@ -184,6 +186,25 @@ describe.skipIf(!node)('backend nftables', () => {
     await node.ok('DEL', { ...conf, backend: 'nftables' }, pod);
     expect(run('iptables-save', '-t', 'filter')).not.toMatch(/-A CNI-FORWARD -[sd]/);
     expect(list(recordDirectory)).toEqual([]);
+  });
+
+  test.each([...ownChains])(
+    'the administrators’ chain is not its own chain %s; DEL is fine',
+    async (name) => {
+      const pod = node.container();
+      const prevResult = { cniVersion: '1.0.0', ips: [{ address: '10.1.0.5/24' }] };
+      const conf = firewall(network(), prevResult, { iptablesAdminChainName: name });
+      const { json } = await node.call('ADD', conf, pod);
+      expect(json).toMatchObject({ code: 7, msg: expect.stringContaining(`"${name}"`) });
+      expect(run('nft', 'list', 'tables')).toBe('');
+      await node.ok('DEL', conf, pod);
+    },
+  );
+
+  test('nor where nftables is taken without being configured', () => {
+    const key = { network: 'net', containerId: 'c1', ifname: 'eth0' };
+    const wanted = { addresses: [], adminChain: 'pods', isolation: undefined };
+    return expect(addByNftables(key, wanted)).rejects.toMatchObject({ code: 7 });
   });
 
   test('DEL in a node without the table is fine', async () => {
