@@ -47,8 +47,8 @@ async function ownAccepted(key: AttachmentKey, conf: NetConf): Promise<Accepted[
       if (isSameAttachment(accepted.key, key)) own.push(accepted);
       continue;
     }
-    // Of upstream's plugin, or of backend nftables.
-    chosen ??= await chooseBackend(config);
+    // Of upstream's plugin, or of backend nftables. A bus that hangs must not keep pods of nodes without firewalld.
+    chosen ??= await chooseBackend(config, 'absent');
     if (chosen !== 'nftables') own.push({ address, key, backend: chosen, zone: config.zone });
   }
   return own;
