@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { HEADER_SIZE, type NlMessage } from '../netlink/codec/message.ts';
 import { ByteWriter } from '../netlink/codec/wire.ts';
+import { NetlinkError } from '../netlink/error.ts';
 import type { Answer, NetlinkSocket } from '../netlink/socket.ts';
-import { SyscallError } from '../sys/errno.ts';
+import { errnoNumber, SyscallError } from '../sys/errno.ts';
 import { writeElements } from './codec/elements.ts';
 import { KernelNftables } from './kernel.ts';
 import { ipv4Addr } from './model/data-type.ts';
@@ -45,6 +46,32 @@ describe('a list of elements', () => {
   test('of ranges has both ends of neighbours at the same key', () => {
     const ranges: NftSet = { ...set, interval: true };
     expect(scripted([listed(1, 1)]).listElements(ranges)).toHaveLength(2);
+  });
+});
+
+describe('a listing that the kernel refuses', () => {
+  /** A kernel that answers dumps with `listing`, and the question for the generation with `generation`. */
+  function refusing(listing: string, generation: string): KernelNftables {
+    const refuse = (code: string) => (): never => {
+      throw new NetlinkError('ask', { errno: errnoNumber(code) });
+    };
+    const socket = { dump: refuse(listing), request: refuse(generation) };
+    return new KernelNftables(socket as unknown as NetlinkSocket);
+  }
+
+  test.each(['EINVAL', 'EOPNOTSUPP'])('is empty where there is no nf_tables at all (%s)', (code) => {
+    const nft = refusing(code, code);
+    expect(nft.listElements(set)).toEqual([]);
+    expect(nft.listRuleLabels({ family: 'ip', name: 't' })).toEqual([]);
+    expect(nft.listRules({ family: 'ip', name: 't' })).toEqual([]);
+  });
+
+  test.each([
+    ['EINVAL', 'EPERM'],
+    ['EPERM', 'EPERM'],
+    ['EPERM', 'EINVAL'],
+  ])('is an error else (%s, %s)', (listing, generation) => {
+    expect(() => refusing(listing, generation).listElements(set)).toThrow(listing);
   });
 });
 

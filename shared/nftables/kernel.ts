@@ -16,7 +16,7 @@ import { readSet } from './codec/set.ts';
 import { readTable } from './codec/table.ts';
 import { encodeTransaction, messageBound } from './codec/transaction.ts';
 import { describe } from './describe.ts';
-import { NftError } from './error.ts';
+import { isNotFound, NftError } from './error.ts';
 import type { Chain } from './model/chain.ts';
 import type { Element } from './model/element.ts';
 import type { Family } from './model/family.ts';
@@ -147,13 +147,23 @@ export class KernelNftables implements Nftables, Disposable {
     return objects;
   }
 
-  /** The answers to a dump; none when what was to be listed does not exist. */
+  /** The answers to a dump; none when what was to be listed does not exist, as where the kernel has no nf_tables. */
   #messages(request: NetlinkRequest): readonly NlMessage[] {
     try {
       return asNftError(() => this.#socket.dump(request));
     } catch (error) {
-      if (error instanceof NftError && error.code === 'ENOENT') return [];
+      if (isNotFound(error) || (isUnknown(error) && this.#isAbsent())) return [];
       throw error;
+    }
+  }
+
+  /** Whether the kernel has nfnetlink without nf_tables: then it does not know the simplest of requests either. */
+  #isAbsent(): boolean {
+    try {
+      this.getGeneration();
+      return false;
+    } catch (error) {
+      return isUnknown(error);
     }
   }
 
@@ -176,6 +186,11 @@ function asNftError<T>(ask: () => T): T {
     if (!(error instanceof NetlinkError)) throw error;
     throw new NftError(error.request, error.code, { kernelMessage: error.kernelMessage, cause: error });
   }
+}
+
+/** How nfnetlink answers a request for which it has nobody: EINVAL (nfnetlink_rcv_msg), EOPNOTSUPP with imitations of it. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof NftError && (error.code === 'EINVAL' || error.code === 'EOPNOTSUPP');
 }
 
 /** A rule's comment is the last thing in its message, before up to three bytes of padding. */

@@ -11,8 +11,7 @@ import { isNotFound, NftError } from '../../../shared/nftables/error.ts';
 import type { Rule } from '../../../shared/nftables/model/rule.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
-import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
-import { ioFailure } from '../../protocol/error.ts';
+import { restoreTable, saveTable } from './iptables/programs.ts';
 import type { IptablesFamily, Leftovers } from './iptables-leftovers.ts';
 import { hasLegacyNat, iptablesChain, iptablesFamilies } from './iptables-leftovers.ts';
 import type { Keep } from './keep.ts';
@@ -34,9 +33,6 @@ const savedJump = /^-A POSTROUTING .*-j (CNI-[0-9a-f]{24})$/;
 
 /** Something can change between listing and deleting only where another works on the same. */
 const attempts = 3;
-
-/** Where iptables' programs are, whatever PATH the runtime gave us. */
-const programDirectories = ['/usr/sbin', '/sbin', '/usr/bin', '/bin', '/usr/local/sbin'];
 
 /** Removes a container's rules and chain from where they may be. */
 export async function removeLeftovers(
@@ -125,7 +121,7 @@ function readJump(chain: string, text: string): Jump | undefined {
 
 /** One list, and where there is something to remove one transaction (iptables-restore), as `removeNftJumps`. */
 async function removeLegacyJumps(family: IptablesFamily, isStale: IsStale, chain?: string): Promise<void> {
-  const saved = await runLegacy(family, 'save', ['-t', 'nat'], '');
+  const saved = await saveTable(family, 'nat', 'legacy');
   // Without the programs nobody can look.
   if (saved === undefined) return;
   const lines = saved.split('\n');
@@ -141,29 +137,5 @@ async function removeLegacyJumps(family: IptablesFamily, isStale: IsStale, chain
   if (chain !== undefined && lines.some((line) => line.startsWith(`:${chain} `))) chains.add(chain);
   if (chains.size === 0) return;
   const emptied = [...chains].flatMap((name) => [`-F ${name}`, `-X ${name}`]);
-  const input = ['*nat', ...deletions, ...emptied, 'COMMIT', ''].join('\n');
-  await runLegacy(family, 'restore', ['--noflush', '--wait=5'], input);
-}
-
-/** What `iptables-legacy-<verb>` prints; undefined where there is none. */
-async function runLegacy(
-  family: IptablesFamily,
-  verb: 'save' | 'restore',
-  args: readonly string[],
-  input: string,
-): Promise<string | undefined> {
-  // Before 1.8 there was but one kind, without a suffix.
-  const file =
-    findProgram(`${family.program}-legacy-${verb}`, programDirectories) ??
-    findProgram(`${family.program}-${verb}`, programDirectories);
-  if (file === undefined) return undefined;
-  const { stdout, stderr, exitCode } = await runProgram({
-    what: file,
-    file,
-    args,
-    variables: {},
-    stdin: new TextEncoder().encode(input),
-  });
-  if (exitCode === 0) return stdout;
-  throw ioFailure(`${file} failed with exit code ${exitCode}`, { details: stderr.trim().slice(-2000) });
+  await restoreTable(family, 'nat', 'legacy', [...deletions, ...emptied]);
 }

@@ -54,7 +54,7 @@ export function deleteRules(nft: Nftables, removals: readonly RuleRemoval[]): bo
   }
 }
 
-/** Undefined where the kernel has no nftables, and so no rules either. */
+/** Undefined where the kernel has no nfnetlink, and so no rules either. (One without nf_tables alone lists none.) */
 export function openIfSupported(): KernelNftables | undefined {
   try {
     return KernelNftables.open();

@@ -4,11 +4,22 @@ import { hasIptables } from './iptables-programs.ts';
 /**
  * The backend: the configured one, else what upstream takes, firewalld where it runs, iptables else. Where there are no
  * iptables programs either, nothing drops in a chain of iptables, and nftables it is.
+ *
+ * @param doubt a bus that does not answer as it should leaves open whether firewalld runs: an error, or for `absent` it
+ * does not
+ * @throws SyscallError, DbusFormatError of such a bus
  */
-export async function chooseBackend({ backend }: FirewallConfig): Promise<BackendName> {
+export async function chooseBackend(
+  { backend }: FirewallConfig,
+  doubt: 'error' | 'absent' = 'error',
+): Promise<BackendName> {
   if (backend !== undefined) return backend;
   const { isFirewalldRunning } = await import('./firewalld-backend.ts');
-  if (isFirewalldRunning()) return 'firewalld';
+  try {
+    if (isFirewalldRunning()) return 'firewalld';
+  } catch (error) {
+    if (doubt === 'error') throw error;
+  }
   return hasIptables(4) ? 'iptables' : 'nftables';
 }
 

@@ -38,11 +38,19 @@ export interface Isolation {
 /** XT_EXTENSION_MAXNAMELEN − 1 of linux/netfilter/x_tables.h: bytes of a chain's name. */
 const maxChainName = 28;
 
+/** The chains of backend nftables, in a table in which the administrators' chain lies as well. */
+export const ownChains = ['admins', 'forward', 'isolation', 'isolation-out', 'pods'] as const;
+
 /** Reads and checks all keys. Throws code 6 for wrong types, 7 for what makes no sense. */
 export function readFirewallConfig({ raw }: NetConf): FirewallConfig {
+  const backend = readBackend(readString(raw['backend'], 'backend') ?? '');
+  const adminChain = readAdminChain(
+    readString(raw['iptablesAdminChainName'], 'iptablesAdminChainName') ?? '',
+  );
+  if (backend === 'nftables') refuseOwnChain(adminChain);
   return {
-    backend: readBackend(readString(raw['backend'], 'backend') ?? ''),
-    adminChain: readAdminChain(readString(raw['iptablesAdminChainName'], 'iptablesAdminChainName') ?? ''),
+    backend,
+    adminChain,
     zone: readString(raw['firewalldZone'], 'firewalldZone') || 'trusted',
     ingressPolicy: readPolicy(readString(raw['ingressPolicy'], 'ingressPolicy') ?? ''),
   };
@@ -69,6 +77,17 @@ function readAdminChain(name: string): string {
     `iptablesAdminChainName is ${shown(name)}: it must have at most ${maxChainName} printable ASCII ` +
       'characters, without blanks, quotes and backslashes, and not begin with "-" or "!"',
   );
+}
+
+/** A jump of the plugin's own chains to each other would be a loop, or accept what it must not. @throws CniError code 7 */
+export function refuseOwnChain(adminChain: string): void {
+  for (const name of ownChains) {
+    if (name !== adminChain) continue;
+    throw invalidConfig(
+      `iptablesAdminChainName is ${shown(name)}, a chain of the plugin's own with backend nftables: ` +
+        `choose another name than ${ownChains.join(', ')}`,
+    );
+  }
 }
 
 function shown(text: string): string {

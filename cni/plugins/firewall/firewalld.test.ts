@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -96,6 +96,15 @@ const calls = (): string[] =>
 const added = ['addSource trusted 10.1.0.5/32', 'addSource trusted fd00:1::5/128'];
 const removed = ['removeSource trusted 10.1.0.5/32', 'removeSource trusted fd00:1::5/128'];
 
+const otherResult = { cniVersion: '1.0.0', ips: [{ address: '10.1.0.6/24' }] };
+
+/** A bus that lets one in and then says nothing of the protocol. */
+const nonsense = `
+  Bun.listen({ unix: ${JSON.stringify(busSocket)}, socket: {
+    data: (socket, bytes) => void socket.write(String(bytes).includes('AUTH') ? 'OK x\\r\\n' : 'x'.repeat(64)),
+  } });
+  console.log('ready');`;
+
 describe.skipIf(!node)('without a bus', () => {
   test('a configured firewalld is an error that says what to do, and DEL succeeds', async () => {
     const pod = node.container();
@@ -104,6 +113,22 @@ describe.skipIf(!node)('without a bus', () => {
     expect(json).toMatchObject({ code: 5, msg: expect.stringContaining('start it') });
     expect(list(recordDirectory)).toEqual([]);
     await node.ok('DEL', conf, pod);
+  });
+
+  test('one that answers nonsense does not keep DEL, unless firewalld has the addresses', async () => {
+    mkdirSync('/run/dbus', { recursive: true });
+    const firewalld = await startFirewalld('scripted');
+    const [usual, noted] = [node.container(), node.container()];
+    await node.ok('ADD', firewall(noted), noted);
+    await firewalld.end();
+    unlinkSync(busSocket);
+    await start('ready', process.execPath, '-e', nonsense);
+    await node.ok('DEL', firewall(usual, { prevResult: otherResult }), usual);
+    for (const command of ['ADD', 'DEL'] as const) {
+      const { code } = await node.call(command, firewall(noted), noted);
+      expect(code).toBe(1);
+    }
+    expect(list(recordDirectory)).toHaveLength(2);
   });
 
   test('a socket that nobody listens at is none', async () => {

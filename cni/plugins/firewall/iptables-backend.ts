@@ -14,7 +14,7 @@ import { findMissing, parseFilterTable, planIptablesAdd, planIptablesDel } from 
 /** Between look and change others may change the same; with this many that keep at it something else is wrong. */
 const attempts = 5;
 
-/** @throws CniError code 5 when the programs fail or are missing */
+/** @throws CniError code 50 where the programs are missing, 5 where they fail */
 export async function addByIptables(wanted: Wanted): Promise<void> {
   for (const [family, addresses] of byFamily(wanted.addresses)) {
     if (wanted.isolation === undefined && addToIptablesNft(family, addresses, wanted.adminChain)) continue;
@@ -22,7 +22,7 @@ export async function addByIptables(wanted: Wanted): Promise<void> {
   }
 }
 
-/** Isolates the bridge and accepts nothing: what accepts is elsewhere. @throws CniError code 5 */
+/** Isolates the bridge and accepts nothing: what accepts is elsewhere. @throws as addByIptables */
 export async function isolateByIptables(wanted: Wanted): Promise<void> {
   for (const [family] of byFamily(wanted.addresses))
     await change(family, (table) => planIptablesAdd(table, { ...wanted, addresses: [] }));

@@ -5,12 +5,13 @@ import type { AttachmentKey } from '../common/attachment.ts';
 import { attachmentCommentPrefix } from '../common/masquerade-rules.ts';
 import type { RuleAddition, RuleRemoval } from '../common/rule-changes.ts';
 import type { Wanted } from './config.ts';
+import { refuseOwnChain } from './config.ts';
 import { appendFirewall, appendRemoval, firewallTable, podSets } from './nft-rules.ts';
 
 /**
  * Gives an attachment what it is to have, or leaves that and what comes `afterwards` to a caller who collects.
  *
- * @throws NftError when the kernel refuses it
+ * @throws NftError when the kernel refuses it; CniError code 7 where the administrators' chain is one of ours
  */
 export async function addByNftables(
   key: AttachmentKey,
@@ -20,6 +21,8 @@ export async function addByNftables(
     collect,
   }: { readonly afterwards?: (() => void) | undefined; readonly collect?: RuleAddition[] | undefined } = {},
 ): Promise<void> {
+  // Not known before, where the backend was not configured.
+  refuseOwnChain(wanted.adminChain);
   const addition: RuleAddition = {
     append(transaction, nft, care) {
       const mode = care === 'usual' ? 'create' : 'replace';

@@ -54,6 +54,20 @@ describe('the plan of backend nftables', () => {
     expect(findMissingRule(nft.listRuleLabels(firewallTable), stricter)).toMatch(/br1/);
   });
 
+  test('leaves one of each rule that ADDs made twice, each before it saw the other’s', () => {
+    const nft = new FakeNftables();
+    const next = { ...wanted, addresses: [ip('10.1.0.6')] };
+    const [one, two] = [plan(nft, key, wanted), plan(nft, other, next)];
+    nft.run(one);
+    const rules = nft.listRules(firewallTable);
+    nft.run(two);
+    expect(nft.listRules(firewallTable)).toHaveLength(2 * rules.length);
+    nft.run(plan(nft, other, { ...wanted, addresses: [] }));
+    const place = (all: typeof rules): unknown[] => all.map((rule) => ({ ...rule, handle: undefined }));
+    expect(place(nft.listRules(firewallTable))).toEqual(place(rules));
+    expect(plan(nft, other, { ...wanted, addresses: [] }).isEmpty).toBe(true);
+  });
+
   test('takes an address over from whoever left it behind', () => {
     const nft = new FakeNftables();
     nft.run(plan(nft, key, wanted));

@@ -22,8 +22,8 @@ import type { NftSet } from '../../../shared/nftables/model/set.ts';
 import type { Table } from '../../../shared/nftables/model/table.ts';
 import type { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
-import { attachmentComment } from '../common/masquerade-rules.ts';
-import type { Isolation, Wanted } from './config.ts';
+import { appendDeletion, attachmentComment } from '../common/masquerade-rules.ts';
+import type { Isolation, ownChains, Wanted } from './config.ts';
 
 export const firewallTable: Table = {
   kind: 'table',
@@ -34,16 +34,16 @@ export const firewallTable: Table = {
 
 /** Where packets come by; without a policy, so that one that an administrator sets stays. */
 const forward: Chain = {
-  ...chain('forward'),
+  ...ownChain('forward'),
   base: { type: 'filter', hook: 'forward', priority: PRIORITY.filter },
 };
 
-const isolation = chain('isolation');
+const isolation = ownChain('isolation');
 /** For packets that leave a bridge: no other isolated bridge may take them. */
-const isolationOut = chain('isolation-out');
-const pods = chain('pods');
+const isolationOut = ownChain('isolation-out');
+const pods = ownChain('pods');
 /** A jump to each administrators' chain. */
-const admins = chain('admins');
+const admins = ownChain('admins');
 
 /** How many rules the two chains have that are the same on every node. */
 const forwardRules = 2;
@@ -124,7 +124,7 @@ function appendBase(transaction: Transaction, labels: readonly RuleLabel[]): voi
 }
 
 function appendAdmin(transaction: Transaction, labels: readonly RuleLabel[], name: string): void {
-  if (hasRule(labels, admins, name)) return;
+  if (leaveOne(transaction, labels, admins, name)) return;
   transaction.add(chain(name)).add(rule(admins, [jump(name)], name));
 }
 
@@ -133,15 +133,34 @@ function appendIsolation(
   labels: readonly RuleLabel[],
   { bridge, isolated }: Isolation,
 ): void {
-  if (!hasRule(labels, isolationOut, bridge))
+  if (!leaveOne(transaction, labels, isolationOut, bridge))
     transaction.add(rule(isolationOut, [oifname(bridge), drop()], bridge));
-  if (!hasRule(labels, isolation, bridge)) {
+  if (!leaveOne(transaction, labels, isolation, bridge)) {
     const leaving = [iifname(bridge), oifname(bridge, '!='), jump(isolationOut.name)];
     transaction.add(rule(isolation, leaving, bridge));
   }
   const inner = `${bridge} isolated`;
-  if (isolated && !hasRule(labels, isolation, inner))
+  if (isolated && !leaveOne(transaction, labels, isolation, inner))
     transaction.add(rule(isolation, [iifname(bridge), oifname(bridge), drop()], inner));
+}
+
+/**
+ * Whether the chain has the rule. Deletes all but the first of several: ADDs that run at the same time see none of each
+ * other's, and each appends its own.
+ */
+function leaveOne(
+  transaction: Transaction,
+  labels: readonly RuleLabel[],
+  { name }: Chain,
+  comment: string,
+): boolean {
+  let found = false;
+  for (const label of labels) {
+    if (label.chain !== name || label.comment !== comment) continue;
+    if (found) appendDeletion(transaction, [label]);
+    found = true;
+  }
+  return found;
 }
 
 /** What of the wanted rules is missing, as a person would say it; undefined when nothing is. */
@@ -157,6 +176,10 @@ export function findMissingRule(labels: readonly RuleLabel[], wanted: Wanted): s
     hasRule(labels, isolationOut, bridge) &&
     (!isolated || hasRule(labels, isolation, `${bridge} isolated`));
   return whole ? undefined : `the bridge ${bridge} is not isolated in the table ${firewallTable.name}`;
+}
+
+function ownChain(name: (typeof ownChains)[number]): Chain {
+  return chain(name);
 }
 
 function chain(name: string): Chain {

@@ -1,9 +1,12 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { lockAttachment } from '../common/attachment-lock.ts';
 import { dualStack, network, reaches } from '../testing/bridge.ts';
 import type { Container, Json } from '../testing/node.ts';
-import { nftJson, run, TestNode } from '../testing/node.ts';
+import { list, nftJson, run, TestNode } from '../testing/node.ts';
+import { ownChains } from './config.ts';
+import { addByNftables } from './nft-backend.ts';
+import { recordDirectory } from './record.ts';
 
 const bridgeSysctl = '/proc/sys/net/bridge/bridge-nf-call-iptables';
 
@@ -122,6 +125,16 @@ describe.skipIf(!node)('backend nftables', () => {
     expect(ruleset()).toContain('policy drop');
   });
 
+  test('a rule that ADDs made twice, at the same time, is there once after the next', async () => {
+    const net = gateway();
+    await add(net);
+    const rule = ['admins', 'jump', 'CNI-ADMIN', 'comment', '"CNI-ADMIN"'];
+    run('nft', 'add', 'rule', 'inet', 'underpod_firewall', ...rule);
+    expect(ruleset().match(/jump CNI-ADMIN/g)).toHaveLength(2);
+    await add(net);
+    expect(ruleset().match(/jump CNI-ADMIN/g)).toHaveLength(1);
+  });
+
   test('where the chain drops, pods with the plugin get through and others do not', async () => {
     const [with_, far, without] = [await add(gateway()), await add(gateway()), await add(gateway())];
     await node.ok('DEL', without.conf, without.pod);
@@ -158,6 +171,40 @@ describe.skipIf(!node)('backend nftables', () => {
     }
     await node.ok('GC', gc);
     expect(elements().sort()).toEqual([valid.address, foreign.address].sort());
+  });
+
+  test('DEL finds the elements when another backend is chosen by then', async () => {
+    const { pod, conf } = await add(gateway(dualStack));
+    expect(elements()).toHaveLength(2);
+    await node.ok('DEL', { ...conf, backend: 'iptables' }, pod);
+    expect(elements()).toEqual([]);
+  });
+
+  test('DEL by nftables removes what ADD noted of another backend, of some of the addresses', async () => {
+    const { pod, conf } = await add(gateway(dualStack), { backend: 'iptables' });
+    unlinkSync(`${recordDirectory}/fd00:200::2`);
+    await node.ok('DEL', { ...conf, backend: 'nftables' }, pod);
+    expect(run('iptables-save', '-t', 'filter')).not.toMatch(/-A CNI-FORWARD -[sd]/);
+    expect(list(recordDirectory)).toEqual([]);
+  });
+
+  test.each([...ownChains])(
+    'the administrators’ chain is not its own chain %s; DEL is fine',
+    async (name) => {
+      const pod = node.container();
+      const prevResult = { cniVersion: '1.0.0', ips: [{ address: '10.1.0.5/24' }] };
+      const conf = firewall(network(), prevResult, { iptablesAdminChainName: name });
+      const { json } = await node.call('ADD', conf, pod);
+      expect(json).toMatchObject({ code: 7, msg: expect.stringContaining(`"${name}"`) });
+      expect(run('nft', 'list', 'tables')).toBe('');
+      await node.ok('DEL', conf, pod);
+    },
+  );
+
+  test('nor where nftables is taken without being configured', () => {
+    const key = { network: 'net', containerId: 'c1', ifname: 'eth0' };
+    const wanted = { addresses: [], adminChain: 'pods', isolation: undefined };
+    return expect(addByNftables(key, wanted)).rejects.toMatchObject({ code: 7 });
   });
 
   test('DEL in a node without the table is fine', async () => {

@@ -1,12 +1,16 @@
-/** iptables' programs: found, run, and their failures told. Loaded only where rules are in iptables. */
+/**
+ * iptables' programs: found, run, and their failures told. Loaded only where rules are in iptables. All plugins take
+ * them from here, so that those of a chain never use different ones on one node, and so that each program inherits the
+ * attachment's lock: it may outlive a plugin that was killed.
+ */
 
 import { findProgram, runProgram } from '../../../../shared/sys/run-program.ts';
 import { ioFailure, unavailable } from '../../../protocol/error.ts';
 import { heldLocks } from '../attachment-lock.ts';
 import type { IptablesFamily } from '../iptables-leftovers.ts';
 
-/** Where the programs are, whatever PATH the runtime gave us. */
-const programDirectories = ['/usr/sbin', '/sbin', '/usr/bin', '/bin', '/usr/local/sbin'];
+/** Where the programs are as well, for runtimes with a short PATH. */
+const usualDirectories = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
 
 /** Seconds that a program waits for another one's lock (/run/xtables.lock). */
 const lockSeconds = 5;
@@ -14,20 +18,25 @@ const lockSeconds = 5;
 /** `host`: whichever the host's `iptables` is; `legacy`: the one of the kernel's own tables, if there is one. */
 export type IptablesKind = 'host' | 'legacy';
 
-/** Path of `iptables-save`, for instance; undefined where it is not installed. */
+/**
+ * Path of `iptables-save`, for instance; undefined where it is not installed. As with upstream the first in PATH counts.
+ */
 export function findIptables(
-  { program }: IptablesFamily,
+  { program }: Pick<IptablesFamily, 'program'>,
   verb: 'save' | 'restore',
   kind: IptablesKind,
 ): string | undefined {
-  const legacy = kind === 'legacy' ? findProgram(`${program}-legacy-${verb}`, programDirectories) : undefined;
+  const directories: string[] = [];
+  for (const one of (process.env['PATH'] ?? '').split(':')) if (one.startsWith('/')) directories.push(one);
+  directories.push(...usualDirectories);
+  const legacy = kind === 'legacy' ? findProgram(`${program}-legacy-${verb}`, directories) : undefined;
   // Before 1.8 there was but one kind, without a suffix.
-  return legacy ?? findProgram(`${program}-${verb}`, programDirectories);
+  return legacy ?? findProgram(`${program}-${verb}`, directories);
 }
 
 /** What is in a table, as iptables-save writes it; undefined where the program is not installed. */
 export async function saveTable(
-  family: IptablesFamily,
+  family: Pick<IptablesFamily, 'program'>,
   table: string,
   kind: IptablesKind,
 ): Promise<string | undefined> {
@@ -42,7 +51,7 @@ export async function saveTable(
  * @throws CniError code 50 where the program is not installed, 5 with its words where it fails
  */
 export async function restoreTable(
-  family: IptablesFamily,
+  family: Pick<IptablesFamily, 'program'>,
   table: string,
   kind: IptablesKind,
   lines: readonly string[],
