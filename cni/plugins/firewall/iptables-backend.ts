@@ -12,26 +12,27 @@ import type { FilterTable } from './iptables-rules.ts';
 import { findMissing, parseFilterTable, planIptablesAdd, planIptablesDel } from './iptables-rules.ts';
 
 /** Between look and change others may change the same; with this many that keep at it something else is wrong. */
-const attempts = 5;
+const attempts = 10;
 
 /** @throws CniError code 50 where the programs are missing, 5 where they fail */
 export async function addByIptables(wanted: Wanted): Promise<void> {
   for (const [family, addresses] of byFamily(wanted.addresses)) {
     if (wanted.isolation === undefined && addToIptablesNft(family, addresses, wanted.adminChain)) continue;
-    await change(family, (table) => planIptablesAdd(table, { ...wanted, addresses }));
+    await change(family, (table) => planIptablesAdd(table, { ...wanted, addresses }), true);
   }
 }
 
 /** Isolates the bridge and accepts nothing: what accepts is elsewhere. @throws as addByIptables */
 export async function isolateByIptables(wanted: Wanted): Promise<void> {
   for (const [family] of byFamily(wanted.addresses))
-    await change(family, (table) => planIptablesAdd(table, { ...wanted, addresses: [] }));
+    await change(family, (table) => planIptablesAdd(table, { ...wanted, addresses: [] }), true);
 }
 
 /** A node without the programs has no rules that could be removed. */
 export async function delByIptables(addresses: readonly Ip[]): Promise<void> {
   for (const [family, some] of byFamily(addresses)) {
-    if (!delFromIptablesNft(family, some)) await change(family, (table) => planIptablesDel(table, some));
+    if (!delFromIptablesNft(family, some))
+      await change(family, (table) => planIptablesDel(table, some), false);
   }
 }
 
@@ -58,13 +59,21 @@ function byFamily(addresses: readonly Ip[]): [4 | 6, Ip[]][] {
   return families;
 }
 
-async function change(family: 4 | 6, plan: (table: FilterTable) => string[]): Promise<void> {
+/**
+ * @param settles others may have added the same between look and change, so that it looks again until nothing is missing
+ * and nothing there twice: whoever ends last has seen it right
+ */
+async function change(
+  family: 4 | 6,
+  plan: (table: FilterTable) => string[],
+  settles: boolean,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const lines = plan(parseFilterTable((await saveFilter(family)) ?? ''));
     if (lines.length === 0) return;
     try {
       await restoreFilter(family, lines);
-      return;
+      if (!settles || attempt === attempts) return;
     } catch (error) {
       if (attempt === attempts) throw error;
     }

@@ -98,3 +98,14 @@ describe('rules of iptables', () => {
     expect([...made.keys()]).not.toContain('CNI-ISOLATION-STAGE-1');
   });
 });
+
+test('what two that looked at the same time have both added is there once again', () => {
+  const jump = '-m comment --comment "CNI firewall plugin rules" -j CNI-FORWARD';
+  const twice = upstreams.replace(`-A FORWARD ${jump}`, `-A FORWARD ${jump}\n-A FORWARD ${jump}`);
+  const plan = planIptablesAdd(parseFilterTable(twice), {
+    addresses: [ip('10.1.0.5')],
+    adminChain: 'CNI-ADMIN',
+    isolation: undefined,
+  });
+  expect(plan).toEqual([`-D FORWARD ${jump}`]);
+});

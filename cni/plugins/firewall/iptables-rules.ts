@@ -118,14 +118,18 @@ class Plan {
   }
 
   ensureFirst(chain: string, rule: string): void {
-    if (!this.#has(chain, rule)) this.lines.push(`-I ${chain} ${rule}`);
+    this.#ensure('-I', chain, rule);
   }
 
   ensureLast(chain: string, rule: string): void {
-    if (!this.#has(chain, rule)) this.lines.push(`-A ${chain} ${rule}`);
+    this.#ensure('-A', chain, rule);
   }
 
-  #has(chain: string, rule: string): boolean {
-    return this.#table.get(chain)?.includes(rule) ?? false;
+  /** Takes away what is there more than once: two that looked at the same time have both added it. */
+  #ensure(how: '-I' | '-A', chain: string, rule: string): void {
+    let count = 0;
+    for (const one of this.#table.get(chain) ?? []) if (one === rule) count++;
+    if (count === 0) this.lines.push(`${how} ${chain} ${rule}`);
+    for (; count > 1; count--) this.lines.push(`-D ${chain} ${rule}`);
   }
 }
