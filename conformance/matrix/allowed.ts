@@ -121,6 +121,22 @@ export const allowed: readonly Allowed[] = [
   },
   {
     types: ['firewall'],
+    name: /^iptables, isolated$/,
+    path: /^host\.links\.VETH\.port\.isolated$/,
+    values: /^true \| false$/,
+    reason:
+      'upstream’s rules keep pods of one bridge apart only where bridged packets pass iptables (br_netfilter); ours isolates the port as well',
+  },
+  {
+    types: ['ipvlan'],
+    name: /^error: no master, no default route$/,
+    path: /^host after DEL\.files\.\/var\/lib\/cni\/networks\/net\/lock$/,
+    values: /^"" \| -$/,
+    reason:
+      'Section 2, DEL: ours gives back addresses although the configuration is in error; upstream’s refuses it',
+  },
+  {
+    types: ['firewall'],
     name: /^error: unknown backend$/,
     path: /^(STATUS|ADD|CHECK|GC|DEL|host|pod)/,
     reason:
