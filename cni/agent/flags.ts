@@ -2,24 +2,52 @@
 
 import type { FlagSpec } from '../../shared/config/flags.ts';
 
-/** Flags that choose or configure a datastore which is not built yet: accepted by name, refused with advice. */
-export const UNBUILT_FLAGS: readonly FlagSpec[] = [
-  { name: 'kube-subnet-mgr', kind: 'boolean', help: 'subnets from the Kubernetes API' },
-  { name: 'kube-api-url', kind: 'string', help: 'Kubernetes API server' },
-  { name: 'kubeconfig-file', kind: 'string', help: 'credentials for it' },
-  { name: 'kube-annotation-prefix', kind: 'string', help: 'prefix of node annotations' },
+/** flanneld's flags for its two datastores. */
+const DATASTORE_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'kube-subnet-mgr',
+    kind: 'boolean',
+    help: 'subnets from the Kubernetes API: as --datastore=kubernetes',
+  },
+  {
+    name: 'kube-api-url',
+    kind: 'string',
+    value: 'URL',
+    help: "Kubernetes API server, if not that of --kubeconfig-file or of the pod's service account",
+  },
+  { name: 'kubeconfig-file', kind: 'string', value: 'FILE', help: 'credentials for it' },
+  {
+    name: 'kube-annotation-prefix',
+    kind: 'string',
+    value: 'PREFIX',
+    default: 'flannel.alpha.coreos.com',
+    help: 'prefix of node annotations',
+  },
   {
     name: 'set-node-network-unavailable',
     kind: 'boolean',
-    help: 'clear the node condition NetworkUnavailable',
+    default: 'true',
+    help: 'set the node condition NetworkUnavailable to false once the node is registered',
   },
-  { name: 'etcd-endpoints', kind: 'list', help: 'etcd servers' },
-  { name: 'etcd-prefix', kind: 'string', help: 'prefix of keys in etcd' },
-  { name: 'etcd-keyfile', kind: 'string', help: 'TLS key for etcd' },
-  { name: 'etcd-certfile', kind: 'string', help: 'TLS certificate for etcd' },
-  { name: 'etcd-cafile', kind: 'string', help: "authority of etcd's certificate" },
-  { name: 'etcd-username', kind: 'string', help: 'user name for etcd' },
-  { name: 'etcd-password', kind: 'string', help: 'password for etcd' },
+  {
+    name: 'etcd-endpoints',
+    kind: 'list',
+    value: 'URL',
+    default: 'http://127.0.0.1:4001,http://127.0.0.1:2379',
+    help: 'etcd servers, separated by commas',
+  },
+  {
+    name: 'etcd-prefix',
+    kind: 'string',
+    value: 'KEY',
+    default: '/coreos.com/network',
+    help: 'prefix of keys in etcd',
+  },
+  { name: 'etcd-keyfile', kind: 'string', value: 'FILE', help: 'key of our certificate for etcd' },
+  { name: 'etcd-certfile', kind: 'string', value: 'FILE', help: 'our certificate for etcd' },
+  { name: 'etcd-cafile', kind: 'string', value: 'FILE', help: "authority of etcd's certificate" },
+  { name: 'etcd-username', kind: 'string', value: 'NAME', help: 'user name for etcd' },
+  { name: 'etcd-password', kind: 'string', value: 'WORD', help: 'password for etcd' },
 ];
 
 /** Flags of flanneld that work. */
@@ -117,7 +145,7 @@ const OWN_FLAGS: readonly FlagSpec[] = [
     name: 'datastore',
     kind: 'string',
     choices: ['embedded', 'kubernetes', 'etcd'],
-    help: 'where node leases live (default embedded, the one that is built)',
+    help: 'where node leases live; by default what the flags above ask for, else the embedded store',
   },
   {
     name: 'store',
@@ -204,15 +232,15 @@ export const IGNORED_FLAGS: readonly FlagSpec[] = [
 /** Every flag, in the order of the help. */
 export const AGENT_FLAGS: readonly FlagSpec[] = [
   ...FLANNEL_FLAGS,
+  ...DATASTORE_FLAGS,
   ...OWN_FLAGS,
-  ...UNBUILT_FLAGS,
   ...IGNORED_FLAGS,
 ];
 
 /** Groups for the help text. */
 export const FLAG_GROUPS: readonly { readonly title: string; readonly flags: readonly FlagSpec[] }[] = [
   { title: "flanneld's flags", flags: FLANNEL_FLAGS },
+  { title: "flanneld's flags for Kubernetes and etcd", flags: DATASTORE_FLAGS },
   { title: 'Further flags', flags: OWN_FLAGS },
   { title: 'Accepted and ignored', flags: IGNORED_FLAGS },
-  { title: 'Accepted by name, not built yet (use the embedded store)', flags: UNBUILT_FLAGS },
 ];

@@ -60,12 +60,12 @@ describe('asked for what cannot be', () => {
 
   test.each<[string, string[], Record<string, string>, RegExp]>([
     ['an unknown flag', ['--ip-mask'], {}, /did you mean --ip-masq/],
-    ['etcd', ['--etcd-endpoints=http://x'], {}, /not built yet. Use the embedded store/],
+    ['etcd without a URL', ['--etcd-endpoints=x:1'], {}, /--etcd-endpoints must be a URL/],
     [
-      'Kubernetes, by the environment',
-      [],
+      'two datastores, by the environment',
+      ['--datastore=etcd'],
       { FLANNELD_KUBE_SUBNET_MGR: 'true' },
-      /belongs to the Kubernetes datastore/,
+      /contradict each other/,
     ],
     ['no net-conf', ['--net-config-path=/nonexistent'], {}, /write one such as/],
     [

@@ -4,23 +4,24 @@ import { writeSync } from 'node:fs';
 import { version } from '../../package.json' with { type: 'json' };
 import { readConfigSection } from '../../shared/config/file.ts';
 import { formatFlags, parseArguments, parseBoolean } from '../../shared/config/flags.ts';
-import { type NetConf, NetConfError, parseNetConf } from '../../shared/config/net-conf.ts';
+import { NetConfError } from '../../shared/config/net-conf.ts';
 import { Settings } from '../../shared/config/settings.ts';
 import { UsageError } from '../../shared/config/usage-error.ts';
 import { errorText } from '../../shared/log/format.ts';
 import { createLogger, type Logger } from '../../shared/log/logger.ts';
 import { isStoreRefused } from '../../shared/store/errors.ts';
-import { mkdirp, readText } from '../../shared/sys/file.ts';
+import { mkdirp } from '../../shared/sys/file.ts';
 import { tryLock } from '../../shared/sys/lock.ts';
 import { unmapExecutedCode } from '../../shared/sys/memory.ts';
 import { hostname } from '../../shared/sys/process.ts';
 import { sdNotify } from '../../shared/sys/sd-notify.ts';
 import { Agent } from './agent.ts';
 import { systemClock } from './clock.ts';
+import { openDatastore } from './datastores/open.ts';
+import { locationOf } from './datastores/options.ts';
 import { AGENT_FLAGS, FLAG_GROUPS } from './flags.ts';
 import { instanceId } from './instance.ts';
 import { LinuxKernel } from './kernel/linux-kernel.ts';
-import { openRegistry } from './open-registry.ts';
 import { type AgentOptions, agentOptions, nodeName } from './options.ts';
 import { serveSocket, serveTcp } from './serve/http.ts';
 
@@ -47,24 +48,39 @@ export async function main(args: string[]): Promise<number> {
       file: readConfigSection('agent', config),
       fileName: `${config ?? '/etc/underpod/config.yaml'}, section agent`,
     });
-    const options = agentOptions(settings, nodeName(process.env, hostname()));
-    return await run(options, readNetConf(options.netConfigPath));
+    return await run(agentOptions(settings, nodeName(process.env, hostname())));
   } catch (error) {
     writeSync(2, `underpod agent: ${errorText(error)}\n`);
     return error instanceof UsageError || error instanceof NetConfError || isStoreRefused(error) ? 2 : 1;
   }
 }
 
-async function run(options: AgentOptions, netConf: NetConf): Promise<number> {
-  const log = createLogger('agent', options.log);
-  log.info('starting', { version, node: options.node, backend: netConf.backend.type, store: options.store });
+async function run(given: AgentOptions): Promise<number> {
+  const log = createLogger('agent', given.log);
+  log.info('starting', {
+    version,
+    node: given.node,
+    datastore: given.datastore.type,
+    because: given.datastore.why,
+    location: locationOf(given.datastore),
+  });
+  if (given.ignored.length > 0)
+    log.warn("flags of flanneld's log library do nothing here; see --log-level", { flags: given.ignored });
+  const stop = new AbortController();
+  const onSignal = (name: NodeJS.Signals): void => {
+    log.info('stopping; devices, routes and rules stay', { signal: name });
+    notify(log, 'STOPPING=1');
+    stop.abort();
+  };
+  process.once('SIGTERM', onSignal);
+  process.once('SIGINT', onSignal);
+  using stack = new DisposableStack();
+  stack.use(onlyOne(given.runDir));
+  await using datastore = await openDatastore(given, log.child('store'), stop.signal);
+  const { registry, netConf, node = given.node, underlay = given.underlay } = datastore;
+  const options = { ...given, node, underlay };
   if (netConf.unknownKeys.length > 0)
     log.warn('net-conf.json has keys that nobody reads', { keys: netConf.unknownKeys });
-  if (options.ignored.length > 0)
-    log.warn("flags of flanneld's log library do nothing here; see --log-level", { flags: options.ignored });
-  const stop = new AbortController();
-  using stack = new DisposableStack();
-  const { registry } = stack.use(openRegistry(options, netConf, log.child('store')));
   const agent = new Agent({
     kernel: LinuxKernel.open(),
     clock: systemClock,
@@ -80,19 +96,10 @@ async function run(options: AgentOptions, netConf: NetConf): Promise<number> {
       unmapExecutedCode();
     },
   });
-  stack.use(onlyOne(options.runDir));
   stack.use(serveSocket(agent, options.runDir));
   if (options.metrics.port !== 0) stack.use(serveTcp(agent, options.metrics, false));
   if (options.healthz.port !== 0) stack.use(serveTcp(agent, options.healthz, true));
-  const onSignal = (name: NodeJS.Signals): void => {
-    log.info('stopping; devices, routes and rules stay', { signal: name });
-    notify(log, 'STOPPING=1');
-    stop.abort();
-  };
-  process.once('SIGTERM', onSignal);
-  process.once('SIGINT', onSignal);
   await agent.run(stop.signal);
-  await registry[Symbol.asyncDispose]();
   return 0;
 }
 
@@ -109,24 +116,6 @@ function notify(log: Logger, state: string): void {
     sdNotify(state);
   } catch (error) {
     log.warn('systemd cannot be told', { state, error });
-  }
-}
-
-function readNetConf(path: string): NetConf {
-  let text: string;
-  try {
-    text = readText(path);
-  } catch (error) {
-    throw new UsageError(
-      `cannot read the network configuration ${path}; write one such as {"Network": "10.244.0.0/16"} ` +
-        'or name another file with --net-config-path',
-      { cause: error },
-    );
-  }
-  try {
-    return parseNetConf(text);
-  } catch (error) {
-    throw new UsageError(path, { cause: error });
   }
 }
 

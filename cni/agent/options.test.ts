@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseArguments } from '../../shared/config/flags.ts';
 import { Settings } from '../../shared/config/settings.ts';
-import { UsageError } from '../../shared/config/usage-error.ts';
 import { parseCidr } from '../../shared/ip/cidr.ts';
 import { formatIp } from '../../shared/ip/ip.ts';
-import { AGENT_FLAGS, UNBUILT_FLAGS } from './flags.ts';
+import { AGENT_FLAGS } from './flags.ts';
 import { type AgentOptions, agentOptions, nodeName } from './options.ts';
 import { parseSubnets, renderSubnetEnv } from './subnet-env.ts';
 
@@ -28,7 +27,7 @@ describe('options', () => {
       metrics: { address: '127.0.0.1', port: 9320 },
       healthz: { address: '0.0.0.0', port: 0 },
       repair: true,
-      datastore: { type: 'embedded' },
+      datastore: { type: 'embedded', path: '/var/lib/underpod/store.db' },
     });
   });
 
@@ -65,18 +64,51 @@ describe('options', () => {
     expect(() => options(['-v=x'])).toThrow('whole number');
   });
 
-  test.each(UNBUILT_FLAGS.map((flag) => [flag.name]))(
-    '--%s is known and answered with the way out',
-    (name) => {
-      expect(() => options([`--${name}=true`])).toThrow(UsageError);
-      expect(() => options([`--${name}=true`])).toThrow(/not built yet. Use the embedded store/);
-      const variable = `FLANNELD_${name.toUpperCase().replaceAll('-', '_')}`;
-      expect(() => options([], { [variable]: 'true' })).toThrow(/from the environment/);
-    },
-  );
+  test.each([
+    [[], {}, { type: 'embedded', path: '/var/lib/underpod/store.db' }, /default/],
+    [
+      ['--kube-subnet-mgr'],
+      {},
+      { type: 'kubernetes', annotationPrefix: 'flannel.alpha.coreos.com' },
+      /--kube-subnet-mgr, from the flag/,
+    ],
+    [['--kube-subnet-mgr=false'], {}, { type: 'embedded' }, /default/],
+    [['--etcd-prefix=/a/'], {}, { type: 'etcd', prefix: '/a' }, /--etcd-prefix, from the flag/],
+    [
+      [],
+      { FLANNELD_ETCD_ENDPOINTS: 'https://a:1,https://b:2' },
+      { type: 'etcd', endpoints: ['https://a:1', 'https://b:2'] },
+      /environment/,
+    ],
+    [
+      ['--kube-subnet-mgr', '--etcd-prefix=/a'],
+      {},
+      { type: 'kubernetes', setNetworkUnavailable: true },
+      /kube-subnet-mgr/,
+    ],
+    [
+      ['--datastore=etcd'],
+      {},
+      {
+        type: 'etcd',
+        endpoints: ['http://127.0.0.1:4001', 'http://127.0.0.1:2379'],
+        prefix: '/coreos.com/network',
+      },
+      /--datastore/,
+    ],
+    [['--datastore=embedded', '--etcd-prefix=/a'], {}, { type: 'embedded' }, /--datastore/],
+  ])('%j %j choose the datastore as flanneld would', (args, environment, expected, why) => {
+    const { datastore } = options(args, environment);
+    expect(datastore).toMatchObject(expected);
+    expect(datastore.why).toMatch(why);
+  });
 
   test.each([
-    [['--datastore=kubernetes'], /--datastore=kubernetes is not built yet/],
+    [['--kube-subnet-mgr', '--datastore=etcd'], /contradict each other/],
+    [['--etcd-endpoints=127.0.0.1:2379'], /must be a URL/],
+    [['--etcd-prefix=a'], /must begin with/],
+    [['--etcd-keyfile=a'], /go together/],
+    [['--etcd-username=a'], /go together/],
     [['--datastore=mysql'], /embedded or kubernetes or etcd/],
     [['--public-ip=2001:db8::1'], /must be an IPv4 address/],
     [['--iface-can-reach=nowhere'], /must be an IP address/],
@@ -86,11 +118,6 @@ describe('options', () => {
     [['--metrics-port=70000'], /0 to 65535/],
   ])('%j is refused', (args, message) => {
     expect(() => options(args)).toThrow(message);
-  });
-
-  test('the reason for the datastore is told', () => {
-    expect(options([]).datastore.why).toContain('default');
-    expect(options([], {}, { datastore: 'embedded' }).datastore.why).toContain('file');
   });
 
   test('a node is called NODE_NAME, else as its host in lower case', () => {

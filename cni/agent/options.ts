@@ -4,17 +4,17 @@ import type { Settings } from '../../shared/config/settings.ts';
 import { UsageError } from '../../shared/config/usage-error.ts';
 import { type Ip, parseIp } from '../../shared/ip/ip.ts';
 import type { Level, LogFormat } from '../../shared/log/format.ts';
-import { IGNORED_FLAGS, UNBUILT_FLAGS } from './flags.ts';
+import { type DatastoreOptions, datastoreOptions } from './datastores/options.ts';
+import { IGNORED_FLAGS } from './flags.ts';
 
 export interface AgentOptions {
   readonly node: string;
   readonly underlay: UnderlayOptions;
   readonly netConfigPath: string;
   readonly subnetFile: string;
-  readonly store: string;
   readonly stateDir: string;
   readonly runDir: string;
-  readonly datastore: { readonly type: 'embedded'; readonly why: string };
+  readonly datastore: DatastoreOptions;
   readonly lease: { readonly ttlMs: number; readonly renewMarginMs: number };
   readonly rules: RuleOptions;
   readonly metrics: Endpoint;
@@ -58,7 +58,6 @@ export function nodeName(
 
 /** Checks settings. @throws UsageError that says what to write instead */
 export function agentOptions(settings: Settings, node: string): AgentOptions {
-  refuseUnbuilt(settings);
   const canReach = ip(settings, 'iface-can-reach');
   const publicIp = ip(settings, 'public-ip', 4);
   const publicIpV6 = ip(settings, 'public-ipv6', 6);
@@ -81,10 +80,9 @@ export function agentOptions(settings: Settings, node: string): AgentOptions {
     },
     netConfigPath: settings.string('net-config-path'),
     subnetFile: settings.string('subnet-file'),
-    store: settings.string('store'),
     stateDir: settings.string('state-dir'),
     runDir: settings.string('run-dir'),
-    datastore: { type: 'embedded', why: whyEmbedded(settings) },
+    datastore: datastoreOptions(settings),
     lease: { ttlMs, renewMarginMs: margin * 60_000 },
     rules: {
       ipMasq: settings.boolean('ip-masq'),
@@ -105,27 +103,6 @@ export function agentOptions(settings: Settings, node: string): AgentOptions {
 function level(settings: Settings): Level {
   if (settings.source('log-level') === 'default' && settings.integer('v') >= 4) return 'debug';
   return settings.string('log-level') as Level;
-}
-
-function refuseUnbuilt(settings: Settings): void {
-  const type = settings.string('datastore');
-  const advice =
-    'not built yet. Use the embedded store: leave this out, and give --net-config-path and, if nodes share one, --store';
-  if (type !== '' && type !== 'embedded') throw new UsageError(`--datastore=${type} is ${advice}`);
-  for (const { name, kind } of UNBUILT_FLAGS) {
-    const source = settings.source(name);
-    if (source === 'default' || (kind === 'boolean' && !settings.boolean(name))) continue;
-    const store = name.startsWith('etcd') ? 'etcd' : 'Kubernetes';
-    const where = source === 'flag' ? `--${name}` : `${name} (from the ${source})`;
-    throw new UsageError(`${where} belongs to the ${store} datastore, which is ${advice}`);
-  }
-}
-
-function whyEmbedded(settings: Settings): string {
-  const source = settings.source('datastore');
-  return source === 'default'
-    ? 'the default: no flag asks for Kubernetes or etcd'
-    : `--datastore, from the ${source}`;
 }
 
 function ip(settings: Settings, name: string, family?: 4 | 6): Ip | undefined {

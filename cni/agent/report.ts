@@ -5,6 +5,7 @@ import { formatCidr } from '../../shared/ip/cidr.ts';
 import { formatIp } from '../../shared/ip/ip.ts';
 import { formatMac } from '../../shared/ip/mac.ts';
 import type { Backend, Underlays } from './backends/backend.ts';
+import { locationOf } from './datastores/options.ts';
 import type { Membership } from './leases/membership.ts';
 import type { NetworkSync } from './network-sync.ts';
 import type { AgentOptions } from './options.ts';
@@ -70,8 +71,9 @@ export function agentStatus(input: StatusInput): AgentStatus {
     ipMasq: options.rules.ipMasq,
     forwardAccepts: input.forwardAccepts,
     datastore: {
-      ...options.datastore,
-      location: options.store,
+      type: options.datastore.type,
+      why: options.datastore.why,
+      location: locationOf(options.datastore),
       connected: health.connected,
       ...(health.error !== undefined && { error: health.error }),
       ...(health.lastContact !== undefined && { lastContact: iso(health.lastContact) }),
