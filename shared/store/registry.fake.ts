@@ -71,6 +71,14 @@ export class FakeNodeRegistry implements NodeRegistry {
     this.forgetHistory();
   }
 
+  /** For tests: an operator gives a node other subnets, as editing `spec.podCIDRs` does. */
+  assign(node: string, subnets: WantedSubnets): void {
+    const old = this.#members.get(node);
+    if (old === undefined) throw new Error(`there is no node ${node}`);
+    this.#members.set(node, { ...old, subnets });
+    this.#changed({ node });
+  }
+
   async acquire(info: NodeInfo, want: WantedSubnets = {}): Promise<NodeLease> {
     this.#enter();
     const old = this.#members.get(info.name);

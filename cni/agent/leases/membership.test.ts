@@ -1,5 +1,6 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { parseNetConf } from '../../../shared/config/net-conf.ts';
+import { parseCidr } from '../../../shared/ip/cidr.ts';
 import { parseIp } from '../../../shared/ip/ip.ts';
 import { createLogger } from '../../../shared/log/logger.ts';
 import { FakeNodeRegistry } from '../../../shared/store/registry.fake.ts';
@@ -90,6 +91,21 @@ describe('the own lease', () => {
     membership.publish();
     await clock.advance(10);
     expect((await leaseOf(registry))?.publicIp).toEqual(parseIp('192.0.2.3'));
+  });
+
+  test('follows the registry when an operator gives the node another subnet', async () => {
+    const { clock, registry, membership, changes } = setUp();
+    await clock.advance(1000);
+    const renewals = vi.spyOn(registry, 'renew');
+    changes.length = 0;
+    const subnet = parseCidr('10.244.77.0/24')!;
+    registry.assign('me', { subnet });
+    await clock.advance(1000);
+    expect(membership.own?.subnet).toEqual(subnet);
+    expect(changes).toContain('change');
+    // What the renewal itself is told of is no news.
+    await clock.advance(60_000);
+    expect(renewals).toHaveBeenCalledTimes(1);
   });
 
   test('of a name that another machine has: refused, told once, taken when it is free', async () => {

@@ -197,7 +197,7 @@ export class Membership {
     }
   }
 
-  #heard({ changed, ownLost, rebuilt }: PeerChange): void {
+  #heard({ changed, ownLost, own, rebuilt }: PeerChange): void {
     this.#following = true;
     const isFirst = !this.#asked.peers;
     this.#asked.peers = true;
@@ -207,7 +207,17 @@ export class Membership {
       this.#registered = false;
       this.publish();
     }
+    if (own && this.#isNews(own)) this.publish();
     this.#options.onChange(changed || isFirst || rebuilt ? 'change' : 'renewal');
+  }
+
+  /**
+   * True for an own lease that somebody else changed (an operator gave the node another podCIDR, or edited what it
+   * published), and for one that may let a registration succeed that failed.
+   */
+  #isNews(own: NodeLease): boolean {
+    if (!this.#registered) return this.#errors.has('lease');
+    return this.#own !== undefined && !sameButExpiry(this.#own, own);
   }
 
   async #letCarriedGo(signal: AbortSignal): Promise<void> {

@@ -11,6 +11,7 @@ describe('lists and events', () => {
     expect(set.applyList(list([lease('me', 1), lease('a', 2)]), at(10))).toEqual({
       changed: true,
       ownLost: false,
+      own: lease('me', 1),
       rebuilt: false,
     });
     const before = set.leases;

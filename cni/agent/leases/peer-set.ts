@@ -36,6 +36,8 @@ export interface PeerChange {
   readonly changed: boolean;
   /** The node's own lease is not in the registry any more. */
   readonly ownLost: boolean;
+  /** The node's own lease as the registry has it now, where it told of it. */
+  readonly own?: NodeLease;
   /** The registry had lost its memory since it was last listed. */
   readonly rebuilt: boolean;
 }
@@ -94,19 +96,22 @@ export class PeerSet {
         return !old || !sameButExpiry(old.lease, lease);
       });
     if (changed) this.#leases = undefined;
-    return { changed, ownLost: !list.leases.some((lease) => lease.node === this.#self), rebuilt };
+    const own = list.leases.find((lease) => lease.node === this.#self);
+    return { changed, ownLost: own === undefined, ...(own && { own }), rebuilt };
   }
 
   /** Takes over what a watch told that began with the last list. */
   applyEvents(events: readonly LeaseEvent[], now: Instant): PeerChange {
     const epoch = this.#epoch ?? '';
     let changed = false;
+    let own: NodeLease | undefined;
     let ownLost = false;
     const anyCarried = this.carried > 0;
     for (const event of events) {
       const node = event.type === 'set' ? event.lease.node : event.node;
       if (node === this.#self) {
         ownLost = event.type === 'removed';
+        own = event.type === 'set' ? event.lease : undefined;
         continue;
       }
       if (event.type === 'removed') {
@@ -119,7 +124,7 @@ export class PeerSet {
       if (anyCarried) changed = this.#dropCarriedOn(event.lease) || changed;
     }
     if (changed) this.#leases = undefined;
-    return { changed, ownLost, rebuilt: false };
+    return { changed, ownLost, ...(own && { own }), rebuilt: false };
   }
 
   /** Lets carried peers go whose time has passed; true if there were any. */
