@@ -103,11 +103,13 @@ export class Agent {
       backend: this.#backend,
       repairs: this.#repairs,
       formerDevices: state.devices ?? [],
+      formerIptables: state.iptables ?? false,
       lease: () => this.#membership.own,
       peers: () => (this.#membership.peersKnown ? this.#membership.peers.leases : undefined),
       mark: (...dirty) => this.#loop.mark(...dirty),
       onUnderlay: () => this.#membership.publish(),
       onSynced: (result) => this.#synced(result),
+      onFormerRulesGone: () => this.#state.touch('change'),
       onReady: () => this.#becameReady(),
     });
     this.#loop = new WorkLoop({
@@ -137,7 +139,11 @@ export class Agent {
       known: usableState(state, netConf),
       onChange: (kind) => this.#membersChanged(kind),
     });
-    const content = (): AgentState => ({ ...this.#membership.state, devices: this.#work.network.ownDevices });
+    const content = (): AgentState => ({
+      ...this.#membership.state,
+      devices: this.#work.network.ownDevices,
+      ...(this.#work.formerRules.hasIptables && { iptables: true }),
+    });
     this.#state = new StateWriter(statePath, options.node, content, clock, log);
   }
 
@@ -150,7 +156,6 @@ export class Agent {
     const { options, kernel } = this.#parts;
     try {
       if (options.repair) await this.#listener.start();
-      this.#work.rules.tellOfFlannel();
       this.#loop.mark(...PARTS);
       if (options.repair) this.#lookRegularly();
       await this.#membership.run(signal);
@@ -205,8 +210,9 @@ export class Agent {
     this.#timers.every(settings.resyncMs, () => {
       if (this.#work.isDone('rules') && rules.mayDiffer()) this.#loop.mark('rules');
     });
-    if (!settings.forward) return;
     this.#timers.every(CANARY, () => {
+      if (this.#work.isDone('rules') && rules.changedSilently()) this.#happened(['rules'], CANARY);
+      if (!settings.forward) return;
       if (this.#work.isDone('forward') && guard.legacyChanged()) this.#happened(['forward'], CANARY);
     });
   }

@@ -161,6 +161,12 @@ const OWN_FLAGS: readonly FlagSpec[] = [
     default: '/var/lib/underpod',
     help: "this node's own state",
   },
+  {
+    name: 'rules',
+    kind: 'string',
+    choices: ['nftables', 'iptables'],
+    help: 'where the rules are; by default what EnableNFTables in net-conf.json says, else nftables',
+  },
   { name: 'lease-ttl', kind: 'duration', default: '24h', help: 'how long a lease lasts without renewal' },
   {
     name: 'metrics-address',

@@ -17,8 +17,11 @@ import type { Repairs } from './loop/repairs.ts';
 import { NetworkSync, type SyncResult } from './network-sync.ts';
 import type { AgentOptions } from './options.ts';
 import { ForwardGuard } from './rules/foreign/guard.ts';
+import { FormerRules } from './rules/former-rules.ts';
+import { IptablesRules } from './rules/iptables/iptables-rules.ts';
 import { OwnRules } from './rules/own-rules.ts';
 import type { PodNetwork } from './rules/own-table.ts';
+import { chooseRuleBackend, type PodRules } from './rules/pod-rules.ts';
 import { renderSubnetEnv } from './subnet-env.ts';
 import { SubnetFile } from './subnet-file.ts';
 import { UnderlayWatch } from './underlay-watch.ts';
@@ -33,6 +36,8 @@ export interface NodeWorkOptions {
   readonly repairs: Repairs;
   /** Names of the devices that a former run had made or taken over. */
   readonly formerDevices: readonly string[];
+  /** A former run had its rules in iptables. */
+  readonly formerIptables: boolean;
   /** The node's lease; `undefined` while it has none. */
   readonly lease: () => NodeLease | undefined;
   /** The other nodes; `undefined` while nobody knows. */
@@ -42,6 +47,8 @@ export interface NodeWorkOptions {
   /** What the node publishes has changed. */
   readonly onUnderlay: () => void;
   readonly onSynced: (result: SyncResult) => void;
+  /** Rules of a former run are gone. */
+  readonly onFormerRulesGone: () => void;
   /** Every part is done for the first time. */
   readonly onReady: () => void;
 }
@@ -50,9 +57,10 @@ export class NodeWork implements Disposable {
   /** What the loop calls. */
   readonly parts: Readonly<Record<Part, () => void | Promise<void>>>;
   readonly network: NetworkSync;
-  readonly rules: OwnRules;
+  readonly rules: PodRules;
   readonly guard: ForwardGuard;
   readonly subnetFile: SubnetFile;
+  readonly formerRules: FormerRules;
   readonly #options: NodeWorkOptions;
   readonly #underlays: UnderlayWatch;
   readonly #forwarding: ForwardingSync;
@@ -64,15 +72,19 @@ export class NodeWork implements Disposable {
     this.#options = work;
     this.#underlays = new UnderlayWatch({ kernel, log, options: options.underlay, families });
     this.network = new NetworkSync({ kernel, clock, log, backend, repairs, options, formerDevices });
-    this.rules = new OwnRules({
-      nftables: kernel.nftables,
-      log,
-      allowRepair: () => repairs.allow('nftables', 'the own table'),
-    });
+    this.rules = makeRules(work);
     this.guard = new ForwardGuard({
       kernel,
       log,
       allowRepair: (place) => repairs.allow('forward-accept', place),
+      leave: () => this.rules.variant,
+    });
+    this.formerRules = new FormerRules({
+      kernel,
+      log,
+      rules: this.rules,
+      hadIptables: work.formerIptables,
+      onRemoved: work.onFormerRulesGone,
     });
     this.#forwarding = new ForwardingSync({
       kernel,
@@ -89,6 +101,7 @@ export class NodeWork implements Disposable {
       network: () => this.#doNetwork(),
       rules: () => this.#doRules(),
       forward: () => this.#doForward(),
+      'former-rules': () => this.#doFormerRules(),
       sysctl: () => this.#doSysctl(),
       'subnet-file': () => this.#doSubnetFile(),
     };
@@ -126,6 +139,7 @@ export class NodeWork implements Disposable {
       deviceNames: backend.devices,
       deviceIndexes: this.network.deviceIndexes,
       clusterNetworks: this.#clusterNetworks(),
+      ownRule: (event) => this.rules.concerns(event),
       foreignRule: (event) => options.rules.forward && this.guard.concerns(event),
     };
   }
@@ -153,17 +167,27 @@ export class NodeWork implements Disposable {
     this.#finished('network');
   }
 
-  #doRules(): void {
+  async #doRules(): Promise<void> {
     const lease = this.#options.lease();
     if (!lease) return;
     const { ipMasq, fullyRandom, forward } = this.#options.options.rules;
-    this.rules.sync({ networks: this.#podNetworks(lease), ipMasq, fullyRandom, forward });
+    await this.rules.sync({ networks: this.#podNetworks(lease), ipMasq, fullyRandom, forward });
     this.#finished('rules');
   }
 
   async #doForward(): Promise<void> {
     if (this.#options.options.rules.forward) await this.guard.check(this.#clusterNetworks());
     this.#finished('forward');
+  }
+
+  async #doFormerRules(): Promise<void> {
+    if (!this.isDone('rules') || !this.isDone('forward')) return;
+    try {
+      await this.formerRules.remove();
+    } finally {
+      // No reason for pods to wait.
+      this.#finished('former-rules');
+    }
   }
 
   #doSysctl(): void {
@@ -195,7 +219,8 @@ export class NodeWork implements Disposable {
   #finished(part: Part): void {
     if (this.#done.has(part)) return;
     this.#done.add(part);
-    // The subnet file waits for the others.
+    // The subnet file waits for the others, the removal of former rules for the present ones.
+    if (part === 'rules' || part === 'forward') this.#options.mark('former-rules');
     if (part !== 'subnet-file') this.#options.mark('subnet-file');
     if (PARTS.every((each) => this.#done.has(each))) this.#options.onReady();
   }
@@ -216,4 +241,16 @@ export class NodeWork implements Disposable {
   [Symbol.dispose](): void {
     this.subnetFile[Symbol.dispose]();
   }
+}
+
+function makeRules({ kernel, log, options, netConf, repairs }: NodeWorkOptions): PodRules {
+  const { backend, why } = chooseRuleBackend(options.rules.backend, netConf);
+  log.info('rules are kept', { in: backend, because: why });
+  if (backend === 'iptables')
+    return new IptablesRules({ kernel, log, allowRepair: (what) => repairs.allow('iptables', what) });
+  return new OwnRules({
+    nftables: kernel.nftables,
+    log,
+    allowRepair: () => repairs.allow('nftables', 'the own table'),
+  });
 }

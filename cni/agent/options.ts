@@ -6,6 +6,7 @@ import { type Ip, parseIp } from '../../shared/ip/ip.ts';
 import type { Level, LogFormat } from '../../shared/log/format.ts';
 import { type DatastoreOptions, datastoreOptions } from './datastores/options.ts';
 import { IGNORED_FLAGS } from './flags.ts';
+import type { RuleBackend } from './rules/pod-rules.ts';
 
 export interface AgentOptions {
   readonly node: string;
@@ -35,6 +36,8 @@ export interface UnderlayOptions {
 }
 
 export interface RuleOptions {
+  /** `undefined`: what net-conf.json says. */
+  readonly backend?: RuleBackend;
   readonly ipMasq: boolean;
   readonly fullyRandom: boolean;
   readonly forward: boolean;
@@ -68,6 +71,7 @@ export function agentOptions(settings: Settings, node: string): AgentOptions {
   if (ttlMs < 1000) throw new UsageError('--lease-ttl must be at least 1s');
   const resync = settings.integer('iptables-resync');
   if (resync < 1) throw new UsageError('--iptables-resync must be at least 1 second');
+  const rules = settings.optional('rules');
   if (node === '') throw new UsageError('this machine has no host name: set NODE_NAME');
   return {
     node,
@@ -85,6 +89,7 @@ export function agentOptions(settings: Settings, node: string): AgentOptions {
     datastore: datastoreOptions(settings),
     lease: { ttlMs, renewMarginMs: margin * 60_000 },
     rules: {
+      ...(rules !== undefined && { backend: rules as RuleBackend }),
       ipMasq: settings.boolean('ip-masq'),
       fullyRandom: !settings.boolean('ip-masq-fully-random-disable'),
       forward: settings.boolean('iptables-forward-rules'),

@@ -19,7 +19,7 @@ describe('defaults', () => {
     const conf = parse({ Network: '10.244.0.0/16' });
     expect(show(conf.ipv4)).toBe('10.244.0.0/16 /24 10.244.1.0-10.244.255.0');
     expect(conf.ipv6).toBeUndefined();
-    expect(conf.enableNFTables).toBe(false);
+    expect(conf.enableNFTables).toBeUndefined();
     expect(conf.backend).toEqual({ type: 'vxlan', options: {} });
     expect(conf.unknownKeys).toEqual([]);
   });

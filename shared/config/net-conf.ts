@@ -23,7 +23,8 @@ export interface FamilyConf {
 export interface NetConf {
   readonly ipv4?: FamilyConf;
   readonly ipv6?: FamilyConf;
-  readonly enableNFTables: boolean;
+  /** As the file says it; `undefined` where it says nothing (flannel then takes false). */
+  readonly enableNFTables?: boolean;
   readonly backend: BackendConf;
   /** Top-level keys that flannel does not know either: nothing reads them, so a caller should warn. */
   readonly unknownKeys: readonly string[];
@@ -62,7 +63,9 @@ export function parseNetConf(text: string): NetConf {
   return {
     ...(enable4 && { ipv4: parseFamily(4, values) }),
     ...(enable6 && { ipv6: parseFamily(6, values) }),
-    enableNFTables: readFlag(values, 'EnableNFTables', false),
+    ...(values.EnableNFTables !== undefined && {
+      enableNFTables: readFlag(values, 'EnableNFTables', false),
+    }),
     backend: parseBackend(values.Backend),
     unknownKeys,
   };

@@ -83,8 +83,8 @@ export class FakeKernel implements Kernel {
     return { stdout: '', stderr: '', ...(program ? { code: 0, ...program(argv, input) } : { code: 127 }) };
   }
 
-  legacyFingerprint(family: 4 | 6): string | undefined {
-    return this.legacy.get(family);
+  legacyFingerprint(family: 4 | 6, table: string): string | undefined {
+    return table === 'filter' ? this.legacy.get(family) : undefined;
   }
 
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {

@@ -35,10 +35,10 @@ export interface Kernel extends Disposable {
   run(argv: readonly string[], input?: string): Promise<CommandResult>;
 
   /**
-   * A value that changes whenever the rules of legacy iptables' filter table change, counters aside; `undefined`
-   * while there is no such table. Cheap enough to be asked twice a second.
+   * A value that changes whenever the rules of a table of legacy iptables (`filter`, `nat`) change, counters aside;
+   * `undefined` while there is no such table. Cheap enough to be asked twice a second.
    */
-  legacyFingerprint(family: 4 | 6): string | undefined;
+  legacyFingerprint(family: 4 | 6, table: string): string | undefined;
 
   /**
    * Calls `listener` for changes that others make (never for those made through this object) until disposed of. What

@@ -1,6 +1,6 @@
 /**
- * Legacy iptables' filter table, which sends no events: a fingerprint of its rules through the socket options that
- * the iptables program uses itself, a few microseconds instead of a process.
+ * Legacy iptables' tables, which send no events: a fingerprint of their rules through the socket options that the
+ * iptables program uses itself, a few microseconds instead of a process.
  *
  * Layouts: include/uapi/linux/netfilter_ipv4/ip_tables.h and netfilter_ipv6/ip6_tables.h.
  */
@@ -33,22 +33,22 @@ export class LegacyTables implements Disposable {
   readonly #sockets = new Map<4 | 6, OwnedFd>();
 
   /**
-   * A text that changes with the rules of the filter table, counters aside; `undefined` where there is no such table.
+   * A text that changes with the rules of a table, counters aside; `undefined` where there is no such table.
    * Asking does not make one: the kernel would load it if it were asked blindly.
    */
-  fingerprint(family: 4 | 6): string | undefined {
+  fingerprint(family: 4 | 6, table: string): string | undefined {
     const { names } = LAYOUT[family];
     // Without the right to read it there is nothing that could be repaired either.
     const tables = readTextIfExists(names);
-    if (!tables?.split('\n').includes('filter')) return undefined;
-    const entries = this.#entries(family);
+    if (!tables?.split('\n').includes(table)) return undefined;
+    const entries = this.#entries(family, table);
     return entries && hashEntries(entries, family);
   }
 
-  #entries(family: 4 | 6): Uint8Array | undefined {
+  #entries(family: 4 | 6, table: string): Uint8Array | undefined {
     const { level } = LAYOUT[family];
     const socket = this.#socket(family);
-    const name = new TextEncoder().encode('filter');
+    const name = new TextEncoder().encode(table);
     // The table may grow between the two calls; then the kernel says EAGAIN.
     for (let attempt = 0; attempt < 3; attempt++) {
       try {

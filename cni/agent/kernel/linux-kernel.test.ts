@@ -233,20 +233,20 @@ describe.skipIf(!available)('the kernel', () => {
       [4, 'iptables-legacy'],
       [6, 'ip6tables-legacy'],
     ] as const) {
-      expect(kernel.legacyFingerprint(family)).toBeUndefined();
+      expect(kernel.legacyFingerprint(family, 'filter')).toBeUndefined();
       cut(`${program} -A FORWARD -s ${family === 4 ? '10.0.0.0/8' : 'fd00::/8'} -j ACCEPT`);
-      const first = kernel.legacyFingerprint(family);
+      const first = kernel.legacyFingerprint(family, 'filter');
       expect(first).toBeDefined();
-      expect(kernel.legacyFingerprint(family)).toBe(first);
+      expect(kernel.legacyFingerprint(family, 'filter')).toBe(first);
       cut(`${program} -A INPUT -j ACCEPT`);
-      const counting = kernel.legacyFingerprint(family);
+      const counting = kernel.legacyFingerprint(family, 'filter');
       cut(
         `ping -c 1 ${family === 4 ? '127.0.0.1' : '::1'} >/dev/null; ${program} -nvL INPUT | grep -q '[1-9]'`,
       );
-      expect(kernel.legacyFingerprint(family)).toBe(counting);
+      expect(kernel.legacyFingerprint(family, 'filter')).toBe(counting);
       expect(counting).not.toBe(first);
       cut(`${program} -P FORWARD DROP`);
-      expect(kernel.legacyFingerprint(family)).not.toBe(counting);
+      expect(kernel.legacyFingerprint(family, 'filter')).not.toBe(counting);
     }
   });
 

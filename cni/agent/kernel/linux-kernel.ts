@@ -80,8 +80,8 @@ export class LinuxKernel implements Kernel {
     return runCommand(argv, input);
   }
 
-  legacyFingerprint(family: 4 | 6): string | undefined {
-    return this.#legacy.fingerprint(family);
+  legacyFingerprint(family: 4 | 6, table: string): string | undefined {
+    return this.#legacy.fingerprint(family, table);
   }
 
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {

@@ -30,6 +30,8 @@ export interface AgentState {
   readonly peers: readonly KnownPeer[];
   /** Names of the devices that the agent made or took over. */
   readonly devices?: readonly string[];
+  /** Chains of iptables may be there that the agent made or took over. */
+  readonly iptables?: true;
 }
 
 /** Reads the file; a missing, damaged or foreign one gives an empty state. */
@@ -67,7 +69,7 @@ export function usableState(
 export function parseState(text: string, node: string): AgentState {
   const json: unknown = JSON.parse(text);
   if (typeof json !== 'object' || json === null) throw new Error('it is no object');
-  const { version, node: owner, written, own, peers, devices } = json as Record<string, unknown>;
+  const { version, node: owner, written, own, peers, devices, iptables } = json as Record<string, unknown>;
   if (version !== VERSION) throw new Error(`it has version ${String(version)}, not ${VERSION}`);
   if (owner !== node) throw new Error(`it is of node ${String(owner)}`);
   const lease = leaseFromJson(own);
@@ -76,11 +78,16 @@ export function parseState(text: string, node: string): AgentState {
     ...(lease && { own: lease }),
     peers: Array.isArray(peers) ? peers.flatMap((peer) => parsePeer(peer, at) ?? []) : [],
     ...(Array.isArray(devices) && { devices: devices.filter((name) => typeof name === 'string') }),
+    ...(iptables === true && { iptables }),
   };
 }
 
 /** The text of the file, with what is left of each lease now. */
-export function renderState(node: string, { own, peers, devices }: AgentState, now: Instant): string {
+export function renderState(
+  node: string,
+  { own, peers, devices, iptables }: AgentState,
+  now: Instant,
+): string {
   return JSON.stringify({
     version: VERSION,
     node,
@@ -94,6 +101,7 @@ export function renderState(node: string, { own, peers, devices }: AgentState, n
       ...(carried && { carried }),
     })),
     ...(devices && { devices }),
+    ...(iptables && { iptables }),
   });
 }
 

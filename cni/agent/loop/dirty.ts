@@ -3,10 +3,17 @@
 import { type Cidr, contains } from '../../../shared/ip/cidr.ts';
 import type { KernelEvent } from '../kernel/event.ts';
 import { ROUTE_PROTOCOL } from '../network/desired.ts';
-import { OWN_TABLE } from '../rules/own-table.ts';
 
 /** The parts, in the order in which they are worked on. */
-export const PARTS = ['underlay', 'network', 'rules', 'forward', 'sysctl', 'subnet-file'] as const;
+export const PARTS = [
+  'underlay',
+  'network',
+  'rules',
+  'forward',
+  'former-rules',
+  'sysctl',
+  'subnet-file',
+] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What the agent has in the kernel at the moment. */
@@ -17,6 +24,8 @@ export interface Interests {
   readonly deviceNames: readonly string[];
   readonly deviceIndexes: ReadonlySet<number>;
   readonly clusterNetworks: readonly Cidr[];
+  /** True if the agent's own rules may differ. */
+  readonly ownRule: (event: KernelEvent) => boolean;
   /** True if a rule of somebody else's chain matters. */
   readonly foreignRule: (event: KernelEvent) => boolean;
 }
@@ -47,7 +56,7 @@ export function dirtyParts(event: KernelEvent, interests: Interests): readonly P
       return concerns ? ['network'] : NONE;
     }
     case 'nftables':
-      if (event.family === OWN_TABLE.family && event.table === OWN_TABLE.name) return ['rules'];
+      if (interests.ownRule(event)) return interests.foreignRule(event) ? ['rules', 'forward'] : ['rules'];
       return interests.foreignRule(event) ? ['forward'] : NONE;
     case 'forwarding':
       // Every interface that a pod gets tells of itself.

@@ -12,6 +12,7 @@ export type RepairKind =
   | 'fdb'
   | 'route'
   | 'nftables'
+  | 'iptables'
   | 'forward-accept'
   | 'sysctl'
   | 'subnet-file';

@@ -2,8 +2,10 @@
 
 import type { Logger } from '../../../shared/log/logger.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
+import type { KernelEvent } from '../kernel/event.ts';
 import { OWN_TABLE, ownTable, type RuleSettings } from './own-table.ts';
 import { listTable, planTable } from './plan-table.ts';
+import type { PodRules } from './pod-rules.ts';
 
 export interface OwnRulesOptions {
   readonly nftables: Nftables;
@@ -12,7 +14,9 @@ export interface OwnRulesOptions {
   readonly allowRepair: () => boolean;
 }
 
-export class OwnRules {
+export class OwnRules implements PodRules {
+  readonly backend = 'nftables';
+  readonly variant = undefined;
   readonly #options: OwnRulesOptions;
   #settings = '';
   #generation: number | undefined;
@@ -46,17 +50,11 @@ export class OwnRules {
     return this.#options.nftables.getGeneration() !== this.#generation;
   }
 
-  /** flanneld's own rules, which do the same: told once, left alone, because flanneld may still be running. */
-  tellOfFlannel(): void {
-    const { nftables, log } = this.#options;
-    const tables = nftables.listTables().filter((table) => /^flannel-ipv[46]$/.test(table.name));
-    const chains = (['ip', 'ip6'] as const).flatMap((family) =>
-      nftables.listChains({ family, name: 'nat' }).filter((chain) => chain.name === 'FLANNEL-POSTRTG'),
-    );
-    if (tables.length + chains.length === 0) return;
-    log.info(
-      'rules of flanneld are still there; they do no harm, and go with a reboot or by hand once flanneld is removed',
-      { tables: tables.map((table) => `${table.family} ${table.name}`), iptables_chains: chains.length },
-    );
+  changedSilently(): boolean {
+    return false;
+  }
+
+  concerns(event: KernelEvent): boolean {
+    return event.kind === 'nftables' && event.family === OWN_TABLE.family && event.table === OWN_TABLE.name;
   }
 }

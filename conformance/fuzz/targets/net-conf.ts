@@ -36,7 +36,9 @@ export const netConf: Target = target<string>({
     must(conf.ipv4 !== undefined || conf.ipv6 !== undefined, 'one family at least');
     if (conf.ipv4) checkFamily(conf.ipv4, 4);
     if (conf.ipv6) checkFamily(conf.ipv6, 6);
-    must(conf.backend.type !== '' && typeof conf.enableNFTables === 'boolean', 'the rest is filled in');
+    const { enableNFTables } = conf;
+    must(conf.backend.type !== '', 'the rest is filled in');
+    must(enableNFTables === undefined || typeof enableNFTables === 'boolean', 'what may be absent is typed');
     return 'accepted';
   },
   describe: (text) => text,

@@ -8,22 +8,22 @@ import type { Cidr } from '../../../../shared/ip/cidr.ts';
 import type { Logger } from '../../../../shared/log/logger.ts';
 import { NftError } from '../../../../shared/nftables/error.ts';
 import type { Chain } from '../../../../shared/nftables/model/chain.ts';
-import type { Element } from '../../../../shared/nftables/model/element.ts';
 import type { Table } from '../../../../shared/nftables/model/table.ts';
 import type { KernelEvent } from '../../kernel/event.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import { OWN_TABLE } from '../own-table.ts';
-import { trustInFirewalld } from './firewalld.ts';
-import { type FilterChain, placeAccept } from './forward-chain.ts';
 import {
   findIptables,
   type IptablesPrograms,
   type IptablesVariant,
   readFilterTable,
   restore,
-} from './iptables.ts';
+} from '../iptables/programs.ts';
+import { OWN_TABLE } from '../own-table.ts';
+import { trustInFirewalld } from './firewalld.ts';
+import { type FilterChain, placeAccept } from './forward-chain.ts';
 import { isOwnChainRight, OWN_CHAIN, planIptables } from './iptables-text.ts';
-import { asFilterChain, isForwardChain, isOwnNftChainRight, planNftChain } from './nft-chain.ts';
+import { listFilterChain } from './listed-chain.ts';
+import { isForwardChain, isOwnNftChainRight, planNftChain } from './nft-chain.ts';
 import type { NftFilterRule } from './nft-rule.ts';
 
 export interface GuardOptions {
@@ -31,6 +31,8 @@ export interface GuardOptions {
   readonly log: Logger;
   /** Asked before an accept that stood there before is put there again. */
   readonly allowRepair: (object: string) => boolean;
+  /** Tables of iptables that the agent's own rules stand in, which accept there already. */
+  readonly leave?: () => IptablesVariant | undefined;
 }
 
 export class ForwardGuard {
@@ -91,7 +93,7 @@ export class ForwardGuard {
   }
 
   #fingerprints(): (string | undefined)[] {
-    return ([4, 6] as const).map((family) => this.#options.kernel.legacyFingerprint(family));
+    return ([4, 6] as const).map((family) => this.#options.kernel.legacyFingerprint(family, 'filter'));
   }
 
   async #checkNft(
@@ -112,6 +114,7 @@ export class ForwardGuard {
     const family = this.#iptablesFamily(table, chain);
     const programs = family && (await this.#find('nft', family));
     if (family && programs) {
+      if (this.#options.leave?.() === 'nft') return;
       const own = networks.filter((network) => network.ip.family === family);
       const ownIsRight = isOwnNftChainRight(nftables.listRules(table, OWN_CHAIN), own);
       const { input, lookedAt } = planIptables(read, own, ownIsRight);
@@ -138,12 +141,7 @@ export class ForwardGuard {
   }
 
   #readChain(table: Table, chain: Chain): FilterChain<NftFilterRule> {
-    const { nftables } = this.#options.kernel;
-    const elements = (name: string): readonly Element[] | undefined => {
-      const map = nftables.listSets(table).find((candidate) => candidate.name === name);
-      return map && nftables.listElements(map);
-    };
-    return asFilterChain(chain, nftables.listRules(table, chain.name), elements, () =>
+    return listFilterChain(this.#options.kernel.nftables, table, chain, () =>
       this.#tellOnce(
         `chain ${chain.name} of table ${table.family} ${table.name} has a rule that decides by a map of interfaces ` +
           'and more, which is not understood: if it drops what pods send, accept that before it',
@@ -162,7 +160,8 @@ export class ForwardGuard {
 
   async #checkLegacy(family: 4 | 6, networks: readonly Cidr[]): Promise<void> {
     const { kernel } = this.#options;
-    if (kernel.legacyFingerprint(family) === undefined) return;
+    if (this.#options.leave?.() === 'legacy' || kernel.legacyFingerprint(family, 'filter') === undefined)
+      return;
     const programs = await this.#find('legacy', family);
     if (!programs) {
       this.#tellOnce(

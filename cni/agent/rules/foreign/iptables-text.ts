@@ -11,9 +11,24 @@ import {
   standsRight,
 } from './forward-chain.ts';
 
-/** The agent's chain in iptables' filter table; flanneld's is FLANNEL-FWD. */
+/** A chain of the agent's in iptables' filter table, and the jump to it. */
+export interface AcceptChain {
+  readonly name: string;
+  /** Comment of the jump. */
+  readonly comment: string;
+  /** Comment of each rule in the chain. */
+  readonly ruleComment?: string;
+  /** It is there in any case, not only where something drops. */
+  readonly always: boolean;
+}
+
+/** The agent's chain where somebody else drops; flanneld's is FLANNEL-FWD. */
 export const OWN_CHAIN = 'UNDERPOD-FORWARD';
-const COMMENT = 'underpod agent: forward pods';
+export const GUARD_CHAIN: AcceptChain = {
+  name: OWN_CHAIN,
+  comment: 'underpod agent: forward pods',
+  always: false,
+};
 
 /** Chains that an administrator's or Docker's drops stand in, which get the accept. */
 const GUARDED = ['FORWARD', 'DOCKER-USER'] as const;
@@ -66,50 +81,69 @@ export function planIptables(
   lookup: ChainLookup,
   networks: readonly Cidr[],
   ownIsRight: boolean,
+  own: AcceptChain = GUARD_CHAIN,
 ): IptablesPlan {
   const lines: string[] = [];
-  const lookedAt = new Set<string>([OWN_CHAIN]);
-  let needed = false;
+  const lookedAt = new Set<string>([own.name]);
+  let needed = own.always;
   for (const name of GUARDED) {
-    const chain = lookup(name);
-    if (!chain) continue;
+    // Without a table iptables-restore makes it, with an empty FORWARD that accepts.
+    const found = lookup(name) ?? (own.always && name === 'FORWARD' ? { name, rules: [] } : undefined);
+    if (!found) continue;
+    const chain = withOurs(found, own.name);
     const placement = placeAccept(chain, lookup, GUARDED);
     for (const other of placement.lookedAt) lookedAt.add(other);
-    if (!placement.needed) continue;
+    // Where nothing drops, any place will do.
+    const there = placement.needed ? placement : { ...placement, before: undefined };
+    if (!placement.needed && !(own.always && name === 'FORWARD')) continue;
     needed = true;
-    if (!standsRight(chain, placement, 1)) lines.push(...moveJump(chain, placement));
+    if (!standsRight(chain, there, 1)) lines.push(...moveJump(chain, there, own));
   }
   if (!needed || (lines.length === 0 && ownIsRight)) return { input: undefined, lookedAt: [...lookedAt] };
   // Declaring the chain empties it; all happens in one transaction.
-  const rules = ownRules(networks).map((rule) => `-A ${OWN_CHAIN} ${rule}`);
-  const input = ['*filter', `:${OWN_CHAIN} - [0:0]`, ...rules, ...lines, 'COMMIT', ''].join('\n');
+  const rules = ownRules(networks, own).map((rule) => `-A ${own.name} ${rule}`);
+  const input = ['*filter', `:${own.name} - [0:0]`, ...rules, ...lines, 'COMMIT', ''].join('\n');
   return { input, lookedAt: [...lookedAt] };
 }
 
+/** Which jumps are ours depends on the chain that is asked about. */
+function withOurs(chain: FilterChain, name: string): FilterChain {
+  const isOurs = ({ effect }: FilterRule): boolean => typeof effect === 'object' && effect.jump === name;
+  return { ...chain, rules: chain.rules.map((rule) => ({ ...rule, ours: isOurs(rule) })) };
+}
+
 /** The rules of the agent's own chain, as iptables-save prints them. */
-export function ownRules(networks: readonly Cidr[]): string[] {
+export function ownRules(
+  networks: readonly Cidr[],
+  { ruleComment }: Pick<AcceptChain, 'ruleComment'> = {},
+): string[] {
+  const comment = ruleComment === undefined ? '' : `-m comment --comment "${ruleComment}" `;
   return networks.flatMap((network) => {
     const text = formatCidr(networkOf(network));
-    return [`-s ${text} -j ACCEPT`, `-d ${text} -j ACCEPT`];
+    return [`-s ${text} ${comment}-j ACCEPT`, `-d ${text} ${comment}-j ACCEPT`];
   });
 }
 
 /** True if the agent's chain in a table that iptables-save printed is right. */
-export function isOwnChainRight(table: IptablesTable, networks: readonly Cidr[]): boolean {
-  const found = table.get(OWN_CHAIN)?.rules.map((rule) => rule.text);
-  const wanted = ownRules(networks);
+export function isOwnChainRight(
+  table: IptablesTable,
+  networks: readonly Cidr[],
+  own: AcceptChain = GUARD_CHAIN,
+): boolean {
+  const found = table.get(own.name)?.rules.map((rule) => rule.text);
+  const wanted = ownRules(networks, own);
   return (
     found !== undefined && found.length === wanted.length && found.every((rule, at) => rule === wanted[at])
   );
 }
 
 /** Deletes the jumps that are there, the last first, and puts one before the rule that drops, or at the end. */
-function moveJump(chain: FilterChain, { before }: Placement): string[] {
+function moveJump(chain: FilterChain, { before }: Placement, own: AcceptChain): string[] {
   const ours = chain.rules.flatMap((rule, index) => (rule.ours ? [index] : []));
   const deletions = ours.reverse().map((index) => `-D ${chain.name} ${index + 1}`);
   const end = before ?? chain.rules.length;
   const at = end - ours.filter((index) => index < end).length + 1;
-  return [...deletions, `-I ${chain.name} ${at} -m comment --comment "${COMMENT}" -j ${OWN_CHAIN}`];
+  return [...deletions, `-I ${chain.name} ${at} -m comment --comment "${own.comment}" -j ${own.name}`];
 }
 
 function parseRule(text: string): IptablesRule {
