@@ -12,6 +12,7 @@ import { newAddress, newLink } from '../../shared/netlink/requests.ts';
 import { Rtnetlink } from '../../shared/netlink/rtnetlink.ts';
 import type { NodeLease } from '../../shared/store/registry.ts';
 import { createNetns, deleteNetns, inNetns, openNetns } from '../../shared/sys/netns.ts';
+import { desiredNetwork } from './backends/desired.ts';
 import { createBackend } from './backends/registry.ts';
 import { vxlanData } from './backends/vxlan-data.ts';
 import { LinuxKernel } from './kernel/linux-kernel.ts';
@@ -52,15 +53,23 @@ function measure(n: number, rtnetlink: Rtnetlink, kernel: LinuxKernel): BenchRes
   rtnetlink.socket.request(newAddress({ index, address: { ip: address, prefix: 16 } }));
 
   const underlay: Underlay = { family: 4, index, name: 'eth0', mtu: 1500, address, publicIp: address };
-  const backend = createBackend({ type: 'vxlan', options: {} }, { v4: true, v6: false });
+  const backend = createBackend(
+    { type: 'vxlan', options: {} },
+    {
+      networks: { v4: { ip: ip('10.0.0.0'), prefix: 8 } },
+      wireguardKey: () => {
+        throw new Error('VXLAN has no key');
+      },
+    },
+  );
   const own = lease(0);
   const program = (peers: readonly NodeLease[]): number => {
     const start = performance.now();
-    const { network } = backend.desired({
+    const { network } = desiredNetwork(backend, {
       lease: own,
       underlays: { v4: underlay },
       peers,
-      direct: new Map(),
+      direct: () => undefined,
     });
     const changes = planNetwork(network, kernel.readNetwork(backend.devices));
     const failures = kernel.apply(changes);

@@ -74,8 +74,13 @@ export class Agent {
     this.#parts = parts;
     this.#startedAt = clock.now();
     this.#backend = createBackend(netConf.backend, {
-      v4: netConf.ipv4 !== undefined,
-      v6: netConf.ipv6 !== undefined,
+      networks: {
+        ...(netConf.ipv4 && { v4: netConf.ipv4.network }),
+        ...(netConf.ipv6 && { v6: netConf.ipv6.network }),
+      },
+      wireguardKey: () => {
+        throw new Error('WireGuard is not built yet');
+      },
     });
     this.metrics = agentMetrics({
       peers: () => this.#membership.peers.leases.length,

@@ -3,7 +3,9 @@
 import { networkOf } from '../../shared/ip/cidr.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import type { NodeLease } from '../../shared/store/registry.ts';
-import type { Backend, Desired, SkippedPeer, Underlays } from './backends/backend.ts';
+import type { Backend, Underlays } from './backends/backend.ts';
+import { type Desired, desiredNetwork } from './backends/desired.ts';
+import type { SkippedPeer } from './backends/peer-table.ts';
 import type { Clock } from './clock.ts';
 import { directRoutes } from './direct-routes.ts';
 import type { Kernel } from './kernel/kernel.ts';
@@ -89,6 +91,8 @@ export class NetworkSync {
   /** One run. @throws Error when the kernel refused some of the changes; the others are made */
   sync(input: NetworkInput): SyncResult {
     const { kernel, clock, log, backend } = this.#options;
+    const problem = backend.problem?.(input.underlays);
+    if (problem !== undefined) throw new Error(problem);
     const start = clock.monotonic();
     const observed = kernel.readNetwork(backend.devices);
     const desired = this.#desiredFor(input, observed);
@@ -120,14 +124,12 @@ export class NetworkSync {
   }
 
   #desiredFor(input: NetworkInput, observed: ObservedNetwork): Desired {
-    const { kernel, backend, log, options } = this.#options;
+    const { backend, log, options } = this.#options;
     // Who is on the same link may change without any lease changing.
-    if (this.#desired && same(this.#desired.input, input) && !backend.directRouting)
+    if (this.#desired && same(this.#desired.input, input) && !backend.usesDirect)
       return this.#desired.desired;
-    const direct = backend.directRouting
-      ? directRoutes(kernel, input.peers, observed, backend.devices)
-      : new Map<string, string>();
-    const { network, skipped } = backend.desired({ ...input, direct });
+    const direct = backend.usesDirect ? directRoutes(observed, backend.devices) : () => undefined;
+    const { network, skipped } = desiredNetwork(backend, { ...input, direct });
     const routes = options.rules.blackhole ? [...network.routes, ...blackholes(input.lease)] : network.routes;
     const desired = { network: { ...network, routes }, skipped };
     for (const { node, why } of skipped) {

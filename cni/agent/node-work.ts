@@ -120,6 +120,8 @@ export class NodeWork implements Disposable {
   nodeInfo(before: NodeLease | undefined, instance: string): NodeInfo | undefined {
     if (!this.#underlays.complete) return undefined;
     const { options, kernel, backend } = this.#options;
+    // What does not work here must not be promised to others.
+    if (backend.problem?.(this.underlays) !== undefined) return undefined;
     const { v4, v6 } = this.underlays;
     return {
       name: options.node,

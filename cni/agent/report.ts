@@ -50,7 +50,11 @@ export function agentStatus(input: StatusInput): AgentStatus {
     networks: [netConf.ipv4, netConf.ipv6].flatMap((family) => (family ? [formatCidr(family.network)] : [])),
     subnets: [own?.subnet, own?.subnetV6].flatMap((subnet) => (subnet ? [formatCidr(subnet)] : [])),
     backend: backend.type,
-    devices: network.devices.map(({ name, mac, mtu }) => ({ name, mac: formatMac(mac), mtu })),
+    devices: network.devices.map((device) => ({
+      name: device.name,
+      ...(device.kind === 'vxlan' && { mac: formatMac(device.mac) }),
+      mtu: device.mtu,
+    })),
     ...(chosen.length > 0 && { podMtu: backend.podMtu(underlays) }),
     underlays: chosen.map(({ name, address, publicIp, mtu }) => ({
       interface: name,

@@ -30,7 +30,8 @@ export interface AgentStatus {
 
 export interface DeviceStatus {
   readonly name: string;
-  readonly mac: string;
+  /** Of devices that have one. */
+  readonly mac?: string;
   readonly mtu: number;
 }
 

@@ -1,7 +1,7 @@
 /** The backends that are built, by the name that net-conf.json uses. */
 
 import { type BackendConf, NetConfError } from '../../../shared/config/net-conf.ts';
-import type { Backend, BackendBuilder } from './backend.ts';
+import type { Backend, BackendBuilder, BackendSetting } from './backend.ts';
 import { vxlan } from './vxlan.ts';
 
 const builders: Readonly<Record<string, BackendBuilder>> = { vxlan };
@@ -10,12 +10,9 @@ const builders: Readonly<Record<string, BackendBuilder>> = { vxlan };
 const PLANNED: readonly string[] = ['host-gw', 'wireguard', 'ipip', 'alloc'];
 
 /** @throws NetConfError for a type that is not built, naming those that are, or for wrong options */
-export function createBackend(
-  conf: BackendConf,
-  families: { readonly v4: boolean; readonly v6: boolean },
-): Backend {
+export function createBackend(conf: BackendConf, setting: BackendSetting): Backend {
   const builder = Object.hasOwn(builders, conf.type) ? builders[conf.type] : undefined;
-  if (builder) return builder(conf, families);
+  if (builder) return builder(conf, setting);
   const what = PLANNED.includes(conf.type) ? 'is not built yet' : 'is unknown';
   throw new NetConfError(`Backend.Type "${conf.type}" ${what}; built: ${Object.keys(builders).join(', ')}`);
 }

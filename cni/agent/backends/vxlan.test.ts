@@ -6,8 +6,10 @@ import { formatMac } from '../../../shared/ip/mac.ts';
 import type { NodeLease } from '../../../shared/store/registry.ts';
 import { FakeNetwork } from '../kernel/fake-network.ts';
 import type { Underlay } from '../underlay.ts';
-import type { Backend, Desired } from './backend.ts';
+import type { Backend } from './backend.ts';
+import { type Desired, desiredNetwork } from './desired.ts';
 import { createBackend } from './registry.ts';
+import { setting } from './test-backend.ts';
 import { newVtepMac, parseVxlanData } from './vxlan-data.ts';
 
 const cidr = (text: string): NonNullable<ReturnType<typeof parseCidr>> => parseCidr(text)!;
@@ -40,10 +42,10 @@ function lease(n: number, part: Partial<NodeLease> = {}): NodeLease {
 }
 
 const make = (options: Record<string, unknown> = {}, families = { v4: true, v6: true }): Backend =>
-  createBackend({ type: 'vxlan', options }, families);
+  createBackend({ type: 'vxlan', options }, setting(families));
 
 const desired = (backend: Backend, ...peers: NodeLease[]): Desired =>
-  backend.desired({ lease: lease(1), underlays, peers, direct: new Map() });
+  desiredNetwork(backend, { lease: lease(1), underlays, peers, direct: () => undefined });
 
 describe('devices', () => {
   test('one a family, with what VXLAN takes off the MTU and the subnet as address', () => {
@@ -52,7 +54,10 @@ describe('devices', () => {
       ['flannel.1', 1450, '10.244.1.0/32'],
       ['flannel-v6.1', 1430, 'fd00:244:0:1::/128'],
     ]);
-    expect(devices[0]?.vxlan).toMatchObject({ vni: 1, port: 8472, underlay: 2, learning: false, gbp: false });
+    expect(devices[0]).toMatchObject({
+      kind: 'vxlan',
+      vxlan: { vni: 1, port: 8472, underlay: 2, learning: false, gbp: false },
+    });
     expect(make().podMtu(underlays)).toBe(1430);
     expect(make().podMtu({ v4: underlays.v4 })).toBe(1450);
   });
@@ -79,12 +84,12 @@ describe('devices', () => {
   });
 
   test('a backend that is not built says so and names what is', () => {
-    expect(() => createBackend({ type: 'host-gw', options: {} }, { v4: true, v6: false })).toThrow(
+    expect(() => createBackend({ type: 'host-gw', options: {} }, setting({ v4: true, v6: false }))).toThrow(
       'Backend.Type "host-gw" is not built yet; built: vxlan',
     );
-    expect(() => createBackend({ type: 'constructor', options: {} }, { v4: true, v6: false })).toThrow(
-      /is unknown/,
-    );
+    expect(() =>
+      createBackend({ type: 'constructor', options: {} }, setting({ v4: true, v6: false })),
+    ).toThrow(/is unknown/);
   });
 });
 
@@ -165,9 +170,10 @@ describe('peers', () => {
 
   test('with DirectRouting, those on the same link get a plain route and nothing in the tunnel', () => {
     const backend = make({ DirectRouting: true });
-    expect(backend.directRouting).toBe(true);
-    const direct = new Map([['192.0.2.2', 'eth0']]);
-    const { network } = backend.desired({ lease: lease(1), underlays, peers: [lease(2)], direct });
+    expect(backend.usesDirect).toBe(true);
+    const direct = (address: NodeLease['publicIp']): string | undefined =>
+      address && formatIp(address) === '192.0.2.2' ? 'eth0' : undefined;
+    const { network } = desiredNetwork(backend, { lease: lease(1), underlays, peers: [lease(2)], direct });
     expect(network.routes[0]).toEqual({
       destination: cidr('10.244.2.0/24'),
       gateway: ip('192.0.2.2'),

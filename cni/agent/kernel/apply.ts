@@ -3,7 +3,6 @@
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { IFA_F } from '../../../shared/netlink/codec/address.ts';
 import { IFF } from '../../../shared/netlink/codec/link.ts';
-import type { VxlanKind } from '../../../shared/netlink/codec/link-kinds/vxlan.ts';
 import { NUD } from '../../../shared/netlink/codec/neighbour.ts';
 import { RT_TABLE, RTN, RTNH_F } from '../../../shared/netlink/codec/route.ts';
 import { isNetlinkError } from '../../../shared/netlink/error.ts';
@@ -23,7 +22,8 @@ import {
 } from '../../../shared/netlink/requests.ts';
 import type { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import { type Change, type ChangeFailure, objectOf } from '../network/change.ts';
-import { type DesiredDevice, type DesiredRoute, metricOf, ROUTE_PROTOCOL } from '../network/desired.ts';
+import { type DesiredRoute, metricOf, ROUTE_PROTOCOL } from '../network/desired.ts';
+import { changeableKind, newKind } from './device-kinds.ts';
 
 /** Carries changes out; see Kernel.apply. */
 export function applyChanges(rtnetlink: Rtnetlink, changes: readonly Change[]): ChangeFailure[] {
@@ -46,9 +46,11 @@ function send(
   const requests: NetlinkRequest[] = [];
   for (const change of changes) {
     // The kernel takes no MTU together with options of VXLAN (vxlan_nl2conf: "Cannot change mtu").
-    if (change.kind === 'change-device' && change.repair.vxlan) {
+    const kind =
+      change.kind === 'change-device' && change.repair.options ? changeableKind(change.device) : undefined;
+    if (change.kind === 'change-device' && kind) {
       sent.push(change);
-      requests.push(setLink({ name: change.device.name, kind: changeableVxlanKind(change.device) }));
+      requests.push(setLink({ name: change.device.name, kind }));
     }
     const request = requestFor(change, indexOf);
     if (request) {
@@ -71,7 +73,8 @@ function send(
  */
 function replaceUnchangeable(rtnetlink: Rtnetlink, failures: readonly ChangeFailure[]): void {
   for (const { change } of failures) {
-    if (change.kind !== 'change-device' || !change.repair.vxlan) continue;
+    if (change.kind !== 'change-device' || !change.repair.options) continue;
+    if (!changeableKind(change.device)) continue;
     rtnetlink.socket.transact([delLink({ name: change.device.name })]);
   }
 }
@@ -95,8 +98,10 @@ function requestFor(
     case 'delete-device':
       return delLink({ name: change.name });
     case 'create-device': {
-      const { name, mac, mtu } = change.device;
-      return newLink({ name, mac, mtu, kind: vxlanKind(change.device), flags: IFF.UP, changeMask: IFF.UP });
+      const { device } = change;
+      const { name, mtu } = device;
+      const mac = device.kind === 'vxlan' ? { mac: device.mac } : {};
+      return newLink({ name, ...mac, mtu, kind: newKind(device), flags: IFF.UP, changeMask: IFF.UP });
     }
     case 'change-device': {
       const { device, repair } = change;
@@ -130,6 +135,9 @@ function requestFor(
       const { unknown: _, ...fdb } = change.fdb;
       return delFdb(fdb);
     }
+    case 'set-wireguard-peer':
+    case 'delete-wireguard-peer':
+      return undefined;
     case 'set-route':
       return routeRequest(change.route, indexOf);
     case 'delete-route': {
@@ -170,15 +178,4 @@ function routeRequest(
 
 function gatewayPart(gateway: Ip | undefined): { gateway?: Ip } {
   return gateway ? { gateway } : {};
-}
-
-function vxlanKind(device: DesiredDevice): VxlanKind {
-  const { vni, port, local, underlay, learning, gbp } = device.vxlan;
-  return { kind: 'vxlan', id: vni, local, link: underlay, port, learning, ...(gbp && { gbp: true }) };
-}
-
-/** Without what the kernel takes at creation only: the port, GBP ("Cannot change port"). */
-function changeableVxlanKind(device: DesiredDevice): VxlanKind {
-  const { vni, local, underlay, learning } = device.vxlan;
-  return { kind: 'vxlan', id: vni, local, link: underlay, learning };
 }

@@ -33,7 +33,7 @@ export class FakeKernel implements Kernel {
   readonly #listeners = new Set<(event: KernelEvent) => void>();
 
   readNetwork(devices: readonly string[]): ObservedNetwork {
-    const { links, addresses, routes, neighbours, fdb } = this.network;
+    const { links, addresses, routes, neighbours, fdb, wireguard } = this.network;
     const indexes = new Set(links.filter((link) => devices.includes(link.name)).map((link) => link.index));
     return {
       links: [...links],
@@ -41,6 +41,7 @@ export class FakeKernel implements Kernel {
       routes: [...routes],
       neighbours: neighbours.filter((entry) => indexes.has(entry.index)),
       fdb: fdb.filter((entry) => indexes.has(entry.index)),
+      wireguard: wireguard.filter((device) => indexes.has(device.index)),
     };
   }
 

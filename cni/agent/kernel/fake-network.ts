@@ -12,7 +12,16 @@ import { type Neighbour, NTF, NUD } from '../../../shared/netlink/codec/neighbou
 import { type Route, RT_TABLE, RTN, RTNH_F, RTPROT } from '../../../shared/netlink/codec/route.ts';
 import { bytesEqual } from '../network/bytes.ts';
 import type { Change } from '../network/change.ts';
-import { type DesiredDevice, type DesiredRoute, metricOf, ROUTE_PROTOCOL } from '../network/desired.ts';
+import {
+  type DesiredDevice,
+  type DesiredRoute,
+  type DesiredWireguardPeer,
+  metricOf,
+  ROUTE_PROTOCOL,
+  type WireguardDevice,
+} from '../network/desired.ts';
+import type { ObservedWireguard, ObservedWireguardPeer } from '../network/observed.ts';
+import { newKind } from './device-kinds.ts';
 
 /** The kernel's refusal in the fake; real ones are NetlinkErrors. */
 export class FakeRefusal extends Error {
@@ -25,6 +34,7 @@ export class FakeNetwork {
   routes: Route[] = [];
   neighbours: Neighbour[] = [];
   fdb: FdbEntry[] = [];
+  wireguard: ObservedWireguard[] = [];
   #nextIndex = 2;
 
   /** Adds an ordinary interface that is up, with addresses. */
@@ -46,6 +56,7 @@ export class FakeNetwork {
     this.addresses = this.addresses.filter(elsewhere);
     this.neighbours = this.neighbours.filter(elsewhere);
     this.fdb = this.fdb.filter(elsewhere);
+    this.wireguard = this.wireguard.filter(elsewhere);
     this.routes = this.routes.filter((route) => route.oif !== link.index);
   }
 
@@ -82,8 +93,9 @@ export class FakeNetwork {
           ...(mac && { mac }),
           ...(mtu !== undefined && { mtu }),
           ...(repair.up && { flags: this.link(device.name).flags | IFF.UP }),
-          ...(repair.vxlan && { kind: vxlanKind(device) }),
+          ...(repair.options && { kind: newKind(device) }),
         });
+        if (repair.options && device.kind === 'wireguard') this.#configure(device);
         break;
       }
       case 'add-address':
@@ -100,13 +112,23 @@ export class FakeNetwork {
         );
         break;
       case 'delete-neighbour':
-        this.neighbours = this.neighbours.filter((entry) => entry !== change.neighbour);
+        this.neighbours = this.neighbours.filter(
+          ({ index, ip }) => index !== change.neighbour.index || !ipEquals(ip, change.neighbour.ip),
+        );
         break;
       case 'set-fdb':
         this.#setFdb(this.link(change.fdb.device).index, change.fdb.mac, change.fdb.destination);
         break;
       case 'delete-fdb':
-        this.fdb = this.fdb.filter((entry) => entry !== change.fdb);
+        this.fdb = this.fdb.filter((entry) => !sameFdb(entry, change.fdb));
+        break;
+      case 'set-wireguard-peer':
+        this.#setPeer(change.peer, change.endpoint);
+        break;
+      case 'delete-wireguard-peer':
+        this.#changePeers(change.device, (peers) =>
+          peers.filter((peer) => !bytesEqual(peer.publicKey, change.publicKey)),
+        );
         break;
       case 'set-route':
         this.#setRoute(change.route);
@@ -124,8 +146,61 @@ export class FakeNetwork {
 
   #createDevice(device: DesiredDevice): void {
     if (this.links.some((link) => link.name === device.name)) throw new FakeRefusal(`${device.name} exists`);
-    const { name, mac, mtu } = device;
-    this.addLink(name, [], { mac, mtu, kind: vxlanKind(device), flags: IFF.UP | IFF.RUNNING });
+    const { name, mtu } = device;
+    const mac = device.kind === 'vxlan' ? { mac: device.mac } : {};
+    this.addLink(name, [], { ...mac, mtu, kind: newKind(device), flags: IFF.UP | IFF.RUNNING });
+    if (device.kind === 'wireguard') this.#configure(device);
+  }
+
+  #configure({ name, wireguard: { publicKey, listenPort } }: WireguardDevice): void {
+    const { index } = this.link(name);
+    const there = this.wireguard.find((device) => device.index === index);
+    const others = this.wireguard.filter((device) => device !== there);
+    // A device cannot be its own peer: it goes without a word (wg_set_device, drivers/net/wireguard/netlink.c).
+    const peers = (there?.peers ?? []).filter((peer) => !bytesEqual(peer.publicKey, publicKey));
+    this.wireguard = [...others, { index, publicKey, listenPort, peers }];
+  }
+
+  #setPeer(want: DesiredWireguardPeer, endpoint: boolean): void {
+    const { index } = this.link(want.device);
+    const own = this.wireguard.find((device) => device.index === index)?.publicKey;
+    if (own && bytesEqual(own, want.publicKey)) return;
+    this.#changePeers(want.device, (peers) => {
+      const { publicKey, presharedKey, allowedIps, keepalive } = want;
+      const there = peers.find((peer) => bytesEqual(peer.publicKey, publicKey));
+      const where = endpoint || !there ? want.endpoint : there.endpoint;
+      // What one peer may send from no other may: the last one told gets it.
+      const others = peers
+        .filter((peer) => peer !== there)
+        .map((peer) => ({
+          ...peer,
+          allowedIps: peer.allowedIps.filter((one) => !allowedIps.some((other) => cidrEquals(one, other))),
+        }));
+      const { rxBytes, txBytes, handshakeAgeMs } = there ?? { rxBytes: 0, txBytes: 0 };
+      const peer: ObservedWireguardPeer = {
+        publicKey,
+        ...(presharedKey && { presharedKey }),
+        ...(where && { endpoint: where }),
+        allowedIps,
+        keepalive,
+        ...(handshakeAgeMs !== undefined && { handshakeAgeMs }),
+        rxBytes,
+        txBytes,
+      };
+      return [...others, peer];
+    });
+  }
+
+  #changePeers(
+    name: string,
+    change: (peers: readonly ObservedWireguardPeer[]) => readonly ObservedWireguardPeer[],
+  ): void {
+    const { index } = this.link(name);
+    if (!this.wireguard.some((device) => device.index === index))
+      throw new FakeRefusal(`${name} is no WireGuard device`);
+    this.wireguard = this.wireguard.map((device) =>
+      device.index === index ? { ...device, peers: change(device.peers) } : device,
+    );
   }
 
   #setNeighbour(index: number, ip: Ip, mac: Uint8Array): void {
@@ -184,9 +259,15 @@ function plainLink(index: number, name: string): Link {
   };
 }
 
-function vxlanKind(device: DesiredDevice): NonNullable<Link['kind']> {
-  const { vni, port, local, underlay, learning, gbp } = device.vxlan;
-  return { kind: 'vxlan', id: vni, port, local, link: underlay, learning, gbp };
+/** Of one MAC an entry can have several destinations. */
+function sameFdb(a: FdbEntry, b: FdbEntry): boolean {
+  return (
+    a.index === b.index &&
+    bytesEqual(a.mac, b.mac) &&
+    (a.destination && b.destination
+      ? ipEquals(a.destination, b.destination)
+      : a.destination === b.destination)
+  );
 }
 
 function sameRoute(a: Route, b: Route): boolean {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { freshNetns, ipJson, run } from '../../../conformance/testing/netns.ts';
 import { type Cidr, parseCidr } from '../../../shared/ip/cidr.ts';
 import { type Ip, parseIp } from '../../../shared/ip/ip.ts';
-import type { DesiredDevice, DesiredNetwork } from '../network/desired.ts';
+import type { DesiredDevice, DesiredNetwork, VxlanDevice } from '../network/desired.ts';
 import { planNetwork } from '../network/plan.ts';
 import { LinuxKernel } from './linux-kernel.ts';
 
@@ -20,11 +20,12 @@ function converge(kernel: LinuxKernel, desired: DesiredNetwork): string[] {
   return changes.map((change) => change.kind);
 }
 
-function networkOn(underlay: number, part: Partial<DesiredDevice['vxlan']> = {}): DesiredNetwork {
+function networkOn(underlay: number, part: Partial<VxlanDevice['vxlan']> = {}): DesiredNetwork {
   const vxlan = { vni: 1, port: 8472, underlay, learning: false, gbp: false };
   return {
     devices: [
       {
+        kind: 'vxlan',
         name: 'flannel.1',
         mac: mac(1),
         mtu: 1450,
@@ -32,6 +33,7 @@ function networkOn(underlay: number, part: Partial<DesiredDevice['vxlan']> = {})
         vxlan: { ...vxlan, local: ip('192.0.2.1'), ...part },
       },
       {
+        kind: 'vxlan',
         name: 'flannel-v6.1',
         mac: mac(2),
         mtu: 1430,
@@ -47,6 +49,7 @@ function networkOn(underlay: number, part: Partial<DesiredDevice['vxlan']> = {})
       { device: 'flannel.1', mac: mac(11), destination: ip('192.0.2.2') },
       { device: 'flannel-v6.1', mac: mac(12), destination: ip('2001:db8::2') },
     ],
+    wireguardPeers: [],
     routes: [
       { destination: cidr('10.244.1.0/24'), gateway: ip('10.244.1.0'), device: 'flannel.1', onlink: true },
       {
@@ -181,7 +184,7 @@ describe.skipIf(!available)('the kernel', () => {
       ...v4,
       mtu: 1350,
       mac: mac(55),
-      vxlan: { ...v4?.vxlan, learning: true },
+      vxlan: { ...(v4 as VxlanDevice).vxlan, learning: true },
     } as DesiredDevice;
     cut('ip link set eth0 mtu 1400');
     expect(converge(kernel, { ...desired, devices: [smaller, v6 as DesiredDevice] })[0]).toBe(

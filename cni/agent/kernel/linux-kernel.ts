@@ -51,6 +51,7 @@ export class LinuxKernel implements Kernel {
         ...this.#rtnetlink.neighbours(6, { index }),
       ]),
       fdb: each((index) => this.#rtnetlink.fdb({ index })),
+      wireguard: [],
     };
   }
 

@@ -10,6 +10,7 @@ export type RepairKind =
   | 'address'
   | 'neighbour'
   | 'fdb'
+  | 'wireguard-peer'
   | 'route'
   | 'nftables'
   | 'iptables'

@@ -7,7 +7,13 @@ import type { Address } from '../../../shared/netlink/codec/address.ts';
 import type { FdbEntry } from '../../../shared/netlink/codec/fdb.ts';
 import type { Neighbour } from '../../../shared/netlink/codec/neighbour.ts';
 import type { Route } from '../../../shared/netlink/codec/route.ts';
-import type { DesiredDevice, DesiredFdb, DesiredNeighbour, DesiredRoute } from './desired.ts';
+import type {
+  DesiredDevice,
+  DesiredFdb,
+  DesiredNeighbour,
+  DesiredRoute,
+  DesiredWireguardPeer,
+} from './desired.ts';
 
 /** What may be wrong with a device that can be put right without making it anew. */
 export interface DeviceRepair {
@@ -15,8 +21,8 @@ export interface DeviceRepair {
   readonly mtu?: number;
   /** Only ever set up: the agent never sets a device down. */
   readonly up?: true;
-  /** Sends all VXLAN options that can be changed. */
-  readonly vxlan?: true;
+  /** Sends all options of its kind that can be changed. */
+  readonly options?: true;
 }
 
 export type Change =
@@ -29,6 +35,13 @@ export type Change =
   | { readonly kind: 'delete-neighbour'; readonly device: string; readonly neighbour: Neighbour }
   | { readonly kind: 'set-fdb'; readonly fdb: DesiredFdb }
   | { readonly kind: 'delete-fdb'; readonly device: string; readonly fdb: FdbEntry }
+  | {
+      readonly kind: 'set-wireguard-peer';
+      readonly peer: DesiredWireguardPeer;
+      /** Whether its endpoint is set: one that has roamed is left. */
+      readonly endpoint: boolean;
+    }
+  | { readonly kind: 'delete-wireguard-peer'; readonly device: string; readonly publicKey: Uint8Array }
   | { readonly kind: 'set-route'; readonly route: DesiredRoute }
   | { readonly kind: 'delete-route'; readonly route: Route };
 
@@ -39,7 +52,7 @@ export interface ChangeFailure {
 }
 
 /** What a repair is counted as. */
-export type ChangeObject = 'device' | 'address' | 'neighbour' | 'fdb' | 'route';
+export type ChangeObject = 'device' | 'address' | 'neighbour' | 'fdb' | 'wireguard-peer' | 'route';
 
 /** The kind of object that a change is about. */
 export function objectOf(change: Change): ChangeObject {
@@ -57,6 +70,9 @@ export function objectOf(change: Change): ChangeObject {
     case 'set-fdb':
     case 'delete-fdb':
       return 'fdb';
+    case 'set-wireguard-peer':
+    case 'delete-wireguard-peer':
+      return 'wireguard-peer';
     case 'set-route':
     case 'delete-route':
       return 'route';
@@ -85,6 +101,10 @@ export function describeObject(change: Change): string {
       return `forwarding entry ${formatMac(change.fdb.mac)} on ${change.fdb.device}`;
     case 'delete-fdb':
       return `forwarding entry ${formatMac(change.fdb.mac)} on ${change.device}`;
+    case 'set-wireguard-peer':
+      return `peer ${change.peer.publicKey.toBase64()} of ${change.peer.device}`;
+    case 'delete-wireguard-peer':
+      return `peer ${change.publicKey.toBase64()} of ${change.device}`;
     case 'set-route':
     case 'delete-route':
       return `route ${formatCidr(change.route.destination)}`;

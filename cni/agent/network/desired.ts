@@ -2,6 +2,7 @@
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
 import type { Ip } from '../../../shared/ip/ip.ts';
+import type { Secret } from './secret.ts';
 
 /**
  * Who made a route, as `ip route` shows it (`proto 93`): routes with this number are the agent's, wherever they point,
@@ -10,16 +11,32 @@ import type { Ip } from '../../../shared/ip/ip.ts';
  */
 export const ROUTE_PROTOCOL = 93;
 
-/** A VXLAN device with everything that is on it besides peers. */
-export interface DesiredDevice {
+interface DeviceCommon {
   readonly name: string;
-  readonly mac: Uint8Array;
   /** Bytes. */
   readonly mtu: number;
   /** All its addresses of global scope. */
   readonly addresses: readonly Cidr[];
+}
+
+export interface VxlanDevice extends DeviceCommon {
+  readonly kind: 'vxlan';
+  readonly mac: Uint8Array;
   readonly vxlan: DesiredVxlan;
 }
+
+export interface WireguardDevice extends DeviceCommon {
+  readonly kind: 'wireguard';
+  readonly wireguard: DesiredWireguard;
+}
+
+export interface IpipDevice extends DeviceCommon {
+  readonly kind: 'ipip';
+  readonly ipip: DesiredIpip;
+}
+
+/** A device with everything that is on it besides peers. A new kind is a member here and a file in devices/. */
+export type DesiredDevice = VxlanDevice | WireguardDevice | IpipDevice;
 
 export interface DesiredVxlan {
   readonly vni: number;
@@ -31,6 +48,20 @@ export interface DesiredVxlan {
   readonly underlay: number;
   readonly learning: boolean;
   readonly gbp: boolean;
+}
+
+export interface DesiredWireguard {
+  readonly privateKey: Secret;
+  /** That of the private key: what the kernel tells is compared with it. */
+  readonly publicKey: Uint8Array;
+  /** UDP port. */
+  readonly listenPort: number;
+}
+
+/** IPv4 in IPv4 (RFC 2003), to whatever gateway a route names. */
+export interface DesiredIpip {
+  /** Outer source address. */
+  readonly local: Ip;
 }
 
 /** A permanent neighbour. */
@@ -47,6 +78,25 @@ export interface DesiredFdb {
   readonly destination: Ip;
 }
 
+/** A node on a WireGuard device. */
+export interface DesiredWireguardPeer {
+  readonly device: string;
+  readonly publicKey: Uint8Array;
+  readonly presharedKey?: Secret;
+  /** Where to send until the peer is heard of from elsewhere. */
+  readonly endpoint: Endpoint;
+  /** What it may send from and is sent. */
+  readonly allowedIps: readonly Cidr[];
+  /** Seconds; 0: off. */
+  readonly keepalive: number;
+}
+
+/** An address and a UDP port. */
+export interface Endpoint {
+  readonly ip: Ip;
+  readonly port: number;
+}
+
 /** A route of the main table; without a device it is a black hole. */
 export interface DesiredRoute {
   readonly destination: Cidr;
@@ -58,18 +108,23 @@ export interface DesiredRoute {
   readonly metric?: number;
 }
 
-/** The desired content of the kernel. Everything else on the devices named here is stale. */
-export interface DesiredNetwork {
-  /** Names of VXLAN devices that the agent made under other settings: they go. */
-  readonly retired?: readonly string[];
-  readonly devices: readonly DesiredDevice[];
+/** What peers are reached by. */
+export interface Entries {
   readonly neighbours: readonly DesiredNeighbour[];
   readonly fdb: readonly DesiredFdb[];
   readonly routes: readonly DesiredRoute[];
+  readonly wireguardPeers: readonly DesiredWireguardPeer[];
 }
 
-/** Nothing at all: what a backend without kernel state wants. */
-export const NOTHING: DesiredNetwork = { devices: [], neighbours: [], fdb: [], routes: [] };
+/** The desired content of the kernel. Everything else on the devices named here is stale. */
+export interface DesiredNetwork extends Entries {
+  /** Names of devices that the agent made under other settings: they go. */
+  readonly retired?: readonly string[];
+  readonly devices: readonly DesiredDevice[];
+}
+
+/** No entries at all. */
+export const NO_ENTRIES: Entries = { neighbours: [], fdb: [], routes: [], wireguardPeers: [] };
 
 /** The metric that the kernel gives a route without one (IP6_RT_PRIO_USER, include/uapi/linux/ipv6_route.h). */
 export function metricOf(route: { readonly destination: Cidr; readonly metric?: number }): number {

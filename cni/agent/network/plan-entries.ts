@@ -54,7 +54,9 @@ export function planFdb(
   observed: readonly FdbEntry[],
   kept: ReadonlyMap<number, string>,
 ): EntryPlan {
-  const vxlans = new Map(devices.map((device) => [device.name, device.vxlan]));
+  const vxlans = new Map(
+    devices.flatMap((device) => (device.kind === 'vxlan' ? [[device.name, device.vxlan] as const] : [])),
+  );
   const wanted = new Map(desired.map((entry) => [fdbKey(entry.device, entry.mac), entry]));
   const right = new Set<DesiredFdb>();
   const stale: Change[] = [];

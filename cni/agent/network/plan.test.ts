@@ -7,14 +7,15 @@ import { IFF } from '../../../shared/netlink/codec/link.ts';
 import { NTF, NUD } from '../../../shared/netlink/codec/neighbour.ts';
 import { type Route, RT_TABLE, RTN, RTNH_F, RTPROT } from '../../../shared/netlink/codec/route.ts';
 import { FakeNetwork } from '../kernel/fake-network.ts';
-import { type DesiredDevice, type DesiredNetwork, ROUTE_PROTOCOL } from './desired.ts';
+import { type DesiredNetwork, ROUTE_PROTOCOL, type VxlanDevice } from './desired.ts';
 import { planNetwork } from './plan.ts';
 
 const ip = (text: string): Ip => parseIp(text) as Ip;
 const cidr = (text: string): Cidr => parseCidr(text) as Cidr;
 const mac = (last: number): Uint8Array => new Uint8Array([0x0a, 0, 0, 0, 0, last]);
 
-const device: DesiredDevice = {
+const device: VxlanDevice = {
+  kind: 'vxlan',
   name: 'flannel.1',
   mac: mac(99),
   mtu: 1450,
@@ -27,6 +28,7 @@ function network(...peers: number[]): DesiredNetwork {
   const gateway = (peer: number): Ip => ip(`10.244.${peer}.0`);
   return {
     devices: [device],
+    wireguardPeers: [],
     neighbours: peers.map((peer) => ({ device: 'flannel.1', ip: gateway(peer), mac: mac(peer) })),
     fdb: peers.map((peer) => ({
       device: 'flannel.1',

@@ -7,15 +7,16 @@
  */
 
 import { cidrEquals } from '../../../shared/ip/cidr.ts';
-import { ipEquals } from '../../../shared/ip/ip.ts';
 import { SCOPE } from '../../../shared/netlink/codec/address.ts';
 import { IFF, type Link } from '../../../shared/netlink/codec/link.ts';
 import { bytesEqual } from './bytes.ts';
 import type { Change, DeviceRepair } from './change.ts';
 import type { DesiredDevice, DesiredNetwork } from './desired.ts';
+import { isAgentsKind, obstacleOf, sameOptions } from './devices/rules.ts';
 import { linkNamed, type ObservedNetwork } from './observed.ts';
 import { planFdb, planNeighbours } from './plan-entries.ts';
 import { planRoutes } from './plan-routes.ts';
+import { planWireguardPeers } from './plan-wireguard.ts';
 
 /** The changes that turn `observed` into `desired`, in the order in which the kernel accepts them. */
 export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork): Change[] {
@@ -29,7 +30,7 @@ export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork):
   for (const name of desired.retired ?? []) {
     const link = linkNamed(observed, name);
     // Whoever took that name for something else since keeps it.
-    if (link?.kind?.kind !== 'vxlan') continue;
+    if (!link || !isAgentsKind(link)) continue;
     gone.add(link.index);
     devices.push({ kind: 'delete-device', name, why: 'it was made under other settings' });
   }
@@ -38,7 +39,7 @@ export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork):
     const obstacle = link && obstacleOf(device, link);
     if (link && obstacle === undefined) {
       kept.set(link.index, device.name);
-      const repair = repairOf(device, link);
+      const repair = repairOf(device, link, observed);
       if (repair) devices.push({ kind: 'change-device', device, repair });
       // Another MAC makes the kernel forget the device's neighbours (NETDEV_CHANGEADDR in net/ipv4/arp.c).
       if (!repair?.mac) settled.set(link.index, device.name);
@@ -53,47 +54,28 @@ export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork):
   }
   const neighbours = planNeighbours(desired.neighbours, observed.neighbours, settled);
   const fdb = planFdb(desired, observed.fdb, kept);
+  const peers = planWireguardPeers(desired.wireguardPeers, observed.wireguard, kept);
   const routes = planRoutes(desired.routes, observed, kept, gone);
   return [
     ...devices,
     ...addresses,
     ...neighbours.set,
     ...fdb.set,
+    ...peers.set,
     ...routes.obstacles,
     ...routes.set,
     ...routes.delete,
+    ...peers.delete,
     ...fdb.delete,
     ...neighbours.delete,
   ];
 }
 
-/** Why a link cannot become the desired device by changing it; `undefined` if it can. */
-function obstacleOf(device: DesiredDevice, link: Link): string | undefined {
-  const { vxlan } = device;
-  const kind = link.kind;
-  if (kind?.kind !== 'vxlan') return `it is no VXLAN device but ${kind?.kind ?? 'an ordinary one'}`;
-  if (kind.id !== vxlan.vni) return `its VNI is ${kind.id}, not ${vxlan.vni}`;
-  if (kind.port !== vxlan.port) return `its UDP port is ${kind.port}, not ${vxlan.port}`;
-  if ((kind.gbp ?? false) !== vxlan.gbp) return `group-based policy is ${kind.gbp ? 'on' : 'off'}`;
-  if (kind.collectMetadata) return 'it takes its tunnel from the route (external)';
-  if (kind.group) return 'it has a group or default remote';
-  // The kernel refuses to change the family of the outer addresses (vxlan_nl2conf, drivers/net/vxlan).
-  if (kind.local && kind.local.family !== vxlan.local.family)
-    return 'its outer addresses are of another family';
-  return undefined;
-}
-
-function repairOf(device: DesiredDevice, link: Link): DeviceRepair | undefined {
-  const kind = link.kind?.kind === 'vxlan' ? link.kind : undefined;
-  const { vxlan } = device;
-  const sameOptions =
-    kind?.local !== undefined &&
-    ipEquals(kind.local, vxlan.local) &&
-    kind.link === vxlan.underlay &&
-    (kind.learning ?? false) === vxlan.learning;
+function repairOf(device: DesiredDevice, link: Link, observed: ObservedNetwork): DeviceRepair | undefined {
+  const mac = device.kind === 'vxlan' && !(link.mac && bytesEqual(link.mac, device.mac));
   const repair: DeviceRepair = {
-    ...(sameOptions ? {} : { vxlan: true }),
-    ...(link.mac && bytesEqual(link.mac, device.mac) ? {} : { mac: device.mac }),
+    ...(sameOptions(device, link, observed) ? {} : { options: true }),
+    ...(mac ? { mac: device.mac } : {}),
     ...(link.mtu === device.mtu ? {} : { mtu: device.mtu }),
     ...((link.flags & IFF.UP) !== 0 ? {} : { up: true }),
   };
