@@ -15,7 +15,7 @@ NODE := 1
 unexport NODE
 export NODES IPV
 
-.PHONY: help setup setup-ci bun build dist up check status shell down test test-vm bench soak lint format typecheck clean
+.PHONY: help setup setup-ci bun build dist up check status shell down peers test test-vm bench soak lint format typecheck clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ shell: bun ## NODE=1: a shell in a node of the lab
 
 down: bun ## remove the lab
 	@$(RUN) conformance/lab/main.ts down
+
+peers: setup ## what tests hold ours against: upstream's plugins, flanneld, kube-apiserver (needs Go; minutes, once)
+	@$(RUN) conformance/peers.ts
 
 test: build ## unit, kernel and executable tests (at most 5 minutes)
 	@$(RUN) scripts/test.ts test

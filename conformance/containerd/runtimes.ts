@@ -1,11 +1,12 @@
 /** The container runtimes of the tests: unpacked or built below build/, never installed, never started as services. */
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { debianPackage } from '../build/debian-package.ts';
+import { buildGo, type GoModule, requiredVersion } from '../testing/go-programs.ts';
 
-const SOURCES = resolve(import.meta.dirname, 'tools');
-const BUILT = resolve(import.meta.dirname, '../../build/containerd-tools');
+const built: GoModule = {
+  sources: resolve(import.meta.dirname, 'tools'),
+  output: resolve(import.meta.dirname, '../../build/containerd-tools'),
+};
 
 /** What is built of each module of tools/go.mod. */
 const CRICTL = ['sigs.k8s.io/cri-tools/cmd/crictl'];
@@ -35,15 +36,15 @@ export interface Runtime {
  */
 export async function runtimesToTest(): Promise<Runtime[]> {
   const deadline = Date.now() + BUILD_LIMIT_MS;
-  const problem = unavailable() ?? (await build(CRICTL, deadline));
+  const problem = unavailable() ?? (await buildGo(built, CRICTL, deadline - Date.now()));
   if (problem !== undefined) {
     process.stderr.write(`skipped: containerd: ${problem}\n`);
     return [];
   }
   const runtimes = [runtime('1.6', `${debian('containerd')}/usr/bin`)];
-  const version = /containerd\/v2 v(\S+)/.exec(readFileSync(join(SOURCES, 'go.mod'), 'utf8'))?.[1] ?? '?';
-  const missing = await build(CONTAINERD, deadline);
-  if (missing === undefined) runtimes.push(runtime(version, BUILT));
+  const version = requiredVersion(built.sources, 'github.com/containerd/containerd/v2');
+  const missing = await buildGo(built, CONTAINERD, deadline - Date.now());
+  if (missing === undefined) runtimes.push(runtime(version, built.output));
   else process.stderr.write(`skipped: containerd ${version}: ${missing}\n`);
   return runtimes;
 }
@@ -59,37 +60,7 @@ function unavailable(): string | undefined {
 }
 
 /** The CRI's command line, the kubelet's side of every call. */
-export const crictlPath: string = join(BUILT, 'crictl');
-
-/** Builds programs of tools/go.mod if they are not there. @returns the reason where that cannot be */
-async function build(packages: readonly string[], deadline: number): Promise<string | undefined> {
-  const mark = join(BUILT, `${packages[0]?.split('/').at(-1)}.sources`);
-  const sources = sourcesHash();
-  if (existsSync(mark) && readFileSync(mark, 'utf8') === sources) return undefined;
-  if (Bun.which('go') === null) return 'no Go here';
-  mkdirSync(BUILT, { recursive: true });
-  const go = Bun.spawn(['go', 'build', '-trimpath', '-ldflags', '-s -w', '-o', `${BUILT}/`, ...packages], {
-    cwd: SOURCES,
-    // No shared library is needed then, whatever the machine has.
-    env: { ...process.env, CGO_ENABLED: '0' },
-    stdin: 'ignore',
-    stdout: 'ignore',
-    stderr: 'pipe',
-    timeout: Math.max(1, deadline - Date.now()),
-  });
-  const said = await new Response(go.stderr).text();
-  const code = await go.exited;
-  if (go.signalCode) return 'it takes longer to build than there is time: make soak builds it';
-  if (code !== 0) return `it could not be built: ${said.trim()}`;
-  writeFileSync(mark, sources);
-  return undefined;
-}
-
-function sourcesHash(): string {
-  const hash = createHash('sha256');
-  for (const name of ['go.mod', 'go.sum']) hash.update(readFileSync(join(SOURCES, name)));
-  return hash.digest('hex');
-}
+export const crictlPath: string = join(built.output, 'crictl');
 
 const debian = (name: string): string => debianPackage(name, { arch: 'amd64', release: 'bookworm' });
 const runc = (): string => `${debian('runc')}/usr/sbin`;
