@@ -1,13 +1,14 @@
 /** `underpod status`: what this node's programs are doing, from their sockets in /run/underpod. */
 
 import { readdirSync, writeSync } from 'node:fs';
-import { type FlagSpec, formatFlags, parseArguments } from '../shared/config/flags.ts';
+import { type FlagSpec, formatFlags, parseArguments, parseBoolean } from '../shared/config/flags.ts';
 import { errorText } from '../shared/log/format.ts';
 import { formatStatus, type ProgramStatus } from './status/format.ts';
 
 const FLAGS: readonly FlagSpec[] = [
   { name: 'run-dir', kind: 'string', value: 'DIR', default: '/run/underpod', help: 'where the sockets are' },
   { name: 'json', kind: 'boolean', help: 'print what the programs say as JSON' },
+  { name: 'peers', kind: 'boolean', help: 'list all peers, however many' },
 ];
 
 /** A program that runs answers at once. */
@@ -17,6 +18,7 @@ const TIMEOUT = 2000;
 export async function main(args: string[]): Promise<number> {
   let directory = '/run/underpod';
   let json = false;
+  let peers = false;
   try {
     const { values, help, rest } = parseArguments(args, FLAGS);
     if (help) {
@@ -28,7 +30,8 @@ export async function main(args: string[]): Promise<number> {
     }
     if (rest[0] !== undefined) throw new Error(`unexpected argument "${rest[0]}": it takes none`);
     directory = values.get('run-dir')?.at(-1) ?? directory;
-    json = /^(1|t|true)$/i.test(values.get('json')?.at(-1) ?? '');
+    json = isOn(values.get('json'));
+    peers = isOn(values.get('peers'));
   } catch (error) {
     writeSync(2, `underpod status: ${errorText(error)}\n`);
     return 2;
@@ -62,8 +65,15 @@ export async function main(args: string[]): Promise<number> {
     }
     return 1;
   }
-  writeSync(1, json ? `${JSON.stringify(statuses, undefined, 2)}\n` : formatStatus(statuses, Date.now()));
+  writeSync(
+    1,
+    json ? `${JSON.stringify(statuses, undefined, 2)}\n` : formatStatus(statuses, Date.now(), peers),
+  );
   return failed || statuses.some((status) => !status.ready) ? 1 : 0;
+}
+
+function isOn(values: readonly string[] | undefined): boolean {
+  return parseBoolean(values?.at(-1) ?? 'false') ?? false;
 }
 
 /** The programs that have a status; `cri.sock` is not HTTP. @throws Error when the directory may not be read */

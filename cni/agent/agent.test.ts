@@ -514,7 +514,8 @@ test('metrics tell peers, repairs, durations, lag and errors', async () => {
   await node.pass(200);
   const lines = (await agent.metrics.registry.expose()).split('\n');
   for (const line of [
-    'underpod_agent_peers 1',
+    'underpod_agent_peers{state="programmed"} 1',
+    'underpod_agent_peers{state="unreachable"} 0',
     'underpod_agent_ready 1',
     'underpod_agent_registry_connected 1',
     'underpod_agent_repairs_total{kind="route"} 1',

@@ -18,11 +18,12 @@ import { Membership } from './leases/membership.ts';
 import { type AgentState, readState, StateWriter, usableState } from './leases/state-file.ts';
 import { dirtyParts, PARTS, type Part } from './loop/dirty.ts';
 import { Lag } from './loop/lag.ts';
+import { LagWindow } from './loop/lag-window.ts';
 import { Relaxer } from './loop/relaxer.ts';
 import { Repairs } from './loop/repairs.ts';
 import { Timers } from './loop/timers.ts';
 import { WorkLoop } from './loop/work-loop.ts';
-import { type AgentMetrics, agentMetrics } from './metrics.ts';
+import { type AgentMetrics, agentMetrics, type PeersByState } from './metrics.ts';
 import type { SyncResult } from './network-sync.ts';
 import { NodeWork } from './node-work.ts';
 import type { AgentOptions } from './options.ts';
@@ -66,6 +67,7 @@ export class Agent {
   readonly #state: StateWriter;
   #ready = false;
   readonly #lag = new Lag<Part>();
+  readonly #lags = new LagWindow();
   #putOff: { readonly timer: Timer; readonly at: number } | undefined;
 
   /** @throws NetConfError for a backend that is not built or wrong options of it */
@@ -83,8 +85,7 @@ export class Agent {
       },
     });
     this.metrics = agentMetrics({
-      peers: () => this.#membership.peers.leases.length,
-      carried: () => this.#membership.peers.carried,
+      peers: () => this.#peersByState(),
       ready: () => this.#ready,
       connected: () => this.#membership.health.connected,
       leaseEnd: () => this.#membership.own?.expiresAt ?? 0,
@@ -180,7 +181,7 @@ export class Agent {
   }
 
   status(): AgentStatus {
-    const { options, netConf, version } = this.#parts;
+    const { options, netConf, version, clock } = this.#parts;
     return agentStatus({
       options,
       netConf,
@@ -194,6 +195,10 @@ export class Agent {
       membership: this.#membership,
       network: this.#work.network,
       repairs: this.#repairs.counts,
+      lag: this.#lags.summary,
+      rules: this.#work.rules.backend,
+      evidence: this.#work.evidence(),
+      now: clock.now(),
       forwardAccepts: this.#work.guard.places,
     });
   }
@@ -220,6 +225,13 @@ export class Agent {
       if (!settings.forward) return;
       if (this.#work.isDone('forward') && guard.legacyChanged()) this.#happened(['forward'], CANARY);
     });
+  }
+
+  #peersByState(): PeersByState {
+    const { leases, carried } = this.#membership.peers;
+    // One that is unreachable by one family counts once.
+    const unreachable = new Set(this.#work.network.skipped.map(({ node }) => node)).size;
+    return { programmed: Math.max(0, leases.length - unreachable - carried), unreachable, carried };
   }
 
   #becameReady(): void {
@@ -260,7 +272,9 @@ export class Agent {
 
   #dealtWith(part: Part, startedAt: number): void {
     const lag = this.#lag.done(part, startedAt, this.#parts.clock.monotonic());
-    if (lag !== undefined) this.metrics.lag(lag);
+    if (lag === undefined) return;
+    this.#lags.add(lag);
+    this.metrics.lag(lag);
   }
 
   /** A repair was put off: one look at everything when the first of them is due. */

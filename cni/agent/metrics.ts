@@ -5,12 +5,21 @@ import type { RepairKind } from './loop/repairs.ts';
 
 /** Where numbers come from that are looked up at each scrape. */
 export interface MetricSources {
-  readonly peers: () => number;
-  readonly carried: () => number;
+  readonly peers: () => PeersByState;
   readonly ready: () => boolean;
   readonly connected: () => boolean;
   /** Milliseconds since the epoch; 0 without a lease. */
   readonly leaseEnd: () => number;
+}
+
+/** Each peer counts once. */
+export interface PeersByState {
+  /** What it takes to reach them is in the kernel. */
+  readonly programmed: number;
+  /** Cannot be reached by one family at least. */
+  readonly unreachable: number;
+  /** The registry has lost them; they are kept until their leases end. */
+  readonly carried: number;
 }
 
 /** Bounds in seconds: a run that changes nothing takes a millisecond, 5,000 peers take 0.2 s. */
@@ -30,8 +39,9 @@ export interface AgentMetrics {
 /** Makes the metrics; `underpod_agent_…`. */
 export function agentMetrics(sources: MetricSources): AgentMetrics {
   const registry = new Metrics('underpod_agent_');
-  registry.gauge('peers', 'Other nodes that are known.', [], sources.peers);
-  registry.gauge('peers_carried', 'Those among them that the registry has lost.', [], sources.carried);
+  registry.gauges('peers', 'Other nodes, each in one state.', 'state', () => ({
+    ...sources.peers(),
+  }));
   registry.gauge('ready', '1 once rules are in and subnet.env is written.', [], () =>
     sources.ready() ? 1 : 0,
   );

@@ -78,6 +78,11 @@ export class NetworkSync {
     return this.#desired?.desired.network.devices ?? [];
   }
 
+  /** The routes as they should be. */
+  get routes(): readonly DesiredRoute[] {
+    return this.#desired?.desired.network.routes ?? [];
+  }
+
   /** Peers that cannot be reached, and why. */
   get skipped(): readonly SkippedPeer[] {
     return this.#skipped;

@@ -16,6 +16,7 @@ import { type Interests, PARTS, type Part } from './loop/dirty.ts';
 import type { Repairs } from './loop/repairs.ts';
 import { NetworkSync, type SyncResult } from './network-sync.ts';
 import type { AgentOptions } from './options.ts';
+import { evidenceOf, type PeerEvidence } from './peer-paths.ts';
 import { ForwardGuard } from './rules/foreign/guard.ts';
 import { FormerRules } from './rules/former-rules.ts';
 import { IptablesRules } from './rules/iptables/iptables-rules.ts';
@@ -109,6 +110,13 @@ export class NodeWork implements Disposable {
 
   get underlays(): Underlays {
     return this.#underlays.current;
+  }
+
+  /** What shows that peers answer, by their public addresses; tunnels that know more add it here. */
+  evidence(): ReadonlyMap<string, PeerEvidence> {
+    const { v4, v6 } = this.underlays;
+    const names = new Set([v4, v6].flatMap((underlay) => underlay?.name ?? []));
+    return evidenceOf(this.#options.kernel.readNetwork([...names]).neighbours);
   }
 
   /** True once that part has been in order. */

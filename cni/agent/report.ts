@@ -7,8 +7,11 @@ import { formatMac } from '../../shared/ip/mac.ts';
 import type { Backend, Underlays } from './backends/backend.ts';
 import { locationOf } from './datastores/options.ts';
 import type { Membership } from './leases/membership.ts';
+import type { LagSummary } from './loop/lag-window.ts';
 import type { NetworkSync } from './network-sync.ts';
 import type { AgentOptions } from './options.ts';
+import { type PeerEvidence, peerPaths } from './peer-paths.ts';
+import type { RuleBackend } from './rules/pod-rules.ts';
 import type { AgentStatus } from './status.ts';
 
 export interface StatusInput {
@@ -25,6 +28,12 @@ export interface StatusInput {
   readonly membership: Membership;
   readonly network: NetworkSync;
   readonly repairs: Readonly<Record<string, number>>;
+  readonly lag: LagSummary | undefined;
+  readonly rules: RuleBackend;
+  /** By public address. */
+  readonly evidence: ReadonlyMap<string, PeerEvidence>;
+  /** ms since the epoch */
+  readonly now: number;
   readonly forwardAccepts: readonly string[];
 }
 
@@ -62,7 +71,20 @@ export function agentStatus(input: StatusInput): AgentStatus {
       publicIp: formatIp(publicIp),
       mtu,
     })),
-    peers: { total: peers.leases.length, carried: peers.carried, skipped: network.skipped },
+    peers: {
+      total: peers.leases.length,
+      carried: peers.carried,
+      skipped: network.skipped,
+      paths: peerPaths({
+        peers: peers.leases,
+        routes: network.routes,
+        devices: network.devices,
+        backend,
+        underlays,
+        evidence: input.evidence,
+        now: input.now,
+      }),
+    },
     ...(network.last && {
       lastSync: {
         at: iso(network.last.at),
@@ -72,6 +94,8 @@ export function agentStatus(input: StatusInput): AgentStatus {
     }),
     repairs: input.repairs,
     repair: options.repair,
+    ...(input.lag && { lag: input.lag }),
+    rules: input.rules,
     ipMasq: options.rules.ipMasq,
     forwardAccepts: input.forwardAccepts,
     datastore: {

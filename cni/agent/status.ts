@@ -1,5 +1,7 @@
 /** What `/v1/status` on the agent's socket tells. Read one release back and forth: fields are added, never changed. */
 
+import type { LagSummary } from './loop/lag-window.ts';
+
 export interface AgentStatus {
   readonly apiVersion: 1;
   readonly program: 'agent';
@@ -22,6 +24,10 @@ export interface AgentStatus {
   /** Repairs since the start, by kind. */
   readonly repairs: Readonly<Record<string, number>>;
   readonly repair: boolean;
+  /** From events to the end of the run that dealt with them. */
+  readonly lag?: LagSummary;
+  /** Where the rules are. */
+  readonly rules?: 'nftables' | 'iptables';
   readonly ipMasq: boolean;
   /** Foreign chains that got an accept for pods. */
   readonly forwardAccepts: readonly string[];
@@ -46,6 +52,24 @@ export interface PeerStatus {
   readonly total: number;
   readonly carried: number;
   readonly skipped: readonly { readonly node: string; readonly why: string }[];
+  /** One for each family by which a peer is reached. */
+  readonly paths?: readonly PeerPath[];
+}
+
+export interface PeerPath {
+  readonly node: string;
+  readonly subnet: string;
+  /** The backend's tunnel (`vxlan`), or `direct`: a plain route. */
+  readonly path: string;
+  readonly device: string;
+  /** The peer's address outside the tunnel. */
+  readonly endpoint: string;
+  /** Bytes of a packet that goes that way. */
+  readonly mtu?: number;
+  /** Left out where nothing is known, as of peers behind a router. */
+  readonly state?: 'reachable' | 'unconfirmed' | 'failed';
+  /** When it last answered (ARP, neighbour discovery, a tunnel's handshake), ISO 8601. */
+  readonly lastReply?: string;
 }
 
 export interface DatastoreStatus {

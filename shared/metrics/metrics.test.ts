@@ -7,11 +7,18 @@ test('counters, gauges and histograms are exposed under the prefix', async () =>
   let peers = 1;
   metrics.gauge('peers', 'Peers.', [], () => peers);
   metrics.histogram('program_duration_seconds', 'Time.', [0.01, 0.1]).observe(0.05);
+  let states: Record<string, number> = { gone: 3 };
+  metrics.gauges('nodes', 'Nodes.', 'state', () => states);
+  await metrics.expose();
+  states = { here: 2 };
   peers = 7;
 
   const lines = (await metrics.expose()).split('\n');
   expect(lines).toContain('underpod_test_repairs_total{kind="route"} 2');
   expect(lines).toContain('underpod_test_peers 7');
+  expect(lines.filter((line) => line.startsWith('underpod_test_nodes'))).toEqual([
+    'underpod_test_nodes{state="here"} 2',
+  ]);
   expect(lines).toContain('underpod_test_program_duration_seconds_bucket{le="0.01"} 0');
   expect(lines).toContain('underpod_test_program_duration_seconds_bucket{le="0.1"} 1');
   expect(lines).toContain('# HELP underpod_test_repairs_total Repairs.');

@@ -44,6 +44,26 @@ export class Metrics {
     });
   }
 
+  /** Values by one label, looked up at each scrape. */
+  gauges<Label extends string>(
+    name: string,
+    help: string,
+    label: Label,
+    collect: () => Readonly<Record<string, number>>,
+  ): Gauge<Label> {
+    return new Gauge<Label>({
+      name: this.#prefix + name,
+      help,
+      labelNames: [label],
+      registers: [this.#registry],
+      collect(this: Gauge<Label>): void {
+        this.reset();
+        for (const [value, count] of Object.entries(collect()))
+          this.set({ [label]: value } as Record<Label, string>, count);
+      },
+    });
+  }
+
   /** A distribution. @param buckets upper bounds in the metric's unit, seconds for times */
   histogram<Label extends string = never>(
     name: string,

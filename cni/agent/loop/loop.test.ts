@@ -6,6 +6,7 @@ import type { KernelEvent } from '../kernel/event.ts';
 import { OWN_TABLE } from '../rules/own-table.ts';
 import { dirtyParts, type Interests, PARTS } from './dirty.ts';
 import { Lag } from './lag.ts';
+import { LagWindow } from './lag-window.ts';
 import { Relaxer } from './relaxer.ts';
 import { RepairLimiter } from './repair-limiter.ts';
 import { Timers } from './timers.ts';
@@ -153,6 +154,15 @@ test('memory is given back after much work, once it rests, and regularly', async
   relaxer.started();
   await clock.advance(600_000 + 60_000);
   expect(times).toBe(9);
+});
+
+test('lags are summed up for people: count, last, percentiles of the latest', () => {
+  const window = new LagWindow();
+  expect(window.summary).toBeUndefined();
+  for (let ms = 1; ms <= 100; ms++) window.add(ms);
+  expect(window.summary).toEqual({ count: 100, lastMs: 100, p50Ms: 51, p99Ms: 100 });
+  for (let n = 0; n < 600; n++) window.add(2.04);
+  expect(window.summary).toEqual({ count: 700, lastMs: 2, p50Ms: 2, p99Ms: 2 });
 });
 
 describe('which events matter', () => {

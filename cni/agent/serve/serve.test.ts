@@ -97,7 +97,7 @@ describe('HTTP', () => {
 
 describe('underpod status', () => {
   test('prints what every program says', () => {
-    const lines = formatStatus([sample], Date.parse('2026-01-01T01:00:30Z')).split('\n');
+    const lines = formatStatus([sample], Date.parse('2026-01-01T01:00:30Z'), false).split('\n');
     expect(lines).toEqual([
       'agent        ready, version 0.1.0, pid 77, up 1h',
       'node         n1',

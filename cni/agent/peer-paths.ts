@@ -1,0 +1,103 @@
+/** By which way each peer is reached, and what is known of it answering. Pure. */
+
+import { type Cidr, formatCidr } from '../../shared/ip/cidr.ts';
+import { formatIp, type Ip } from '../../shared/ip/ip.ts';
+import { NDA } from '../../shared/netlink/codec/ndmsg.ts';
+import { type Neighbour, NUD } from '../../shared/netlink/codec/neighbour.ts';
+import { u32 } from '../../shared/netlink/codec/read.ts';
+import type { NodeLease } from '../../shared/store/registry.ts';
+import type { Underlays } from './backends/backend.ts';
+import type { DesiredDevice, DesiredRoute } from './network/desired.ts';
+import type { PeerPath } from './status.ts';
+
+/** What shows that a peer is there: an entry of the underlay's neighbour table, or a tunnel's handshake. */
+export interface PeerEvidence {
+  readonly state: 'reachable' | 'unconfirmed' | 'failed';
+  /** How long ago it answered, in milliseconds. */
+  readonly replyAgeMs?: number;
+  /** Where it was last heard from, if elsewhere than at its public address. */
+  readonly endpoint?: string;
+}
+
+export interface PeerPathsInput {
+  readonly peers: readonly NodeLease[];
+  readonly routes: readonly DesiredRoute[];
+  readonly devices: readonly DesiredDevice[];
+  readonly backend: { readonly type: string; readonly devices: readonly string[] };
+  readonly underlays: Underlays;
+  /** By public address (formatIp). */
+  readonly evidence: ReadonlyMap<string, PeerEvidence>;
+  /** ms since the epoch */
+  readonly now: number;
+}
+
+/** A path for each family by which a peer has a route. */
+export function peerPaths(input: PeerPathsInput): PeerPath[] {
+  const routes = new Map(input.routes.map((route) => [formatCidr(route.destination), route]));
+  return input.peers.flatMap((peer) =>
+    (
+      [
+        [peer.subnet, peer.publicIp],
+        [peer.subnetV6, peer.publicIpV6],
+      ] as const
+    ).flatMap(([subnet, publicIp]) => {
+      const route = subnet && routes.get(formatCidr(subnet));
+      return route?.device !== undefined && publicIp
+        ? [pathOf(peer.node, subnet as Cidr, publicIp, route.device, input)]
+        : [];
+    }),
+  );
+}
+
+function pathOf(node: string, subnet: Cidr, publicIp: Ip, device: string, input: PeerPathsInput): PeerPath {
+  const { backend, devices, underlays, evidence, now } = input;
+  const endpoint = formatIp(publicIp);
+  const known = evidence.get(endpoint);
+  const isTunnel = backend.devices.includes(device);
+  const underlay = [underlays.v4, underlays.v6].find((candidate) => candidate?.name === device);
+  const mtu = devices.find(({ name }) => name === device)?.mtu ?? underlay?.mtu;
+  return {
+    node,
+    subnet: formatCidr(subnet),
+    path: isTunnel ? backend.type : 'direct',
+    device,
+    endpoint: known?.endpoint ?? endpoint,
+    ...(mtu !== undefined && { mtu }),
+    ...(known && { state: known.state }),
+    ...(known?.replyAgeMs !== undefined && { lastReply: new Date(now - known.replyAgeMs).toISOString() }),
+  };
+}
+
+/** Ticks a second of the times in struct nda_cacheinfo (USER_HZ, include/uapi/asm-generic/param.h: HZ of user space). */
+const USER_HZ = 100;
+
+/**
+ * What an underlay's neighbours say of the peers on the same link. A peer behind a router has no entry there, nor has one
+ * that nothing was sent to lately.
+ */
+export function evidenceOf(neighbours: readonly Neighbour[]): Map<string, PeerEvidence> {
+  return new Map(
+    neighbours.map((neighbour) => {
+      const age = confirmedAgeMs(neighbour);
+      const { state } = neighbour;
+      return [
+        formatIp(neighbour.ip),
+        {
+          state:
+            (state & NUD.REACHABLE) !== 0
+              ? 'reachable'
+              : (state & NUD.FAILED) !== 0
+                ? 'failed'
+                : 'unconfirmed',
+          ...((state & (NUD.FAILED | NUD.INCOMPLETE)) === 0 && age !== undefined && { replyAgeMs: age }),
+        },
+      ];
+    }),
+  );
+}
+
+/** ndm_confirmed, the first field of struct nda_cacheinfo (linux/neighbour.h). */
+function confirmedAgeMs({ unknown = [] }: Neighbour): number | undefined {
+  const info = unknown.find((attribute) => attribute.type === NDA.CACHEINFO);
+  return info && info.payload.length >= 4 ? (u32(info.payload) * 1000) / USER_HZ : undefined;
+}
