@@ -69,6 +69,11 @@ export class Transaction {
     return this.#push({ verb: 'delete', kind: 'rule', ref });
   }
 
+  deleteRules(refs: Iterable<RuleRef>): this {
+    for (const { family, table, chain, handle } of refs) this.deleteRule({ family, table, chain, handle });
+    return this;
+  }
+
   deleteSet(ref: SetRef): this {
     return this.#push({ verb: 'delete', kind: 'set', ref });
   }

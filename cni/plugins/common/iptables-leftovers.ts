@@ -4,7 +4,7 @@
  */
 
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
-import { readStart } from '../../../shared/sys/file.ts';
+import { hasLegacyTable } from './iptables/legacy-table.ts';
 import { sha512 } from './masquerade-rules.ts';
 
 /** An address family as nft and iptables call it. */
@@ -48,14 +48,7 @@ export function findLeftovers(
   for (const family of families) {
     // The chain is never without rules.
     if (nft && nft.listRuleLabels({ family: family.nft, name: 'nat' }, chain).length > 0) inNft.push(family);
-    if (hasLegacyNat(family)) inLegacy.push(family);
+    if (hasLegacyTable(family.ip, 'nat')) inLegacy.push(family);
   }
   return inNft.length + inLegacy.length > 0 ? { inNft, inLegacy } : undefined;
-}
-
-/** Whether legacy iptables has a table nat in this namespace; never so where the kernel has none. */
-export function hasLegacyNat(family: IptablesFamily): boolean {
-  const names = new Uint8Array(256);
-  const length = readStart(`/proc/thread-self/net/${family.nft}_tables_names`, names);
-  return length > 0 && new TextDecoder().decode(names.subarray(0, length)).split('\n').includes('nat');
 }

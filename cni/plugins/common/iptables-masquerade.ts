@@ -11,9 +11,10 @@ import { isNotFound, NftError } from '../../../shared/nftables/error.ts';
 import type { Rule } from '../../../shared/nftables/model/rule.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
+import { hasLegacyTable } from './iptables/legacy-table.ts';
 import { restoreTable, saveTable } from './iptables/programs.ts';
 import type { IptablesFamily, Leftovers } from './iptables-leftovers.ts';
-import { hasLegacyNat, iptablesChain, iptablesFamilies } from './iptables-leftovers.ts';
+import { iptablesChain, iptablesFamilies } from './iptables-leftovers.ts';
 import type { Keep } from './keep.ts';
 
 /** A jump from POSTROUTING to a container's chain. */
@@ -60,7 +61,7 @@ export async function prepareGcIptables(
     if (jump.network === network) found.add(jump.chain);
     return false;
   };
-  const legacy = iptablesFamilies.filter(hasLegacyNat);
+  const legacy = iptablesFamilies.filter(({ ip }) => hasLegacyTable(ip, 'nat'));
   if (nft) for (const family of iptablesFamilies) removeNftJumps(nft, family, note);
   for (const family of legacy) await removeLegacyJumps(family, note);
   return async (kernel, keep) => {

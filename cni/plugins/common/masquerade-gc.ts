@@ -4,12 +4,7 @@ import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Keep } from './keep.ts';
 import { listPodRules } from './masquerade.ts';
-import {
-  appendDeletion,
-  attachmentCommentPrefix,
-  networkCommentPrefix,
-  readComment,
-} from './masquerade-rules.ts';
+import { attachmentCommentPrefix, networkCommentPrefix, readComment } from './masquerade-rules.ts';
 import { deleteRules, openIfSupported } from './remove-rules.ts';
 import type { RuleRemoval } from './rule-changes.ts';
 
@@ -52,10 +47,7 @@ export function prepareGcMasquerade(network: string): (keep: Keep) => void {
 function removalOf(stale: ReadonlySet<bigint>): RuleRemoval {
   return {
     append(transaction, nft) {
-      appendDeletion(
-        transaction,
-        listPodRules(nft).filter(({ handle }) => stale.has(handle)),
-      );
+      transaction.deleteRules(listPodRules(nft).filter(({ handle }) => stale.has(handle)));
     },
   };
 }

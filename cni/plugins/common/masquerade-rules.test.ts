@@ -6,7 +6,6 @@ import { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from './attachment.ts';
 import {
   appendBase,
-  appendDeletion,
   appendPodRules,
   attachmentComment,
   attachmentCommentPrefix,
@@ -84,7 +83,7 @@ describe('rules', () => {
     const prefix = attachmentCommentPrefix(pod);
     const transaction = new Transaction();
     const own = rules(nft, podChain.name).filter(({ comment }) => comment?.startsWith(prefix));
-    appendDeletion(transaction, own);
+    transaction.deleteRules(own);
     nft.run(transaction);
     expect(rules(nft, podChain.name).map(({ comment }) => comment)).toEqual(
       Array(2).fill(attachmentComment({ ...pod, containerId: 'def' })),

@@ -13,7 +13,6 @@ import { rule } from '../../../shared/nftables/build/rule.ts';
 import { goTo, masquerade, returns } from '../../../shared/nftables/build/statement.ts';
 import type { Chain, ChainRef } from '../../../shared/nftables/model/chain.ts';
 import { PRIORITY } from '../../../shared/nftables/model/chain.ts';
-import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Table } from '../../../shared/nftables/model/table.ts';
 import type { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from './attachment.ts';
@@ -98,12 +97,6 @@ export function appendPodRules(
     const outside = daddr(networkOf(address), '!=');
     transaction.add(rule(podChain, [saddr(address.ip), outside, masquerade()], comment));
   }
-}
-
-/** Deletes rules by their handles. */
-export function appendDeletion(transaction: Transaction, rules: readonly RuleLabel[]): void {
-  for (const { family, table, chain, handle } of rules)
-    transaction.deleteRule({ family, table, chain, handle });
 }
 
 /** Hex digits of a text's SHA-512, which upstream makes its names of. */

@@ -9,7 +9,6 @@ import type { IptablesFamily, Leftovers } from './iptables-leftovers.ts';
 import { findLeftovers, iptablesFamilies } from './iptables-leftovers.ts';
 import {
   appendBase,
-  appendDeletion,
   appendPodRules,
   attachmentCommentPrefix,
   baseRuleCount,
@@ -52,7 +51,7 @@ export function masqueradeRemoval(key: AttachmentKey, addresses: readonly Cidr[]
     append(transaction, nft) {
       const own: RuleLabel[] = [];
       for (const rule of listPodRules(nft)) if (rule.comment?.startsWith(prefix)) own.push(rule);
-      appendDeletion(transaction, own);
+      transaction.deleteRules(own);
     },
   };
 }

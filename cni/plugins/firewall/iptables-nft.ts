@@ -16,7 +16,7 @@ import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { Rule } from '../../../shared/nftables/model/rule.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
-import { readStart } from '../../../shared/sys/file.ts';
+import { hasLegacyTable } from '../common/iptables/legacy-table.ts';
 import { leaveCloseToChild } from '../common/leave-close.ts';
 import { filterTable, findPodRules, isPlainJump, podChain, podRulesInNft } from './iptables-nft-rules.ts';
 
@@ -60,7 +60,7 @@ function withNft(
   plan: (socket: NetlinkSocket) => Transaction | undefined,
   close: (nft: KernelNftables) => void,
 ): boolean {
-  if (hasLegacyFilter(family)) return false;
+  if (hasLegacyTable(family, 'filter')) return false;
   let nft: KernelNftables | undefined;
   try {
     const socket = NetlinkSocket.open(NETLINK.NETFILTER);
@@ -79,13 +79,6 @@ function withNft(
   } finally {
     nft?.[Symbol.dispose]();
   }
-}
-
-/** Whether legacy iptables has a table filter in this namespace: then that is where the rules belong. */
-function hasLegacyFilter(family: 4 | 6): boolean {
-  const names = new Uint8Array(256);
-  const length = readStart(`/proc/thread-self/net/${filterTable(family).family}_tables_names`, names);
-  return length > 0 && new TextDecoder().decode(names.subarray(0, length)).split('\n').includes('filter');
 }
 
 /**

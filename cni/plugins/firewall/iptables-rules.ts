@@ -6,11 +6,11 @@
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { formatIp } from '../../../shared/ip/ip.ts';
 import type { Isolation, Wanted } from './config.ts';
+import { podChain } from './iptables-nft-rules.ts';
 
 /** The rules of each chain of the table filter, as iptables-save writes them after `-A CHAIN `. */
 export type FilterTable = ReadonlyMap<string, readonly string[]>;
 
-const podChain = 'CNI-FORWARD';
 const stage1 = 'CNI-ISOLATION-STAGE-1';
 const stage2 = 'CNI-ISOLATION-STAGE-2';
 

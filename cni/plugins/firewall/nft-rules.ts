@@ -22,7 +22,7 @@ import type { NftSet } from '../../../shared/nftables/model/set.ts';
 import type { Table } from '../../../shared/nftables/model/table.ts';
 import type { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
-import { appendDeletion, attachmentComment } from '../common/masquerade-rules.ts';
+import { attachmentComment } from '../common/masquerade-rules.ts';
 import type { Isolation, ownChains, Wanted } from './config.ts';
 
 export const firewallTable: Table = {
@@ -157,7 +157,7 @@ function leaveOne(
   let found = false;
   for (const label of labels) {
     if (label.chain !== name || label.comment !== comment) continue;
-    if (found) appendDeletion(transaction, [label]);
+    if (found) transaction.deleteRules([label]);
     found = true;
   }
   return found;

@@ -1,7 +1,6 @@
 import type { RuleRemoval } from '../common/rule-changes.ts';
 import { mayHaveIptablesPorts } from './iptables-look.ts';
 import { findPorts } from './nft-backend.ts';
-import { appendDeletion } from './nft-rules.ts';
 import { forgetPorts } from './record.ts';
 
 /** The removal of both backends' rules and of the record; none is fine. */
@@ -12,7 +11,7 @@ export function portsRemoval(network: string, containerId: string): RuleRemoval 
       if (left)
         await (await import('./iptables-backend.ts')).delIptablesPorts(nft, network, containerId, left);
     },
-    append: (transaction, nft) => appendDeletion(transaction, findPorts(nft, containerId)),
+    append: (transaction, nft) => transaction.deleteRules(findPorts(nft, containerId)),
     afterwards: () => forgetPorts(network, containerId),
   };
 }

@@ -1,5 +1,6 @@
 import { collectErrors } from '../common/collect-errors.ts';
-import { hasLegacyNat, iptablesFamilies } from '../common/iptables-leftovers.ts';
+import { hasLegacyTable } from '../common/iptables/legacy-table.ts';
+import { iptablesFamilies } from '../common/iptables-leftovers.ts';
 import type { Keep } from '../common/keep.ts';
 import { openIfSupported } from '../common/remove-rules.ts';
 import { removeRulesAlone } from '../common/remove-rules-alone.ts';
@@ -47,7 +48,7 @@ async function containersInIptables(network: string): Promise<string[]> {
       }
     }
   }
-  for (const family of iptablesFamilies.filter(hasLegacyNat)) {
+  for (const family of iptablesFamilies.filter(({ ip }) => hasLegacyTable(ip, 'nat'))) {
     const saved = await saveTable(family, 'nat', 'legacy');
     for (const line of saved?.split('\n') ?? []) if (line.startsWith(`-A ${dnatChain} `)) note(line);
   }

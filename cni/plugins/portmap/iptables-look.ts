@@ -1,8 +1,9 @@
 /** A quick look whether a container has anything in iptables. */
 
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
+import { hasLegacyTable } from '../common/iptables/legacy-table.ts';
 import type { IptablesFamily } from '../common/iptables-leftovers.ts';
-import { hasLegacyNat, iptablesFamilies } from '../common/iptables-leftovers.ts';
+import { iptablesFamilies } from '../common/iptables-leftovers.ts';
 import { portsChain } from './iptables-names.ts';
 
 /** Where a container's chain is or may be. */
@@ -24,7 +25,7 @@ export function mayHaveIptablesPorts(
   const inLegacy: IptablesFamily[] = [];
   for (const family of iptablesFamilies) {
     if (nft && hasChain(nft, family, chain)) inNft.push(family);
-    if (hasLegacyNat(family)) inLegacy.push(family);
+    if (hasLegacyTable(family.ip, 'nat')) inLegacy.push(family);
   }
   return inNft.length + inLegacy.length > 0 ? { inNft, inLegacy } : undefined;
 }

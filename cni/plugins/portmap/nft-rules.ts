@@ -14,7 +14,6 @@ import { jump, masquerade } from '../../../shared/nftables/build/statement.ts';
 import { dport } from '../../../shared/nftables/build/transport.ts';
 import type { Chain, ChainRef } from '../../../shared/nftables/model/chain.ts';
 import { PRIORITY } from '../../../shared/nftables/model/chain.ts';
-import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { TableRef } from '../../../shared/nftables/model/table.ts';
 import type { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { PortMapping, PortmapConfig } from './config.ts';
@@ -111,13 +110,6 @@ export function expectedRules({ mappings, snat, masqAll }: PortmapConfig, { ip }
     [names.ports, ports],
     [names.masquerading, snat ? masqueraded(ip, masqAll).length : 0],
   ];
-}
-
-/** Deletes rules by their handles. */
-export function appendDeletion(transaction: Transaction, rules: readonly RuleLabel[]): void {
-  for (const { family, table: name, chain: of, handle } of rules) {
-    transaction.deleteRule({ family, table: name, chain: of, handle });
-  }
 }
 
 /** A mapping of an address is of that address's family, one without of both. */
