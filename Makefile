@@ -20,11 +20,13 @@ export NODES IPV
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## npm packages, Bun and Debian packages that are missing (says what and why)
+setup: ## npm packages, Bun, Debian packages that are missing (says what and why); code for gRPC messages
 	@scripts/setup lab test
+	@$(RUN) scripts/messages.ts
 
 setup-ci:
 	@scripts/setup lab test ci
+	@$(RUN) scripts/messages.ts
 
 # For what works with a lab that runs: who built it has Bun, and nothing is to be installed to remove it.
 bun:

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Architecture, bunRuntime, compileTarget } from './bun-runtime.ts';
+import { generateMessages } from './messages.ts';
 
 /**
  * Without these two the executable obeys the .env and the bunfig.toml of the directory it is started in, and runs the
@@ -59,6 +60,7 @@ export interface CompileOptions {
  */
 export function compile(arch: Architecture, options: CompileOptions = {}): void {
   const { output = outputPath(arch), entry = 'main.ts', flags = [...FAST_START, ...NO_AUTOLOAD] } = options;
+  generateMessages();
   bundleCni();
   const scratch = `build/compile/${arch}-${process.pid}`;
   const part = `${scratch}/${basename(output)}`;
@@ -161,6 +163,7 @@ export function sourcesOf(...entries: string[]): string[] {
     if (!path.endsWith('.ts')) continue;
     for (const { path: specifier } of transpiler.scanImports(readFileSync(path, 'utf8'))) {
       if (specifier.startsWith('#cni/')) found.add(`${CNI_PROCESSES}/${specifier.slice(5)}.ts`);
+      if (specifier.startsWith('#messages/')) found.add(`shared/grpc/proto/${specifier.slice(10)}.proto`);
       if (specifier.startsWith('.')) found.add(join(dirname(path), specifier));
     }
   }

@@ -1,0 +1,51 @@
+/** Certificates on disk, read again when they change: whoever issues short-lived ones exchanges the files. */
+
+import { credentials } from '@grpc/grpc-js';
+import { readFile } from '../sys/file.ts';
+
+export interface TlsPaths {
+  /** Whom to trust; without it, whom the system trusts. */
+  readonly caFile?: string;
+  /** Our own certificate, with its key. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
+}
+
+type Credentials = ReturnType<typeof credentials.createSsl>;
+
+export class TlsFiles {
+  readonly #paths: TlsPaths;
+  #read: readonly (Uint8Array | undefined)[] | undefined;
+  #credentials: Credentials | undefined;
+
+  constructor(paths: TlsPaths) {
+    this.#paths = paths;
+  }
+
+  /**
+   * The credentials that the files make now: the same object until one changes. Files that cannot be read, or do not fit
+   * together while they are being exchanged, leave the former ones in force.
+   *
+   * @throws Error when there are no former ones
+   */
+  current(): Credentials {
+    try {
+      const { caFile, certFile, keyFile } = this.#paths;
+      const read = [caFile, keyFile, certFile].map((path) =>
+        path === undefined ? undefined : readFile(path),
+      );
+      if (this.#credentials && this.#read?.every((bytes, index) => same(bytes, read[index])))
+        return this.#credentials;
+      const [ca, key, cert] = read.map((bytes) => (bytes ? Buffer.from(bytes) : null));
+      this.#credentials = credentials.createSsl(ca ?? null, key ?? null, cert ?? null);
+      this.#read = read;
+    } catch (error) {
+      if (!this.#credentials) throw error;
+    }
+    return this.#credentials;
+  }
+}
+
+function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
+}
