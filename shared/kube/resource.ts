@@ -1,0 +1,35 @@
+/** Which kind of objects a request is about, and where the API server keeps them. Pure. */
+
+import type { ApiObject, Node, Pod } from './types.ts';
+
+/** A kind of objects, typed by what its objects look like. */
+export interface Resource<T extends ApiObject = ApiObject> {
+  /** Empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  /** Only carries the type; there is never a value. */
+  readonly object?: T;
+}
+
+export const NODES: Resource<Node> = { group: '', version: 'v1', plural: 'nodes' };
+export const PODS: Resource<Pod> = { group: '', version: 'v1', plural: 'pods' };
+
+/** What a path names: a collection, or one object of it, or a part of that. */
+export interface Target {
+  readonly namespace?: string;
+  readonly name?: string;
+  /** `status`, `scale`, … */
+  readonly subresource?: string;
+}
+
+/** `/api/v1/nodes/a/status`, `/apis/discovery.k8s.io/v1/namespaces/x/endpointslices`. */
+export function pathOf(resource: Resource, target: Target = {}): string {
+  const { group, version, plural } = resource;
+  const parts = group === '' ? ['api', version] : ['apis', group, version];
+  if (target.namespace !== undefined) parts.push('namespaces', target.namespace);
+  parts.push(plural);
+  if (target.name !== undefined) parts.push(target.name);
+  if (target.subresource !== undefined) parts.push(target.subresource);
+  return `/${parts.map(encodeURIComponent).join('/')}`;
+}

@@ -1,0 +1,69 @@
+/** Kubernetes' own objects, as far as anything here reads or writes them; what else they hold is kept. Pure. */
+
+/** meta/v1 ObjectMeta. */
+export interface ObjectMeta {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  /** Opaque; an update that carries it is a compare-and-swap. */
+  readonly resourceVersion?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** Any object. The items of a list carry neither `apiVersion` nor `kind`: the list says it for all of them. */
+export interface ApiObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ObjectMeta;
+}
+
+/** core/v1 Node. */
+export interface Node extends ApiObject {
+  readonly spec?: { readonly podCIDR?: string; readonly podCIDRs?: readonly string[] };
+  readonly status?: {
+    readonly conditions?: readonly NodeCondition[];
+    readonly addresses?: readonly { readonly type: string; readonly address: string }[];
+  };
+}
+
+export interface NodeCondition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason?: string;
+  readonly message?: string;
+  /** RFC 3339. */
+  readonly lastHeartbeatTime?: string;
+  readonly lastTransitionTime?: string;
+}
+
+/** core/v1 Pod. */
+export interface Pod extends ApiObject {
+  readonly spec?: { readonly nodeName?: string; readonly hostNetwork?: boolean };
+  readonly status?: { readonly phase?: string; readonly podIPs?: readonly { readonly ip: string }[] };
+}
+
+/** meta/v1 Status: what the API server answers in place of an object. */
+export interface Status {
+  readonly kind: 'Status';
+  readonly code?: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly details?: { readonly retryAfterSeconds?: number };
+}
+
+/** The metadata of a list. */
+export interface ListMeta {
+  readonly resourceVersion: string;
+  /** Given back, it asks for the next page. */
+  readonly continue?: string;
+}
+
+/**
+ * One line of a watch. A bookmark has nothing but a resourceVersion: everything up to it has been told. An `ERROR` is
+ * never handed out: it becomes a KubeError.
+ */
+export interface WatchEvent<T extends ApiObject> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
+  readonly object: T;
+}
