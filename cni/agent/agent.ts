@@ -14,7 +14,7 @@ import type { Clock, Timer } from './clock.ts';
 import type { KernelEvent } from './kernel/event.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { KernelListener } from './kernel/listener.ts';
-import { Membership } from './leases/membership.ts';
+import { Membership, type MembershipChange } from './leases/membership.ts';
 import { type AgentState, readState, StateWriter, usableState } from './leases/state-file.ts';
 import { dirtyParts, PARTS, type Part } from './loop/dirty.ts';
 import { Lag } from './loop/lag.ts';
@@ -35,6 +35,9 @@ import { parseSubnets } from './subnet-env.ts';
 const CANARY = 500;
 /** Everything is compared this often (ms) even if nothing told of a change. */
 const FULL_RESYNC = 60_000;
+
+/** Nodes may join and leave a hundred times a second; each costs about a millisecond. */
+const PEERS_SPACING = 5;
 
 export interface AgentParts {
   readonly kernel: Kernel;
@@ -122,6 +125,7 @@ export class Agent {
       clock,
       log,
       parts: this.#work.parts,
+      spacing: { peers: PEERS_SPACING },
       onError: (part) => this.metrics.failed(part),
       onDone: (part, startedAt) => this.#dealtWith(part, startedAt),
     });
@@ -251,10 +255,10 @@ export class Agent {
     if (deviceTouched) this.#state.touch('change');
   }
 
-  #membersChanged(kind: 'change' | 'renewal'): void {
-    this.#state.touch(kind);
-    if (kind === 'renewal') return;
-    this.#happened(['network', 'rules', 'subnet-file']);
+  #membersChanged(what: MembershipChange): void {
+    this.#state.touch(what === 'renewal' ? what : 'change');
+    if (what === 'peers') this.#happened(['peers']);
+    if (what === 'own') this.#happened(['network', 'rules', 'subnet-file']);
   }
 
   #onEvent(event: KernelEvent): void {

@@ -4,18 +4,19 @@ import { networkOf } from '../../shared/ip/cidr.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import type { NodeLease } from '../../shared/store/registry.ts';
 import type { Backend, Underlays } from './backends/backend.ts';
-import { type Desired, desiredNetwork } from './backends/desired.ts';
 import type { SkippedPeer } from './backends/peer-table.ts';
 import type { Clock } from './clock.ts';
 import { directRoutes } from './direct-routes.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { sameButExpiry } from './leases/lease-json.ts';
 import type { Repairs } from './loop/repairs.ts';
-import { type Change, describeObject, objectOf } from './network/change.ts';
+import { type Change, type ChangeFailure, describeObject, objectOf } from './network/change.ts';
 import type { DesiredDevice, DesiredRoute } from './network/desired.ts';
-import { linkNamed, type ObservedNetwork } from './network/observed.ts';
+import type { ObservedNetwork } from './network/observed.ts';
 import { planNetwork } from './network/plan.ts';
+import { planPeerChange } from './network/plan-peer.ts';
 import type { AgentOptions } from './options.ts';
+import { WantedNetwork } from './wanted-network.ts';
 
 /**
  * Metric of the black hole for addresses of the node's own subnet that no pod has: worse than the route of the bridge
@@ -53,9 +54,13 @@ export class NetworkSync {
   #ownDevices: readonly string[];
   #deviceIndexes: ReadonlySet<number> = new Set();
   #skipped: readonly SkippedPeer[] = [];
+  /** Which of them the log has. */
+  #told: ReadonlySet<string> = new Set();
   /** What was wanted when everything was last in order: the same again means that a difference is a repair. */
   #settled: NetworkInput | undefined;
-  #desired: { readonly input: NetworkInput; readonly desired: Desired } | undefined;
+  #wanted: { readonly input: NetworkInput; readonly network: WantedNetwork } | undefined;
+  /** Index by name, as last seen. */
+  #links: ReadonlyMap<string, number> = new Map();
   #last: { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined;
 
   constructor(options: NetworkSyncOptions) {
@@ -75,12 +80,12 @@ export class NetworkSync {
 
   /** The devices as they should be. */
   get devices(): readonly DesiredDevice[] {
-    return this.#desired?.desired.network.devices ?? [];
+    return this.#wanted?.network.network.devices ?? [];
   }
 
   /** The routes as they should be. */
   get routes(): readonly DesiredRoute[] {
-    return this.#desired?.desired.network.routes ?? [];
+    return this.#wanted?.network.network.routes ?? [];
   }
 
   /** Peers that cannot be reached, and why. */
@@ -100,9 +105,9 @@ export class NetworkSync {
     if (problem !== undefined) throw new Error(problem);
     const start = clock.monotonic();
     const observed = kernel.readNetwork(backend.devices);
-    const desired = this.#desiredFor(input, observed);
+    const { network } = this.#wantedFor(input, observed);
     const retired = this.#ownDevices.filter((name) => !backend.devices.includes(name));
-    const planned = planNetwork({ ...desired.network, retired }, observed);
+    const planned = planNetwork({ ...network, retired }, observed);
     const changes = this.#settled && same(this.#settled, input) ? this.#allowed(planned) : planned;
     for (const change of changes) {
       if (change.kind === 'delete-device')
@@ -111,39 +116,80 @@ export class NetworkSync {
     const failures = changes.length === 0 ? [] : kernel.apply(changes);
     const deviceTouched = changes.some((change) => objectOf(change) === 'device');
     this.#rememberDevices(deviceTouched ? kernel.readNetwork([]) : observed);
+    const result = this.#done(start, changes, failures, deviceTouched);
+    this.#settled = input;
+    // From now on another one of a retired name is somebody else's.
+    this.#ownDevices = backend.devices;
+    return result;
+  }
+
+  /**
+   * As `sync`, but by what has changed of the peers since the last run, without a look at the kernel: whatever somebody
+   * else did to it has an event of its own. `undefined` where only a look at everything will do.
+   *
+   * @throws Error when the kernel refused some of the changes; the next run looks at everything
+   */
+  syncPeers(input: NetworkInput): SyncResult | undefined {
+    const { kernel, clock } = this.#options;
+    const settled = this.#settled;
+    if (!settled || !this.#wanted || !sameBase(settled, input)) return undefined;
+    const start = clock.monotonic();
+    const { network } = this.#wanted;
+    const { before, after } = network.update(input.peers);
+    this.#wanted = { input, network };
+    this.#settled = undefined;
+    const changes = planPeerChange(before, after, (device) => this.#links.get(device));
+    const failures = changes.length === 0 ? [] : kernel.apply(changes);
+    const result = this.#done(start, changes, failures, false);
+    this.#settled = input;
+    this.#tellSkipped(network.skipped);
+    return result;
+  }
+
+  #done(
+    start: number,
+    changes: readonly Change[],
+    failures: readonly ChangeFailure[],
+    deviceTouched: boolean,
+  ): SyncResult {
+    const { clock, log } = this.#options;
     const durationMs = clock.monotonic() - start;
     this.#last = { at: clock.now(), durationMs, changes: changes.length };
     if (changes.length > 0)
       log.debug('network programmed', { changes: changes.length, ms: Math.round(durationMs) });
     const [failure] = failures;
-    if (failure) {
-      const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
-      throw new Error(`the kernel refused ${describeObject(failure.change)}${more}`, {
-        cause: failure.error,
-      });
-    }
-    this.#settled = input;
-    // From now on another one of a retired name is somebody else's.
-    this.#ownDevices = backend.devices;
-    return { durationMs, changes: changes.length, deviceTouched };
+    if (!failure) return { durationMs, changes: changes.length, deviceTouched };
+    const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
+    throw new Error(`the kernel refused ${describeObject(failure.change)}${more}`, { cause: failure.error });
   }
 
-  #desiredFor(input: NetworkInput, observed: ObservedNetwork): Desired {
-    const { backend, log, options } = this.#options;
+  #wantedFor(input: NetworkInput, observed: ObservedNetwork): WantedNetwork {
+    const { backend, options } = this.#options;
     // Who is on the same link may change without any lease changing.
-    if (this.#desired && same(this.#desired.input, input) && !backend.usesDirect)
-      return this.#desired.desired;
-    const direct = backend.usesDirect ? directRoutes(observed, backend.devices) : () => undefined;
-    const { network, skipped } = desiredNetwork(backend, { ...input, direct });
-    const routes = options.rules.blackhole ? [...network.routes, ...blackholes(input.lease)] : network.routes;
-    const desired = { network: { ...network, routes }, skipped };
-    for (const { node, why } of skipped) {
-      const isNew = !this.#skipped.some((known) => known.node === node && known.why === why);
-      if (isNew) log.warn('a node cannot be reached', { node, why });
+    if (this.#wanted && sameBase(this.#wanted.input, input) && !backend.usesDirect) {
+      const { network } = this.#wanted;
+      network.update(input.peers);
+      this.#wanted = { input, network };
+    } else {
+      const direct = backend.usesDirect ? directRoutes(observed, backend.devices) : () => undefined;
+      const { lease, underlays, peers } = input;
+      const ownRoutes = options.rules.blackhole ? blackholes(lease) : [];
+      const network = new WantedNetwork(backend, { lease, underlays, direct }, peers, ownRoutes);
+      this.#wanted = { input, network };
     }
+    this.#tellSkipped(this.#wanted.network.skipped);
+    return this.#wanted.network;
+  }
+
+  #tellSkipped(skipped: readonly SkippedPeer[]): void {
+    const told = new Set<string>();
+    for (const { node, why } of skipped) {
+      const key = `${node} ${why}`;
+      if (!this.#told.has(key)) this.#options.log.warn('a node cannot be reached', { node, why });
+      told.add(key);
+    }
+    this.#told = told;
     this.#skipped = skipped;
-    this.#desired = { input, desired };
-    return desired;
   }
 
   #allowed(changes: readonly Change[]): Change[] {
@@ -151,8 +197,9 @@ export class NetworkSync {
   }
 
   #rememberDevices(observed: Pick<ObservedNetwork, 'links'>): void {
-    const links = this.#options.backend.devices.map((name) => linkNamed(observed, name));
-    this.#deviceIndexes = new Set(links.flatMap((link) => link?.index ?? []));
+    this.#links = new Map(observed.links.map(({ name, index }) => [name, index]));
+    const indexes = this.#options.backend.devices.map((name) => this.#links.get(name));
+    this.#deviceIndexes = new Set(indexes.flatMap((index) => index ?? []));
   }
 }
 
@@ -163,5 +210,10 @@ function blackholes({ subnet, subnetV6 }: NodeLease): DesiredRoute[] {
 }
 
 function same(a: NetworkInput, b: NetworkInput): boolean {
-  return sameButExpiry(a.lease, b.lease) && a.peers === b.peers && a.underlays === b.underlays;
+  return sameBase(a, b) && a.peers === b.peers;
+}
+
+/** True if the two differ in their peers at most. */
+function sameBase(a: NetworkInput, b: NetworkInput): boolean {
+  return sameButExpiry(a.lease, b.lease) && a.underlays === b.underlays;
 }

@@ -14,7 +14,7 @@ import { ForwardingSync } from './forwarding-sync.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { type Interests, PARTS, type Part } from './loop/dirty.ts';
 import type { Repairs } from './loop/repairs.ts';
-import { NetworkSync, type SyncResult } from './network-sync.ts';
+import { type NetworkInput, NetworkSync, type SyncResult } from './network-sync.ts';
 import type { AgentOptions } from './options.ts';
 import { evidenceOf, type PeerEvidence } from './peer-paths.ts';
 import { ForwardGuard } from './rules/foreign/guard.ts';
@@ -100,6 +100,7 @@ export class NodeWork implements Disposable {
     this.parts = {
       underlay: () => this.#doUnderlay(),
       network: () => this.#doNetwork(),
+      peers: () => this.#doPeers(),
       rules: () => this.#doRules(),
       forward: () => this.#doForward(),
       'former-rules': () => this.#doFormerRules(),
@@ -163,11 +164,29 @@ export class NodeWork implements Disposable {
   }
 
   #doNetwork(): void {
+    const input = this.#networkInput();
+    if (input) this.#synced(this.network.sync(input));
+  }
+
+  #doPeers(): void {
+    // The first look at everything has its own retries.
+    if (!this.isDone('network')) {
+      this.#options.mark('network');
+      return;
+    }
+    const input = this.#networkInput();
+    if (input) this.#synced(this.network.syncPeers(input) ?? this.network.sync(input));
+  }
+
+  #networkInput(): NetworkInput | undefined {
     const lease = this.#options.lease();
     const peers = this.#options.peers();
     // Before the peers are known, those in the kernel must not be taken for stale.
-    if (!lease || !peers || !this.#underlays.complete) return;
-    const result = this.network.sync({ lease, peers, underlays: this.underlays });
+    if (!lease || !peers || !this.#underlays.complete) return undefined;
+    return { lease, peers, underlays: this.underlays };
+  }
+
+  #synced(result: SyncResult): void {
     this.#options.onSynced(result);
     if (result.deviceTouched) {
       this.#forwarding.devicesChanged();
@@ -175,6 +194,7 @@ export class NodeWork implements Disposable {
       this.#options.mark('sysctl', 'network');
     }
     this.#finished('network');
+    this.#finished('peers');
   }
 
   async #doRules(): Promise<void> {

@@ -35,6 +35,8 @@ export class PeerTable {
   readonly #rows = new Map<string, Row>();
   /** Who claims what: space → key → the node, or the nodes in order of their names. */
   readonly #claims = new Map<string, Map<Claim['key'], string | string[]>>();
+  /** Of each node that cannot be reached; `undefined` until somebody asks. */
+  #skips: Map<string, readonly SkippedPeer[]> | undefined;
 
   /** Of another context (lease, underlay, direct ways), another table. */
   constructor(backend: Pick<Backend, 'peer'>, context: NodeContext, leases: readonly NodeLease[] = []) {
@@ -67,15 +69,23 @@ export class PeerTable {
 
   /** Peers that cannot be reached, wholly or in one family, and why. */
   skipped(): SkippedPeer[] {
-    const skipped: SkippedPeer[] = [];
-    for (const row of this.#rows.values()) {
-      for (const why of row.refused) skipped.push({ node: row.node, why });
-      for (const path of row.paths) {
-        const why = this.#obstacleOf(row, path);
-        if (why !== undefined) skipped.push({ node: row.node, why });
-      }
+    if (!this.#skips) {
+      this.#skips = new Map();
+      for (const node of this.#rows.keys()) this.#judge(node, this.#skips);
     }
-    return skipped;
+    return [...this.#skips.values()].flat();
+  }
+
+  #judge(node: string, skips: Map<string, readonly SkippedPeer[]>): void {
+    const row = this.#rows.get(node);
+    const skipped: SkippedPeer[] = [];
+    for (const why of row?.refused ?? []) skipped.push({ node, why });
+    for (const path of row?.paths ?? []) {
+      const why = row && this.#obstacleOf(row, path);
+      if (why !== undefined) skipped.push({ node, why });
+    }
+    if (skipped.length > 0) skips.set(node, skipped);
+    else skips.delete(node);
   }
 
   #rowOf(lease: NodeLease): Row {
@@ -101,6 +111,7 @@ export class PeerTable {
     const before = this.#entriesOf(affected);
     if (old) this.#take(old);
     if (row) this.#put(row);
+    if (this.#skips) for (const each of affected) this.#judge(each, this.#skips);
     return { before, after: this.#entriesOf(affected) };
   }
 

@@ -32,8 +32,16 @@ export function applyChanges(rtnetlink: Rtnetlink, changes: readonly Change[]): 
   const failures = send(rtnetlink, devices, () => undefined);
   replaceUnchangeable(rtnetlink, failures);
   if (others.length === 0) return failures;
-  const indexes = new Map(rtnetlink.links().map((link) => [link.name, link.index]));
-  return [...failures, ...send(rtnetlink, others, (name) => indexes.get(name))];
+  return [...failures, ...send(rtnetlink, others, byName(rtnetlink))];
+}
+
+/** Looks up an index once a name: a node has a link for every pod, and a change names one or two. */
+function byName(rtnetlink: Rtnetlink): (device: string) => number | undefined {
+  const known = new Map<string, number | undefined>();
+  return (device) => {
+    if (!known.has(device)) known.set(device, rtnetlink.linkByName(device)?.index);
+    return known.get(device);
+  };
 }
 
 function send(

@@ -102,7 +102,7 @@ describe('the own lease', () => {
     registry.assign('me', { subnet });
     await clock.advance(1000);
     expect(membership.own?.subnet).toEqual(subnet);
-    expect(changes).toContain('change');
+    expect(changes).toContain('own');
     // What the renewal itself is told of is no news.
     await clock.advance(60_000);
     expect(renewals).toHaveBeenCalledTimes(1);
@@ -139,7 +139,7 @@ describe('following', () => {
     await registry.acquire(node('b', 12));
     await clock.advance(1000);
     expect(membership.peers.leases.map((lease) => lease.node).sort()).toEqual(['a', 'b']);
-    expect(changes.filter((kind) => kind === 'change').length).toBeGreaterThan(1);
+    expect(changes.filter((what) => what === 'peers').length).toBeGreaterThan(1);
   });
 
   test('outlives a registry that fails: peers stay, one line tells, later changes arrive', async () => {

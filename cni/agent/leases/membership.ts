@@ -31,9 +31,11 @@ export interface MembershipOptions {
   readonly renewMarginMs: number;
   /** From the state file. */
   readonly known?: AgentState;
-  /** The own lease or the set of peers changed, or (`renewal`) only the end of some lease did. */
-  readonly onChange: (kind: 'change' | 'renewal') => void;
+  readonly onChange: (what: MembershipChange) => void;
 }
+
+/** The own lease or the set of peers changed, or (`renewal`) only the end of some lease did. */
+export type MembershipChange = 'own' | 'peers' | 'renewal';
 
 /** How things stand between the node and the registry. */
 export interface RegistryHealth {
@@ -163,7 +165,7 @@ export class Membership {
     const changed = !this.own || !sameButExpiry(this.own, lease);
     this.#own = lease;
     this.#asked.lease = true;
-    this.#options.onChange(changed ? 'change' : 'renewal');
+    this.#options.onChange(changed ? 'own' : 'renewal');
     return lease;
   }
 
@@ -208,7 +210,7 @@ export class Membership {
       this.publish();
     }
     if (own && this.#isNews(own)) this.publish();
-    this.#options.onChange(changed || isFirst || rebuilt ? 'change' : 'renewal');
+    this.#options.onChange(changed || isFirst || rebuilt ? 'peers' : 'renewal');
   }
 
   /**
@@ -223,7 +225,7 @@ export class Membership {
   async #letCarriedGo(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { clock } = this.#options;
-      if (this.peers.dropExpired(clock.instant())) this.#options.onChange('change');
+      if (this.peers.dropExpired(clock.instant())) this.#options.onChange('peers');
       const next = this.peers.nextExpiry(clock.instant());
       // Looked at every minute, because a list may bring carried peers at any time.
       await sleep(clock, Math.min(60_000, Math.max(1, next)), signal);
@@ -235,7 +237,7 @@ export class Membership {
     if (this.#asked[what] || !this.#options.known?.own) return;
     this.#asked[what] = true;
     this.#options.log.warn('going by what the state file remembers', { what });
-    this.#options.onChange('change');
+    this.#options.onChange(what === 'lease' ? 'own' : 'peers');
   }
 
   #contact(part: string): void {

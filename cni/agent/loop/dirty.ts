@@ -8,6 +8,8 @@ import { ROUTE_PROTOCOL } from '../network/desired.ts';
 export const PARTS = [
   'underlay',
   'network',
+  // The entries of peers that joined, left or changed; 'network' is a look at everything.
+  'peers',
   'rules',
   'forward',
   'former-rules',

@@ -63,6 +63,26 @@ describe('the work loop', () => {
     await loop.idle();
   });
 
+  test('a part with a shorter spacing of its own does not wait, and does not hurry the others', async () => {
+    const done: string[] = [];
+    const clock = new FakeClock();
+    const parts = { a: () => void done.push('a'), b: () => void done.push('b') };
+    const loop = new WorkLoop({ clock, log: silentLogger, parts, spacing: { b: 5 } });
+    loop.mark('a', 'b');
+    await clock.advance(0);
+    expect(done.splice(0)).toEqual(['a', 'b']);
+    loop.mark('a', 'b');
+    await clock.advance(4);
+    expect(done).toEqual([]);
+    await clock.advance(1);
+    expect(done.splice(0)).toEqual(['b']);
+    await clock.advance(44);
+    expect(done).toEqual([]);
+    await clock.advance(1);
+    expect(done).toEqual(['a']);
+    await loop.idle();
+  });
+
   test('a mark during the run of the same part is not lost', async () => {
     let runs = 0;
     const { clock, loop } = setUp({

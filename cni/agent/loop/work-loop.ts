@@ -20,6 +20,8 @@ export interface WorkLoopOptions<Part extends string> {
   readonly log: Logger;
   /** In the order in which dirty parts are worked on. */
   readonly parts: Readonly<Record<Part, () => void | Promise<void>>>;
+  /** Parts that may run again sooner than 50 ms after a run (ms): those whose runs cost little. */
+  readonly spacing?: Readonly<Partial<Record<Part, number>>>;
   readonly onError?: (part: Part, error: unknown) => void;
   /** @param startedAt when the run began (monotonic ms) */
   readonly onDone?: (part: Part, startedAt: number) => void;
@@ -32,7 +34,8 @@ export class WorkLoop<Part extends string> implements Disposable {
   #timer: Timer | undefined;
   #running = false;
   #stopped = false;
-  #lastEnd = Number.NEGATIVE_INFINITY;
+  /** When each part last ran (monotonic ms). */
+  readonly #ends = new Map<Part, number>();
   #idle: (() => void)[] = [];
 
   constructor(options: WorkLoopOptions<Part>) {
@@ -65,22 +68,31 @@ export class WorkLoop<Part extends string> implements Disposable {
 
   #schedule(): void {
     if (this.#running || this.#timer || this.#stopped || this.#dirty.size === 0) return;
-    const wait = Math.max(0, this.#lastEnd + SPACING - this.#options.clock.monotonic());
+    const wait = Math.max(0, Math.min(...[...this.#dirty].map((part) => this.#dueIn(part))));
     this.#timer = this.#options.clock.after(wait, () => {
       this.#timer = undefined;
       this.#run().catch((error: unknown) => this.#options.log.error('the work loop failed', { error }));
     });
   }
 
+  /** Milliseconds until a part may run; not more than 0: now. */
+  #dueIn(part: Part): number {
+    const { clock, spacing } = this.#options;
+    const end = this.#ends.get(part);
+    return end === undefined ? 0 : end + (spacing?.[part] ?? SPACING) - clock.monotonic();
+  }
+
   async #run(): Promise<void> {
     this.#running = true;
     try {
       for (const part of Object.keys(this.#options.parts) as Part[]) {
-        if (!this.#stopped && this.#dirty.delete(part)) await this.#work(part);
+        if (this.#stopped || !this.#dirty.has(part) || this.#dueIn(part) > 0) continue;
+        this.#dirty.delete(part);
+        await this.#work(part);
+        this.#ends.set(part, this.#options.clock.monotonic());
       }
     } finally {
       this.#running = false;
-      this.#lastEnd = this.#options.clock.monotonic();
       if (this.#dirty.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
       this.#schedule();
     }
