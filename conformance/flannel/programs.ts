@@ -11,6 +11,8 @@ export const FLANNEL_VERSION: string = requiredVersion(import.meta.dirname, MODU
 const built: GoModule = {
   sources: import.meta.dirname,
   output: resolve(import.meta.dirname, '../../build/flannel', FLANNEL_VERSION),
+  // Its oldest backend, udp.
+  cgo: true,
 };
 
 /** The program; the Go client names it after its package. */

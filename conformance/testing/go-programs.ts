@@ -12,6 +12,8 @@ import { isVm } from './slowness.ts';
 export interface GoModule {
   readonly sources: string;
   readonly output: string;
+  /** It has parts in C, so that a C compiler is needed, too. */
+  readonly cgo?: boolean;
 }
 
 /** How long a build may take unless it says otherwise, in ms: the largest takes half of it from nothing on two cores. */
@@ -38,8 +40,9 @@ export function areBuilt(module: GoModule, packages: readonly string[]): boolean
 }
 
 /**
- * Builds programs if they are not there, each under the last part of its package's path. Without cgo, so that no shared
- * library is needed, whatever the machine has; without symbols, which saves a third of the size; and out of others' way.
+ * Builds programs if they are not there, each under the last part of its package's path. Without cgo where that is possible,
+ * so that no shared library is needed, whatever the machine has; without symbols, which saves a third of the size; and out
+ * of others' way.
  *
  * @returns the reason where that cannot be
  */
@@ -53,11 +56,12 @@ export async function buildGo(
   if (missing.length === 0) return undefined;
   if (isVm) return 'it was not built before the VM was started';
   if (Bun.which('go') === null) return 'no Go here';
+  if (module.cgo === true && Bun.which('cc') === null) return 'no C compiler here';
   mkdirSync(module.output, { recursive: true });
   const command = ['nice', 'go', 'build', '-trimpath', '-ldflags', '-s -w', '-o', `${module.output}/`];
   const go = Bun.spawn([...command, ...missing], {
     cwd: module.sources,
-    env: { ...process.env, CGO_ENABLED: '0' },
+    env: { ...process.env, CGO_ENABLED: module.cgo === true ? '1' : '0' },
     stdin: 'ignore',
     stdout: 'ignore',
     stderr: 'pipe',
