@@ -15,7 +15,7 @@ NODE := 1
 unexport NODE
 export NODES IPV
 
-.PHONY: help setup setup-ci bun build dist up check status shell down peers test test-vm bench soak lint format typecheck clean
+.PHONY: help setup setup-ci bun build dist images up check status shell down peers test test-vm bench soak lint format typecheck clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ build: setup ## this machine's executable in dist/ (nothing to do when nothing c
 
 dist: setup ## dist/underpod-linux-{amd64,arm64} and SHA256SUMS, reproducible
 	@$(RUN) scripts/build.ts all
+
+images: setup ## dist/underpod-VERSION-linux-{amd64,arm64}.image.tar for `ctr image import` and `docker load`, reproducible
+	@$(RUN) scripts/images.ts
 
 up: build ## NODES=3 IPV=dual: pods on several nodes talk over VXLAN; checks every path, prints a table, stays up
 	@$(RUN) conformance/lab/main.ts up

@@ -46,7 +46,12 @@ async function cniPlugin(type: string, load: () => Promise<{ run(): Promise<neve
 }
 
 /** Names other than its own under which a program is known, so that existing manifests work. */
-const aliases: Readonly<Record<string, string>> = { flanneld: 'agent' };
+const aliases: Readonly<Record<string, string>> = {
+  flanneld: 'agent',
+  // What the init containers of flannel's manifests run, in an image that has nothing else.
+  'install-conf': 'copy',
+  cp: 'copy',
+};
 
 const programs: Readonly<Record<string, Entry>> = {
   agent: {
@@ -92,6 +97,10 @@ const programs: Readonly<Record<string, Entry>> = {
   restore: {
     summary: 'replace the embedded store by a backup',
     load: async () => (await import('./commands/restore.ts')).main,
+  },
+  copy: {
+    summary: 'copy a file in one step (cp and install-conf of the image)',
+    load: async () => (await import('./commands/copy.ts')).main,
   },
   version: {
     summary: 'print the version',

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { version } from '../../package.json' with { type: 'json' };
-import { debianPackage } from './debian-package.ts';
+import { debianPackage } from '../../scripts/debian-package.ts';
 import { executable, type Outcome, runCommand, VERSION_CALL } from './executable.ts';
 
 /**

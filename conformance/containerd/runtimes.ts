@@ -1,6 +1,6 @@
 /** The container runtimes of the tests: unpacked or built below build/, never installed, never started as services. */
 import { join, resolve } from 'node:path';
-import { debianPackage } from '../build/debian-package.ts';
+import { debianPackage } from '../../scripts/debian-package.ts';
 import { buildGo, type GoModule, requiredVersion } from '../testing/go-programs.ts';
 
 const built: GoModule = {

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { debianPackage } from '../build/debian-package.ts';
+import { debianPackage } from '../../scripts/debian-package.ts';
 
 const arch = process.arch === 'x64' ? 'amd64' : 'arm64';
 /** Where it lies once it was unpacked, wherever this process runs. */

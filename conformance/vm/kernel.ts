@@ -1,7 +1,12 @@
 /** Debian's own kernels, unpacked below build/ and never installed, with the few modules that the VM starts with. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type DebianSource, debianDirectory, debianPackage, dependencyOf } from '../build/debian-package.ts';
+import {
+  type DebianSource,
+  debianDirectory,
+  debianPackage,
+  dependencyOf,
+} from '../../scripts/debian-package.ts';
 
 /** Debian's releases with the kernels that are tried: 12, and 11 with the oldest that is supported. */
 const RELEASES = { '6.1': 'bookworm', '5.10': 'bullseye' } as const;

@@ -2,8 +2,8 @@
  * Files of Debian packages without installing them, for any architecture and release: apt with lists and caches of its
  * own below build/debian/, so that neither the machine's package lists nor its architectures are touched. Needs no root.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 
 /** Debian's names of architectures. */
 export type DebianArchitecture = 'amd64' | 'arm64';
@@ -39,6 +39,69 @@ export function debianPackage(name: string, source: DebianSource): string {
     rmSync(part, { recursive: true, force: true });
   }
   return unpacked;
+}
+
+/** A package that apt fetched, unpacked. */
+export interface DebianArchive {
+  readonly name: string;
+  readonly version: string;
+  /** Of the .deb. */
+  readonly sha256: string;
+  /** Its control file. */
+  readonly control: string;
+  /** Where it is unpacked. */
+  readonly directory: string;
+}
+
+/**
+ * Packages with all that they depend on, at the versions that apt chooses today, sorted by name. What is fetched is kept
+ * by name and version, so that only new versions are fetched again.
+ *
+ * @throws Error with apt's message, where there is no apt or it reaches no mirror
+ */
+export function unpackedClosure(names: readonly string[], source: DebianSource): DebianArchive[] {
+  refreshLists(source);
+  try {
+    return fetchClosure(names, source);
+  } catch {
+    // The lists may name a version that the mirror has replaced since.
+    refreshLists(source, true);
+    return fetchClosure(names, source);
+  }
+}
+
+function fetchClosure(names: readonly string[], source: DebianSource): DebianArchive[] {
+  const command = ['apt-get', ...options(source), '--quiet', '--no-install-recommends', '--assume-yes'];
+  const plan = run([...command, '--simulate', 'install', ...names]);
+  run([...command, '--download-only', 'install', ...names]);
+  const archives = `${aptDirectory(source)}/cache/archives`;
+  const found = [...plan.matchAll(/^Inst (\S+) \((\S+) .*\[(\w+)\]\)/gm)];
+  return found
+    .map(([, name = '', version = '', arch = '']) => {
+      const file = `${archives}/${name}_${version.replaceAll(':', '%3a')}_${arch}.deb`;
+      const directory = unpack(file, resolve(debianDirectory(source), `${name}_${version}`));
+      return {
+        name,
+        version,
+        directory,
+        sha256: new Bun.CryptoHasher('sha256').update(readFileSync(file)).digest('hex'),
+        control: run(['dpkg-deb', '--field', file]),
+      };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Unpacks a .deb unless that was done. @returns the directory */
+function unpack(file: string, directory: string): string {
+  if (existsSync(directory)) return directory;
+  const part = `${directory}-${process.pid}`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(dirname(directory), { recursive: true });
+  run(['dpkg-deb', '--extract', file, part]);
+  // Another process may have been as quick.
+  if (existsSync(directory)) rmSync(part, { recursive: true });
+  else renameSync(part, directory);
+  return directory;
 }
 
 /** Where packages of a source are unpacked, relative to the checkout. */
