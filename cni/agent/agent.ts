@@ -115,6 +115,7 @@ export class Agent {
       formerIptables: state.iptables ?? false,
       lease: () => this.#membership.own,
       peers: () => (this.#membership.peersKnown ? this.#membership.peers.leases : undefined),
+      peersComplete: () => this.#membership.listed,
       mark: (...dirty) => this.#loop.mark(...dirty),
       onUnderlay: () => this.#membership.publish(),
       onSynced: (result) => this.#synced(result),

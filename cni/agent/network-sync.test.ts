@@ -32,11 +32,12 @@ function lease(node: string, subnet: number, mac: number, expiresAt = 0): NodeLe
     expiresAt,
   };
 }
+const complete = true;
 const self = lease('self', 1, 1);
 
-function setUp(): { kernel: FakeKernel; sync: NetworkSync } {
-  const kernel = new FakeKernel();
-  kernel.network.addLink('eth0', [cidr('192.0.2.1/24')]);
+function setUp(before?: FakeKernel): { kernel: FakeKernel; sync: NetworkSync } {
+  const kernel = before ?? new FakeKernel();
+  if (!before) kernel.network.addLink('eth0', [cidr('192.0.2.1/24')]);
   const clock = new FakeClock();
   const repairs = new Repairs({ clock, log: silentLogger, count: () => {}, onPutOff: () => {} });
   const options = { rules: { blackhole: false } } as AgentOptions;
@@ -60,11 +61,13 @@ function missing(kernel: FakeKernel, peers: readonly NodeLease[]): number {
 
 test('without a first look at everything, or with another lease, there is nothing to go by', () => {
   const { sync } = setUp();
-  expect(sync.syncPeers({ lease: self, peers: [], underlays })).toBeUndefined();
-  sync.sync({ lease: self, peers: [], underlays });
-  expect(sync.syncPeers({ lease: lease('self', 9, 1), peers: [], underlays })).toBeUndefined();
-  expect(sync.syncPeers({ lease: self, peers: [], underlays: { ...underlays } })).toBeUndefined();
-  expect(sync.syncPeers({ lease: { ...self, expiresAt: 5 }, peers: [], underlays })?.changes).toBe(0);
+  expect(sync.syncPeers({ lease: self, peers: [], underlays, complete })).toBeUndefined();
+  sync.sync({ lease: self, peers: [], underlays, complete });
+  expect(sync.syncPeers({ lease: lease('self', 9, 1), peers: [], underlays, complete })).toBeUndefined();
+  expect(sync.syncPeers({ lease: self, peers: [], underlays: { ...underlays }, complete })).toBeUndefined();
+  expect(sync.syncPeers({ lease: { ...self, expiresAt: 5 }, peers: [], underlays, complete })?.changes).toBe(
+    0,
+  );
 });
 
 test('whatever joins, leaves and changes between two runs, the kernel ends as a look at everything would have it', () => {
@@ -82,10 +85,10 @@ test('whatever joins, leaves and changes between two runs, the kernel ends as a 
   fc.assert(
     fc.property(fc.array(anyPeers, { minLength: 1, maxLength: 8 }), (runs) => {
       const { kernel, sync } = setUp();
-      sync.sync({ lease: self, peers: [], underlays });
+      sync.sync({ lease: self, peers: [], underlays, complete });
       const read = vi.spyOn(kernel, 'readNetwork');
       for (const peers of runs) {
-        expect(sync.syncPeers({ lease: self, peers, underlays })).toBeDefined();
+        expect(sync.syncPeers({ lease: self, peers, underlays, complete })).toBeDefined();
         expect(read).not.toHaveBeenCalled();
         expect(missing(kernel, peers)).toBe(0);
         read.mockClear();
@@ -105,9 +108,9 @@ test('whatever joins, leaves and changes between two runs, the kernel ends as a 
 
 test('a subnet that one node gives to another keeps its route all the time', () => {
   const { kernel, sync } = setUp();
-  sync.sync({ lease: self, peers: [lease('a', 2, 2)], underlays });
+  sync.sync({ lease: self, peers: [lease('a', 2, 2)], underlays, complete });
   kernel.applied.length = 0;
-  sync.syncPeers({ lease: self, peers: [lease('b', 2, 3)], underlays });
+  sync.syncPeers({ lease: self, peers: [lease('b', 2, 3)], underlays, complete });
   const kinds = kernel.applied.map(({ kind }) => kind);
   expect(kinds).toContain('set-neighbour');
   expect(kinds).not.toContain('delete-route');
@@ -116,20 +119,34 @@ test('a subnet that one node gives to another keeps its route all the time', () 
 
 test('what is as it was is not sent again, after a renewal neither', () => {
   const { kernel, sync } = setUp();
-  sync.sync({ lease: self, peers: [lease('a', 2, 2), lease('b', 3, 3)], underlays });
+  sync.sync({ lease: self, peers: [lease('a', 2, 2), lease('b', 3, 3)], underlays, complete });
   kernel.applied.length = 0;
   const renewed = [lease('a', 2, 2, 7), lease('b', 3, 3), lease('c', 4, 4)];
-  expect(sync.syncPeers({ lease: self, peers: renewed, underlays })?.changes).toBe(3);
+  expect(sync.syncPeers({ lease: self, peers: renewed, underlays, complete })?.changes).toBe(3);
 });
 
 test('after a change that the kernel refused everything is looked at', () => {
   const { kernel, sync } = setUp();
-  sync.sync({ lease: self, peers: [], underlays });
+  sync.sync({ lease: self, peers: [], underlays, complete });
   kernel.refuse = (change) => change.kind === 'set-route';
   const peers = [lease('a', 2, 2)];
-  expect(() => sync.syncPeers({ lease: self, peers, underlays })).toThrow(/refused route 10.244.2.0\/24/);
+  expect(() => sync.syncPeers({ lease: self, peers, underlays, complete })).toThrow(
+    /refused route 10.244.2.0\/24/,
+  );
   kernel.refuse = undefined;
-  expect(sync.syncPeers({ lease: self, peers, underlays })).toBeUndefined();
-  sync.sync({ lease: self, peers, underlays });
+  expect(sync.syncPeers({ lease: self, peers, underlays, complete })).toBeUndefined();
+  sync.sync({ lease: self, peers, underlays, complete });
   expect(missing(kernel, peers)).toBe(0);
+});
+
+test('before the registry has listed its nodes nothing is taken away, then what is stale goes', () => {
+  const { kernel, sync } = setUp();
+  sync.sync({ lease: self, peers: [lease('a', 2, 2), lease('b', 3, 3)], underlays, complete });
+  const { sync: restarted } = setUp(kernel);
+  restarted.sync({ lease: self, peers: [lease('b', 3, 3), lease('c', 4, 4)], underlays, complete: false });
+  expect(missing(kernel, [lease('a', 2, 2), lease('b', 3, 3), lease('c', 4, 4)])).toBe(0);
+  const listed = { lease: self, peers: [lease('b', 3, 3)], underlays, complete };
+  expect(restarted.syncPeers(listed)).toBeUndefined();
+  restarted.sync(listed);
+  expect(missing(kernel, [lease('b', 3, 3)])).toBe(0);
 });

@@ -39,6 +39,8 @@ export interface NetworkInput {
   readonly lease: NodeLease;
   readonly peers: readonly NodeLease[];
   readonly underlays: Underlays;
+  /** The peers are all that there are: what the kernel holds besides is stale. */
+  readonly complete: boolean;
 }
 
 export interface SyncResult {
@@ -107,7 +109,8 @@ export class NetworkSync {
     const observed = kernel.readNetwork(backend.devices);
     const { network } = this.#wantedFor(input, observed);
     const retired = this.#ownDevices.filter((name) => !backend.devices.includes(name));
-    const planned = planNetwork({ ...network, retired }, observed);
+    const all = planNetwork({ ...network, retired }, observed);
+    const planned = input.complete ? all : withoutRemovals(all);
     const changes = this.#settled && same(this.#settled, input) ? this.#allowed(planned) : planned;
     for (const change of changes) {
       if (change.kind === 'delete-device')
@@ -203,6 +206,24 @@ export class NetworkSync {
   }
 }
 
+/** Without what removes peers' entries, but for a route that is in the way of a wanted one. */
+function withoutRemovals(changes: readonly Change[]): Change[] {
+  const wanted = new Set<string>();
+  for (const change of changes) if (change.kind === 'set-route') wanted.add(describeObject(change));
+  return changes.filter((change) => {
+    switch (change.kind) {
+      case 'delete-neighbour':
+      case 'delete-fdb':
+      case 'delete-wireguard-peer':
+        return false;
+      case 'delete-route':
+        return wanted.has(describeObject(change));
+      default:
+        return true;
+    }
+  });
+}
+
 function blackholes({ subnet, subnetV6 }: NodeLease): DesiredRoute[] {
   return [subnet, subnetV6]
     .filter((cidr) => cidr !== undefined)
@@ -215,5 +236,5 @@ function same(a: NetworkInput, b: NetworkInput): boolean {
 
 /** True if the two differ in their peers at most. */
 function sameBase(a: NetworkInput, b: NetworkInput): boolean {
-  return sameButExpiry(a.lease, b.lease) && a.underlays === b.underlays;
+  return sameButExpiry(a.lease, b.lease) && a.underlays === b.underlays && a.complete === b.complete;
 }

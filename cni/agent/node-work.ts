@@ -43,6 +43,8 @@ export interface NodeWorkOptions {
   readonly lease: () => NodeLease | undefined;
   /** The other nodes; `undefined` while nobody knows. */
   readonly peers: () => readonly NodeLease[] | undefined;
+  /** True once the registry itself has listed them. */
+  readonly peersComplete: () => boolean;
   /** Has parts looked at soon. */
   readonly mark: (...parts: readonly Part[]) => void;
   /** What the node publishes has changed. */
@@ -183,7 +185,8 @@ export class NodeWork implements Disposable {
     const peers = this.#options.peers();
     // Before the peers are known, those in the kernel must not be taken for stale.
     if (!lease || !peers || !this.#underlays.complete) return undefined;
-    return { lease, peers, underlays: this.underlays };
+    const complete = this.#options.peersComplete();
+    return { lease, peers, underlays: this.underlays, complete };
   }
 
   #synced(result: SyncResult): void {

@@ -2,11 +2,12 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { parseNetConf } from '../../../shared/config/net-conf.ts';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
 import { parseIp } from '../../../shared/ip/ip.ts';
-import { createLogger } from '../../../shared/log/logger.ts';
+import { createLogger, silentLogger } from '../../../shared/log/logger.ts';
 import { FakeNodeRegistry } from '../../../shared/store/registry.fake.ts';
-import type { NodeInfo, NodeLease } from '../../../shared/store/registry.ts';
+import type { LeaseList, NodeInfo, NodeLease, NodeRegistry } from '../../../shared/store/registry.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { Membership, renewIn } from './membership.ts';
+import { lease, list } from './test-leases.ts';
 
 const node = (name: string, last: number): NodeInfo => ({
   name,
@@ -126,6 +127,55 @@ describe('the own lease', () => {
     await registry.release('me');
     await clock.advance(20_000);
     expect(membership.health.connected).toBe(true);
+  });
+});
+
+describe('a registry that hangs', () => {
+  test('is not waited for where the state file knows enough; what it says later counts', async () => {
+    const clock = new FakeClock();
+    const own = lease('me', 1);
+    let answer = (_list: LeaseList): void => {};
+    const never = new Promise<never>(() => {});
+    const registry = {
+      acquire: () => never,
+      renew: () => never,
+      release: () => never,
+      list: () =>
+        new Promise<LeaseList>((resolve) => {
+          answer = resolve;
+        }),
+      async *watch() {
+        yield await never;
+      },
+      async [Symbol.asyncDispose]() {},
+    } satisfies NodeRegistry;
+    const changes: string[] = [];
+    const membership = new Membership({
+      registry,
+      clock,
+      log: silentLogger,
+      node: 'me',
+      info: () => node('me', 1),
+      wanted: () => ({}),
+      renewMarginMs: 3_600_000,
+      known: {
+        own,
+        peers: [{ lease: lease('a', 2), epoch: '1', term: { renewed: clock.instant(), durationMs: 5000 } }],
+      },
+      onChange: (what) => changes.push(what),
+    });
+    void membership.run(new AbortController().signal);
+    await clock.advance(999);
+    expect([membership.own, membership.peersKnown]).toEqual([undefined, false]);
+    await clock.advance(1);
+    expect(membership.own).toEqual(own);
+    expect([membership.peersKnown, membership.listed]).toEqual([true, false]);
+    expect(changes.splice(0).sort()).toEqual(['own', 'peers']);
+    answer(list([own, lease('a', 2)]));
+    await clock.advance(0);
+    expect(membership.listed).toBe(true);
+    // Nothing new, but now it is certain: what is stale may go.
+    expect(changes).toEqual(['peers']);
   });
 });
 

@@ -14,6 +14,11 @@ import type { AgentState } from './state-file.ts';
 
 const FIRST_RETRY = 250;
 const LONGEST_RETRY = 15_000;
+/**
+ * A registry that has said nothing for so long after the start (ms), neither an answer nor an error, is taken for away:
+ * pods' network is to be back within two seconds.
+ */
+const PATIENCE = 1000;
 
 export interface MembershipOptions {
   readonly registry: NodeRegistry;
@@ -53,6 +58,7 @@ export class Membership {
   #own: NodeLease | undefined;
   #registered = false;
   #following = false;
+  #listed = false;
   /** The registry has answered, or has failed to, at least once. */
   readonly #asked = { lease: false, peers: false };
   #errors = new Map<string, string>();
@@ -79,6 +85,14 @@ export class Membership {
     return this.#asked.peers;
   }
 
+  /**
+   * True once the registry has listed its nodes. Before, the peers are those of the state file: what the kernel holds
+   * besides may be right.
+   */
+  get listed(): boolean {
+    return this.#listed;
+  }
+
   /** What is known, for the state file. */
   get state(): AgentState {
     return { ...(this.#own && { own: this.#own }), peers: this.peers.known };
@@ -101,7 +115,15 @@ export class Membership {
 
   /** Works until the signal is aborted. The lease stays in the registry: a restarted agent takes it again. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#keepLease(signal), this.#follow(signal), this.#letCarriedGo(signal)]);
+    const patience = this.#options.clock.after(PATIENCE, () => {
+      this.#makeDo('lease');
+      this.#makeDo('peers');
+    });
+    try {
+      await Promise.all([this.#keepLease(signal), this.#follow(signal), this.#letCarriedGo(signal)]);
+    } finally {
+      patience.cancel();
+    }
   }
 
   async #keepLease(signal: AbortSignal): Promise<void> {
@@ -201,8 +223,9 @@ export class Membership {
 
   #heard({ changed, ownLost, own, rebuilt }: PeerChange): void {
     this.#following = true;
-    const isFirst = !this.#asked.peers;
+    const isFirst = !this.#listed;
     this.#asked.peers = true;
+    this.#listed = true;
     this.#contact('watch');
     if (ownLost && this.#registered) {
       this.#options.log.warn('the lease is gone from the registry; registering again');
