@@ -6,7 +6,7 @@ import { UsageError } from '../shared/config/usage-error.ts';
 import { digestFile, openDisk } from './install/disk.ts';
 import { reportFailure } from './install/failure.ts';
 import { FLAGS_ONLY } from './install/flags-only.ts';
-import type { Layout } from './install/layout.ts';
+import { type Layout, linkPath } from './install/layout.ts';
 import { planInstall } from './install/plan-install.ts';
 import { run } from './install/run.ts';
 
@@ -16,7 +16,7 @@ const FLAGS: readonly FlagSpec[] = [
     kind: 'string',
     default: '/usr/local/bin',
     value: 'DIR',
-    help: 'where the executable goes',
+    help: 'where the executable goes (may be the next one)',
   },
   {
     name: 'cni-bin-dir',
@@ -71,9 +71,11 @@ export async function main(args: string[]): Promise<number> {
       throw new UsageError(`unexpected argument "${rest[0]}"; --help lists the flags`);
     const settings = new Settings(FLAGS, { flags: values, ...FLAGS_ONLY });
     const source = executable();
+    const layout = layoutOf(settings);
     const wanted = {
-      layout: layoutOf(settings),
-      types: pluginTypes,
+      layout,
+      // With both in one directory the executable is the type underpod itself.
+      types: pluginTypes.filter((type) => linkPath(layout, type) !== layout.binary),
       source: { path: source, digest: await digestFile(source) },
       conflist: settings.boolean('conflist') ? conflist(settings.string('chain') as ChainStyle) : undefined,
     };

@@ -190,6 +190,13 @@ const OWN_FLAGS: readonly FlagSpec[] = [
     help: 'directory of agent.sock',
   },
   {
+    name: 'proc-sys',
+    kind: 'string',
+    value: 'DIR',
+    default: '/proc/sys',
+    help: "where kernel parameters are set; in a container, where the host's are mounted writable",
+  },
+  {
     name: 'repair',
     kind: 'boolean',
     default: 'true',

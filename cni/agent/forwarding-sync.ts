@@ -1,11 +1,14 @@
 /** Keeps the kernel's switches for forwarding as they should be. */
 
+import type { Logger } from '../../shared/log/logger.ts';
+import { isErrno } from '../../shared/sys/errno.ts';
 import type { Underlays } from './backends/backend.ts';
-import { type ForwardingInput, isGlobalSwitch, planForwarding } from './forwarding.ts';
+import { type ForwardingInput, isGlobalSwitch, isSwitch, planForwarding, type Sysctl } from './forwarding.ts';
 import type { Kernel } from './kernel/kernel.ts';
 
 export interface ForwardingSyncOptions {
   readonly kernel: Kernel;
+  readonly log: Logger;
   readonly families: { readonly v4: boolean; readonly v6: boolean };
   /** The backend's devices. */
   readonly devices: readonly string[];
@@ -17,12 +20,18 @@ export class ForwardingSync {
   readonly #options: ForwardingSyncOptions;
   /** Parameters that were set: one of them that differs was changed by somebody. */
   readonly #set = new Set<string>();
+  /** Parameters that this process may not set, and that it has said so of. */
+  readonly #refused = new Set<string>();
 
   constructor(options: ForwardingSyncOptions) {
     this.#options = options;
   }
 
-  /** Sets what differs. @throws SyscallError, for instance EROFS in a container without the right */
+  /**
+   * Sets what differs.
+   *
+   * @throws Error where forwarding is off and cannot be switched on, as in a container with a read-only /proc/sys
+   */
   sync({ v4, v6 }: Underlays): void {
     const { kernel, families, devices } = this.#options;
     const input = {
@@ -41,11 +50,37 @@ export class ForwardingSync {
     let followed = false;
     for (const { key, value } of planForwarding(input, (name) => kernel.readSysctl(name))) {
       if (this.#set.has(key) && !allowRepair(key)) continue;
-      kernel.writeSysctl(key, value);
+      if (!this.#write({ key, value })) continue;
       this.#set.add(key);
       followed ||= isGlobalSwitch(key);
     }
     return followed;
+  }
+
+  /**
+   * False where this process may not and pods can do without: then the node's own settings rule, as they do under
+   * flanneld, which does not set these.
+   */
+  #write({ key, value }: Sysctl): boolean {
+    const { kernel, log } = this.#options;
+    try {
+      kernel.writeSysctl(key, value);
+      return true;
+    } catch (error) {
+      if (!isErrno(error, 'EROFS', 'EACCES', 'EPERM')) throw error;
+      const name = key.replaceAll('.', '\0').replaceAll('/', '.').replaceAll('\0', '/');
+      if (isSwitch(key)) {
+        throw new Error(
+          `pods' packets are not forwarded, and ${key} cannot be set from here: run "sysctl -w ${name}=${value}" on ` +
+            "the node and keep it in /etc/sysctl.d, or give this container the host's /proc/sys/net and name it by --proc-sys",
+          { cause: error },
+        );
+      }
+      if (!this.#refused.has(key))
+        log.warn('a kernel parameter cannot be set from here', { name, value, error });
+      this.#refused.add(key);
+      return false;
+    }
   }
 
   /** A device was made anew, and has the kernel's own settings again. */

@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseCidr } from '../../shared/ip/cidr.ts';
+import { createLogger } from '../../shared/log/logger.ts';
 import { RTPROT } from '../../shared/netlink/codec/route.ts';
+import { SyscallError } from '../../shared/sys/errno.ts';
 import { type ForwardingInput, planForwarding } from './forwarding.ts';
+import { ForwardingSync } from './forwarding-sync.ts';
+import { FakeKernel } from './kernel/fake-kernel.ts';
 import { FakeNetwork } from './kernel/fake-network.ts';
 
 const cidr = (text: string): NonNullable<ReturnType<typeof parseCidr>> => parseCidr(text)!;
@@ -118,4 +122,35 @@ test('the tunnel takes no advertisements, and a strict source check is made loos
   ]);
   const settled = { 'net/ipv6/conf/flannel.1/accept_ra': '0', 'net/ipv4/conf/flannel.1/rp_filter': '2' };
   expect(plan({ devices: ['flannel.1'] }, { ...settled, 'net/ipv4/conf/all/rp_filter': '1' })).toEqual([]);
+});
+
+describe('where /proc/sys is read-only', () => {
+  const lines: string[] = [];
+  const log = createLogger('agent', { level: 'warn', sink: (line) => lines.push(line) });
+
+  /** A kernel that holds these, and lets nobody set them. */
+  function locked(sysctls: Record<string, string>): ForwardingSync {
+    lines.length = 0;
+    const kernel = new FakeKernel();
+    for (const [key, value] of Object.entries(sysctls)) kernel.sysctls.set(key, value);
+    kernel.writeSysctl = (key) => {
+      // EROFS
+      throw new SyscallError('openat', 30, `/proc/sys/${key}`);
+    };
+    const families = { v4: true, v6: false };
+    return new ForwardingSync({ kernel, log, families, devices: ['flannel.1'], allowRepair: () => true });
+  }
+
+  test('pods do without what flanneld does not set either, which is said once', () => {
+    const sync = locked({ 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/flannel.1/accept_ra': '1' });
+    sync.sync({});
+    sync.sync({});
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('net.ipv6.conf.flannel/1.accept_ra');
+  });
+
+  test('a node that does not forward is told what to do', () => {
+    const sync = locked({ 'net/ipv4/ip_forward': '0' });
+    expect(() => sync.sync({})).toThrow('sysctl -w net.ipv4.ip_forward=1');
+  });
 });

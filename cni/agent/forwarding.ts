@@ -9,6 +9,11 @@ export interface Sysctl {
   readonly value: string;
 }
 
+/** True for a parameter without which no packet of a pod leaves the node. */
+export function isSwitch(key: string): boolean {
+  return isGlobalSwitch(key) || key.endsWith('/forwarding');
+}
+
 export interface ForwardingInput {
   readonly v4: boolean;
   readonly v6: boolean;

@@ -82,7 +82,7 @@ async function run(given: AgentOptions): Promise<number> {
   if (netConf.unknownKeys.length > 0)
     log.warn('net-conf.json has keys that nobody reads', { keys: netConf.unknownKeys });
   const agent = new Agent({
-    kernel: LinuxKernel.open(),
+    kernel: LinuxKernel.open({ procSys: options.procSys }),
     clock: systemClock,
     registry,
     log,

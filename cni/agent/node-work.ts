@@ -91,6 +91,7 @@ export class NodeWork implements Disposable {
     });
     this.#forwarding = new ForwardingSync({
       kernel,
+      log,
       families,
       devices: backend.devices,
       allowRepair: (key) => repairs.allow('sysctl', key),

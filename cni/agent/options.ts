@@ -15,6 +15,8 @@ export interface AgentOptions {
   readonly subnetFile: string;
   readonly stateDir: string;
   readonly runDir: string;
+  /** Where kernel parameters are, such as /proc/sys. */
+  readonly procSys: string;
   readonly datastore: DatastoreOptions;
   readonly lease: { readonly ttlMs: number; readonly renewMarginMs: number };
   readonly rules: RuleOptions;
@@ -86,6 +88,7 @@ export function agentOptions(settings: Settings, node: string): AgentOptions {
     subnetFile: settings.string('subnet-file'),
     stateDir: settings.string('state-dir'),
     runDir: settings.string('run-dir'),
+    procSys: settings.string('proc-sys').replace(/\/+$/, ''),
     datastore: datastoreOptions(settings),
     lease: { ttlMs, renewMarginMs: margin * 60_000 },
     rules: {

@@ -19,16 +19,23 @@ let view = usual;
 /** Errors name the usual path, whichever way it was looked up. */
 const pathOf = (key: string): string => usual.prefix + key;
 
-function open(key: string, flags: number): OwnedFd {
-  const fd = trySyscall('openat', view.directory, cstring(view.prefix + key), flags | O.CLOEXEC, 0);
-  if (fd < 0) throw new SyscallError('openat', -fd, pathOf(key));
+/** @param directory where parameters are, in place of the view that rules */
+function open(key: string, flags: number, directory?: string): OwnedFd {
+  const [from, path] =
+    directory === undefined ? [view.directory, view.prefix + key] : [AT.FDCWD, `${directory}/${key}`];
+  const fd = trySyscall('openat', from, cstring(path), flags | O.CLOEXEC, 0);
+  if (fd < 0) throw new SyscallError('openat', -fd, directory === undefined ? pathOf(key) : path);
   return new OwnedFd(fd);
 }
 
-/** The value of a parameter such as `net/ipv4/ip_forward`, trimmed; `undefined` where the kernel has none. */
-export function readSysctl(key: string): string | undefined {
+/**
+ * The value of a parameter such as `net/ipv4/ip_forward`, trimmed; `undefined` where the kernel has none.
+ *
+ * @param directory another mount of /proc/sys, or of /proc/sys/net at its place below this
+ */
+export function readSysctl(key: string, directory?: string): string | undefined {
   try {
-    using file = open(key, O.RDONLY);
+    using file = open(key, O.RDONLY, directory);
     return new TextDecoder().decode(readAll(file.fd, Number.MAX_SAFE_INTEGER, pathOf(key))).trim();
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
@@ -39,10 +46,11 @@ export function readSysctl(key: string): string | undefined {
 /**
  * Sets a parameter; an empty value as a line end, as a write of no bytes changes nothing.
  *
+ * @param directory as for readSysctl
  * @throws SyscallError ENOENT where the kernel has none, EROFS, EINVAL
  */
-export function writeSysctl(key: string, value: string): void {
-  using file = open(key, O.WRONLY);
+export function writeSysctl(key: string, value: string, directory?: string): void {
+  using file = open(key, O.WRONLY, directory);
   writeAll(file.fd, new TextEncoder().encode(value || '\n'), pathOf(key));
 }
 

@@ -26,12 +26,18 @@ export class LinuxKernel implements Kernel {
   readonly #netfilter: NetlinkSocket;
   readonly #legacy = new LegacyTables();
 
-  /** @throws SyscallError when sockets cannot be opened */
-  static open(): LinuxKernel {
-    return new LinuxKernel();
+  readonly #procSys: string;
+
+  /**
+   * @param options.procSys where kernel parameters are: a container has /proc/sys read-only
+   * @throws SyscallError when sockets cannot be opened
+   */
+  static open({ procSys = '/proc/sys' }: { readonly procSys?: string } = {}): LinuxKernel {
+    return new LinuxKernel(procSys);
   }
 
-  private constructor() {
+  private constructor(procSys: string) {
+    this.#procSys = procSys;
     this.#rtnetlink = Rtnetlink.open();
     this.#netfilter = NetlinkSocket.open(NETLINK.NETFILTER);
     this.nftables = new KernelNftables(this.#netfilter);
@@ -70,11 +76,11 @@ export class LinuxKernel implements Kernel {
   }
 
   readSysctl(key: string): string | undefined {
-    return readSysctl(key);
+    return readSysctl(key, this.#procSys);
   }
 
   writeSysctl(key: string, value: string): void {
-    writeSysctl(key, value);
+    writeSysctl(key, value, this.#procSys);
   }
 
   run(argv: readonly string[], input?: string): Promise<CommandResult> {
