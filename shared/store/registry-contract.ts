@@ -20,6 +20,19 @@ export interface HarnessOptions {
   readonly random: Random;
 }
 
+/** What a registry cannot do, and the suite therefore does not ask of it. */
+export interface RegistryLimits {
+  /**
+   * It has no names: flannel's layout in etcd knows a node by its public address. So two machines of one name are two
+   * nodes, and one that moved is known again by its instance only.
+   */
+  readonly noNames?: boolean;
+  /** It does not say whether a lease was deleted or ran out: etcd sends the same event for both. */
+  readonly noReasons?: boolean;
+  /** Its leases end by a clock of its own, as a real server's do, which no test can move. */
+  readonly ownClock?: boolean;
+}
+
 const v4 = '{"Network":"10.244.0.0/16"}';
 const dual = '{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:244::/48"}';
 
@@ -27,7 +40,9 @@ const dual = '{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:2
 export function describeNodeRegistry(
   name: string,
   make: (options: HarnessOptions) => Promise<RegistryHarness>,
+  limits: RegistryLimits = {},
 ): void {
+  const expired = limits.noReasons ? 'deleted' : 'expired';
   const start = (
     conf: string,
     random: Random = () => 0,
@@ -99,7 +114,7 @@ export function describeNodeRegistry(
       const { harness } = start(dual);
       await using h = await harness;
       const leases = await Promise.all(
-        Array.from({ length: 20 }, (_, n) => (n % 2 ? h.registry : h.other).acquire(sampleNode(`n${n}`, 1))),
+        Array.from({ length: 20 }, (_, n) => (n % 2 ? h.registry : h.other).acquire(sampleNode(`n${n}`, n))),
       );
       for (const [index, lease] of leases.entries()) {
         for (const other of leases.slice(index + 1)) {
@@ -119,21 +134,26 @@ export function describeNodeRegistry(
       expect(show(await h.registry.acquire(sampleNode('n4', 4)))).toBe('n4 10.0.0.8/30');
     });
 
-    test('a second machine of the same name is refused; a node that moved or was reinstalled is not', async () => {
-      const { harness } = start(v4);
-      await using h = await harness;
-      await h.registry.acquire(sampleNode('a', 1, { instance: 'one' }));
-      const clash = await h.other
-        .acquire(sampleNode('a', 2, { instance: 'two' }))
-        .catch((error: unknown) => error);
-      expect(isNameInUse(clash)).toBe(true);
-      expect(show(await h.other.acquire(sampleNode('a', 2, { instance: 'one' })))).toBe('a 10.244.1.0/24');
-      expect(show(await h.other.acquire(sampleNode('a', 2, { instance: 'three' })))).toBe('a 10.244.1.0/24');
-      const renewal = await h.registry
-        .renew(sampleNode('a', 1, { instance: 'one' }))
-        .catch((error: unknown) => error);
-      expect(isLeaseLost(renewal)).toBe(true);
-    });
+    test.skipIf(limits.noNames)(
+      'a second machine of the same name is refused; a node that moved or was reinstalled is not',
+      async () => {
+        const { harness } = start(v4);
+        await using h = await harness;
+        await h.registry.acquire(sampleNode('a', 1, { instance: 'one' }));
+        const clash = await h.other
+          .acquire(sampleNode('a', 2, { instance: 'two' }))
+          .catch((error: unknown) => error);
+        expect(isNameInUse(clash)).toBe(true);
+        expect(show(await h.other.acquire(sampleNode('a', 2, { instance: 'one' })))).toBe('a 10.244.1.0/24');
+        expect(show(await h.other.acquire(sampleNode('a', 2, { instance: 'three' })))).toBe(
+          'a 10.244.1.0/24',
+        );
+        const renewal = await h.registry
+          .renew(sampleNode('a', 1, { instance: 'one' }))
+          .catch((error: unknown) => error);
+        expect(isLeaseLost(renewal)).toBe(true);
+      },
+    );
   });
 
   describe(`${name}: leases end`, () => {
@@ -155,17 +175,20 @@ export function describeNodeRegistry(
       expect(leases.map((lease) => lease.backend.data)).toEqual([{ VNI: 1, VtepMAC: 'new' }]);
     });
 
-    test('after its time a lease is not listed, cannot be renewed, and its subnet is free', async () => {
-      const { clock, harness } = start('{"Network":"10.0.0.0/28"}');
-      await using h = await harness;
-      for (const n of [1, 2, 3]) await h.registry.acquire(sampleNode(`n${n}`, n));
-      clock.advance(LEASE_DURATION_MS);
-      expect((await h.other.list()).leases).toEqual([]);
-      expect(isLeaseLost(await h.registry.renew(sampleNode('n1', 1)).catch((error: unknown) => error))).toBe(
-        true,
-      );
-      expect(show(await h.other.acquire(sampleNode('n4', 4)))).toBe('n4 10.0.0.4/30');
-    });
+    test.skipIf(limits.ownClock)(
+      'after its time a lease is not listed, cannot be renewed, and its subnet is free',
+      async () => {
+        const { clock, harness } = start('{"Network":"10.0.0.0/28"}');
+        await using h = await harness;
+        for (const n of [1, 2, 3]) await h.registry.acquire(sampleNode(`n${n}`, n));
+        clock.advance(LEASE_DURATION_MS);
+        expect((await h.other.list()).leases).toEqual([]);
+        expect(
+          isLeaseLost(await h.registry.renew(sampleNode('n1', 1)).catch((error: unknown) => error)),
+        ).toBe(true);
+        expect(show(await h.other.acquire(sampleNode('n4', 4)))).toBe('n4 10.0.0.4/30');
+      },
+    );
 
     test('setting the clock ends no lease', async () => {
       const { clock, harness } = start(v4);
@@ -210,7 +233,9 @@ export function describeNodeRegistry(
       await using watcher = new LeaseWatcher(h.other, version);
       const told: string[] = [];
       while (told.length < 2) told.push(...(await watcher.texts()));
-      expect(told.sort()).toEqual(['removed a deleted', 'set b 10.244.1.0/24']);
+      // Without names, two that had the same subnet one after the other are the same one.
+      const removed = limits.noNames ? 'removed b deleted' : 'removed a deleted';
+      expect(told.sort()).toEqual([removed, 'set b 10.244.1.0/24']);
     });
 
     test('can be resumed from the version of a batch', async () => {
@@ -224,7 +249,7 @@ export function describeNodeRegistry(
       expect(await second.texts()).toEqual(['set b 10.244.2.0/24']);
     });
 
-    test('tells of a lease that runs out, at that moment', async () => {
+    test.skipIf(limits.ownClock)('tells of a lease that runs out, at that moment', async () => {
       const { clock, harness } = start(v4);
       await using h = await harness;
       await h.registry.acquire(sampleNode('a', 1));
@@ -233,10 +258,10 @@ export function describeNodeRegistry(
       await using watcher = new LeaseWatcher(h.other, (await h.other.list()).version);
       let next = watcher.texts();
       clock.advance(LEASE_DURATION_MS - 1000);
-      expect(await next).toEqual(['removed a expired']);
+      expect(await next).toEqual([`removed a ${expired}`]);
       next = watcher.texts();
       clock.advance(1000);
-      expect(await next).toEqual(['removed b expired']);
+      expect(await next).toEqual([`removed b ${expired}`]);
     });
 
     test('a renewed lease does not run out at its first end', async () => {

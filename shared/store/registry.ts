@@ -106,6 +106,11 @@ export interface NodeRegistry extends AsyncDisposable {
    * @throws LeaseLostError the lease is gone: it expired or an operator deleted the node; `acquire` gets a new one
    */
   renew(node: NodeInfo): Promise<NodeLease>;
+  /**
+   * What is recorded for a node that has not registered yet, where that cannot be told by its name (etcd, in flannel's
+   * layout, has no names): the lease that `acquire` would take over.
+   */
+  find?(node: NodeInfo): Promise<NodeLease | undefined>;
   /** Gives the node's lease and subnets back. `false` when there was none. */
   release(node: string): Promise<boolean>;
   list(): Promise<LeaseList>;

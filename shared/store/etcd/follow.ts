@@ -1,0 +1,94 @@
+/** Changes in etcd, across its restarts. */
+
+import type { Event, ResponseHeader } from '#messages/etcd';
+import { isDeadlineExceeded, isUnavailable, RpcError } from '../../grpc/error.ts';
+import type { Clock } from '../clock.ts';
+import { TooOldError } from '../errors.ts';
+import type { EtcdClient } from './client.ts';
+
+export interface Changes {
+  readonly events: readonly Event[];
+  /** Of the last of them: where to go on. */
+  readonly revision: bigint;
+}
+
+export interface FollowOptions {
+  readonly client: EtcdClient;
+  readonly clock: Clock;
+  readonly prefix: string;
+  /** What is known: changes after it are told. */
+  readonly revision: bigint;
+  readonly signal: AbortSignal;
+  /** Looks at each answer's header. @throws TooOldError when etcd is not what it was */
+  readonly check: (header: ResponseHeader, known: bigint) => void;
+}
+
+/**
+ * Pauses before a broken watch is taken up again (ms), with up to as much again by chance: thousands of nodes lose
+ * theirs in the same moment. After the last the caller hears of it.
+ */
+const PAUSES: readonly number[] = [0, 100, 300, 800];
+
+/**
+ * Yields until the signal is aborted.
+ *
+ * @throws TooOldError changes were compacted away, or etcd lost its memory: list again
+ * @throws RpcError etcd could not be reached several times in a row
+ */
+export async function* follow(options: FollowOptions): AsyncGenerator<Changes, void, undefined> {
+  const { clock, signal } = options;
+  let { revision } = options;
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      for await (const changes of once({ ...options, revision })) {
+        failures = 0;
+        revision = changes.revision;
+        if (changes.events.length > 0) yield changes;
+      }
+      if (signal.aborted) return;
+    } catch (error) {
+      if (signal.aborted) return;
+      const pause = PAUSES[failures];
+      if (pause === undefined || !(isUnavailable(error) || isDeadlineExceeded(error))) throw error;
+    }
+    const pause = PAUSES[failures] ?? 1000;
+    failures += 1;
+    await wait(clock, pause * (1 + Math.random()), signal);
+  }
+}
+
+async function* once({ client, prefix, revision, signal, check }: FollowOptions): AsyncGenerator<Changes> {
+  using stream = await client.watch(prefix, revision + 1n, signal);
+  let known = revision;
+  for await (const answer of stream) {
+    const { header, canceled, compactRevision, cancelReason, events } = answer;
+    if (compactRevision > 0n)
+      throw new TooOldError(`etcd has forgotten what was before revision ${compactRevision}: list again`);
+    if (canceled) {
+      // Most likely a token that has run out. The stream is over; a new one asks with a new token.
+      client.forgetToken();
+      throw new RpcError('UNAVAILABLE', `etcd ended the watch: ${cancelReason || 'it gave no reason'}`);
+    }
+    if (header) check(header, known);
+    // Not the header's revision: that may be ahead of the events, when there are many to catch up with.
+    known = events.at(-1)?.kv?.modRevision ?? known;
+    yield { events, revision: known };
+  }
+}
+
+function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      timer[Symbol.dispose]();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = clock.setTimer(ms, done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

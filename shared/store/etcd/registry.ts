@@ -1,0 +1,363 @@
+/** Node leases in etcd v3, in flannel's layout: flanneld and this are nodes of one network. See ../README.md. */
+
+import { CompareCompareResult, CompareCompareTarget, EventEventType } from '#messages/etcd';
+import { isRpcError } from '../../grpc/error.ts';
+import type { Cidr } from '../../ip/cidr.ts';
+import { overlaps } from '../../ip/cidr.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { LeaseLostError, TooOldError } from '../errors.ts';
+import { expiresAtMs, type LeaseTerm } from '../lease-time.ts';
+import {
+  LEASE_DURATION_MS,
+  type LeaseBatch,
+  type LeaseEvent,
+  type LeaseList,
+  type NodeInfo,
+  type NodeLease,
+  type NodeRegistry,
+  type WantedSubnets,
+} from '../registry.ts';
+import { mathRandom, type PodNetworks, planSubnets, type Random } from '../subnet-allocator.ts';
+import { encodeAttributes } from './attributes.ts';
+import { type EtcdClient, prefixEnd, utf8 } from './client.ts';
+import { follow } from './follow.ts';
+import { ipv4Part, subnetName, subnetsPrefix } from './keys.ts';
+import { IDS_PER_INSTANCE, leaseIdsOf } from './lease-id.ts';
+import {
+  type EtcdMemory,
+  epochOf,
+  formatEtcdVersion,
+  isContinued,
+  parseEtcdVersion,
+  remember,
+} from './memory.ts';
+import { findOwn, isReservation, type NodeRecord, nameOf, toRecord } from './records.ts';
+
+export interface EtcdRegistryOptions {
+  readonly client: EtcdClient;
+  /** `/coreos.com/network`. */
+  readonly prefix: string;
+  readonly networks: PodNetworks;
+  readonly leaseDurationMs?: number;
+  readonly random?: Random;
+  readonly clock?: Clock;
+  /** What was last known of etcd, from before a restart. */
+  readonly memory?: EtcdMemory;
+  /** It knows more. */
+  readonly onMemory?: (memory: EtcdMemory) => void;
+}
+
+/** A node that registered through this handle. */
+interface Own {
+  /** The key's last part. */
+  readonly name: string;
+  readonly subnets: WantedSubnets;
+  /** 0: the record does not expire. */
+  readonly lease: bigint;
+  readonly term: LeaseTerm;
+}
+
+/** Each further try means that another node has got a subnet in the meantime. */
+const MOST_TRIES = 100;
+
+export class EtcdRegistry implements NodeRegistry {
+  readonly #client: EtcdClient;
+  readonly #options: EtcdRegistryOptions;
+  readonly #clock: Clock;
+  readonly #prefix: string;
+  readonly #prefixLength: number;
+  readonly #durationMs: number;
+  readonly #closed = new AbortController();
+  /** By node name. */
+  readonly #own = new Map<string, Own>();
+  #memory: EtcdMemory | undefined;
+
+  /** Owns the client. */
+  constructor(options: EtcdRegistryOptions) {
+    this.#client = options.client;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock();
+    this.#prefix = subnetsPrefix(options.prefix);
+    this.#prefixLength = utf8(this.#prefix).length;
+    this.#durationMs = options.leaseDurationMs ?? LEASE_DURATION_MS;
+    this.#memory = options.memory;
+  }
+
+  async acquire(info: NodeInfo, want: WantedSubnets = {}): Promise<NodeLease> {
+    const { networks, random = mathRandom } = this.#options;
+    let lease: Lease | undefined;
+    for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
+      const { records } = await this.#read();
+      const before = this.#recordOf(info, records);
+      const taken = records.filter((record) => record !== before).flatMap(subnetsOf);
+      const subnets = planSubnets(networks, before ? [before.subnets, want] : [want], taken, random);
+      const name = subnetName(subnets);
+      // A record that does not expire stays so.
+      const isStatic = before?.lease === 0n && before.name === name;
+      if (!isStatic) lease ??= await this.#grant(info);
+      const id = isStatic ? 0n : (lease?.id ?? 0n);
+      if (!(await this.#write(info, name, id, before))) continue;
+      if (before?.name !== name && !(await this.#isUndisputed(name, subnets))) continue;
+      if (lease) await this.#revokeFormer(info, before, lease.id);
+      return this.#registered(info, { name, subnets, lease: id, term: this.#term(lease?.ttlMs) });
+    }
+    throw new Error(`other nodes were quicker ${MOST_TRIES} times in a row: try again`);
+  }
+
+  async renew(info: NodeInfo): Promise<NodeLease> {
+    const own = this.#own.get(info.name);
+    if (own === undefined) throw lost(info);
+    let { term } = own;
+    if (own.lease !== 0n) {
+      const ttl = await this.#client.keepAlive(own.lease);
+      if (ttl === undefined) throw this.#forget(info);
+      term = this.#term(ttl * 1000);
+    }
+    const key = utf8(`${this.#prefix}${own.name}`);
+    // Written even if nothing is new: so the others hear that the lease goes on, as they do of flanneld's.
+    const put = { requestPut: { key, value: utf8(encodeAttributes(info)), lease: own.lease } };
+    const { EQUAL, GREATER } = CompareCompareResult;
+    const { LEASE, VERSION } = CompareCompareTarget;
+    const compare = [
+      { key, target: VERSION, result: GREATER, version: 0n },
+      { key, target: LEASE, result: EQUAL, lease: own.lease },
+    ];
+    const { succeeded } = await this.#client.txn(compare, [put]).catch((error: unknown) => {
+      // The lease ended between the two calls.
+      if (isRpcError(error, 'NOT_FOUND')) throw this.#forget(info);
+      throw error;
+    });
+    if (!succeeded) throw this.#forget(info);
+    return this.#registered(info, { ...own, term });
+  }
+
+  async find(info: NodeInfo): Promise<NodeLease | undefined> {
+    const record = this.#recordOf(info, (await this.#read()).records);
+    return record && this.#toLease(record, info.name);
+  }
+
+  async release(node: string): Promise<boolean> {
+    const own = this.#own.get(node);
+    this.#own.delete(node);
+    const deleted = await this.#client.delete(`${this.#prefix}${own?.name ?? node}`);
+    if (own && own.lease !== 0n) await this.#client.revoke(own.lease);
+    return deleted > 0;
+  }
+
+  async list(): Promise<LeaseList> {
+    const { records, revision, memory } = await this.#read();
+    const owners = this.#owners();
+    const leases: NodeLease[] = [];
+    for (const record of records) {
+      const lease = this.#toLease(record, owners.get(record.name));
+      if (lease) leases.push(lease);
+    }
+    leases.sort((a, b) => (a.node < b.node ? -1 : 1));
+    return {
+      leases,
+      version: formatEtcdVersion(revision, memory.cluster),
+      epoch: epochOf(memory),
+      ...(memory.lostAt !== undefined && { rebuiltAt: memory.lostAt }),
+    };
+  }
+
+  async *watch(version: string, signal: AbortSignal): AsyncGenerator<LeaseBatch, void, undefined> {
+    const from = parseEtcdVersion(version);
+    if (from === undefined) throw new TooOldError(`"${version}" is no version of etcd's: list again`);
+    const changes = follow({
+      client: this.#client,
+      clock: this.#clock,
+      prefix: this.#prefix,
+      revision: from.revision,
+      signal: AbortSignal.any([signal, this.#closed.signal]),
+      check: (header, known) => {
+        if (!isContinued({ cluster: from.cluster, revision: known }, header))
+          throw new TooOldError('etcd has lost what it knew, or is another one: list again');
+      },
+    });
+    for await (const { events, revision } of changes) {
+      const owners = this.#owners();
+      const told: LeaseEvent[] = [];
+      for (const { type, kv } of events) {
+        if (kv === undefined) continue;
+        const name = nameOf(kv, this.#prefixLength);
+        const record = type === EventEventType.PUT ? toRecord(kv, this.#prefixLength) : undefined;
+        const lease = record && this.#toLease(record, owners.get(name));
+        if (lease) {
+          told.push({ type: 'set', lease });
+          continue;
+        }
+        // etcd does not say why.
+        told.push({ type: 'removed', node: name, reason: 'deleted' });
+        // Until it had registered, the node itself was one that only its key names.
+        const owner = owners.get(name);
+        if (owner !== undefined) told.push({ type: 'removed', node: owner, reason: 'deleted' });
+      }
+      yield { events: told, version: formatEtcdVersion(revision, from.cluster) };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort();
+    this.#client[Symbol.dispose]();
+  }
+
+  /** All records, at one revision. */
+  async #read(): Promise<{ records: NodeRecord[]; revision: bigint; memory: EtcdMemory }> {
+    const { kvs, header } = await this.#client.list(this.#prefix);
+    const memory = remember(this.#memory, header, this.#clock.now().wallMs);
+    if (memory !== this.#memory) this.#options.onMemory?.(memory);
+    this.#memory = memory;
+    const records: NodeRecord[] = [];
+    for (const kv of kvs) {
+      const record = toRecord(kv, this.#prefixLength);
+      if (record) records.push(record);
+    }
+    return { records, revision: header.revision, memory };
+  }
+
+  #recordOf(info: NodeInfo, records: readonly NodeRecord[]): NodeRecord | undefined {
+    const own = this.#own.get(info.name);
+    return records.find(({ name }) => name === own?.name) ?? findOwn(records, info);
+  }
+
+  /** Puts the record in the place of the one before; `false` when somebody else changed something there. */
+  async #write(
+    info: NodeInfo,
+    name: string,
+    lease: bigint,
+    before: NodeRecord | undefined,
+  ): Promise<boolean> {
+    const key = utf8(`${this.#prefix}${name}`);
+    const put = { requestPut: { key, value: utf8(encodeAttributes(info)), lease } };
+    const { EQUAL } = CompareCompareResult;
+    const { MOD, VERSION } = CompareCompareTarget;
+    const asRead = before && {
+      key: utf8(`${this.#prefix}${before.name}`),
+      target: MOD,
+      result: EQUAL,
+      modRevision: before.modRevision,
+    };
+    if (before?.name === name) return (await this.#client.txn(asRead ? [asRead] : [], [put])).succeeded;
+    const v4 = `${this.#prefix}${ipv4Part(name)}`;
+    const isFree = { key, target: VERSION, result: EQUAL, version: 0n };
+    // With the same IPv4 subnet and another IPv6 one the key differs; both are the same subnet to somebody.
+    const v4IsFree =
+      before && ipv4Part(before.name) === ipv4Part(name)
+        ? []
+        : [
+            { ...isFree, key: utf8(`${v4}&`), rangeEnd: prefixEnd(`${v4}&`) },
+            { ...isFree, key: utf8(v4) },
+          ];
+    const removal = before && { requestDeleteRange: { key: utf8(`${this.#prefix}${before.name}`) } };
+    const { succeeded } = await this.#client.txn(
+      [isFree, ...v4IsFree, ...(asRead ? [asRead] : [])],
+      [...(removal ? [removal] : []), put],
+    );
+    return succeeded;
+  }
+
+  /**
+   * False when another node got a subnet that overlaps in the same moment: etcd compares keys, not subnets. Who came later
+   * gives way.
+   */
+  async #isUndisputed(name: string, subnets: WantedSubnets): Promise<boolean> {
+    const { kvs } = await this.#client.list(this.#prefix, { keysOnly: true });
+    const records = kvs.flatMap((kv) => toRecord(kv, this.#prefixLength) ?? []);
+    const mine = records.find((record) => record.name === name);
+    if (mine === undefined) return false;
+    const wide = subnetsOf({ subnets });
+    const disputed = records.some(
+      (other) =>
+        other !== mine &&
+        other.createRevision < mine.createRevision &&
+        subnetsOf(other).some((theirs) => wide.some((ours) => overlaps(ours, theirs))),
+    );
+    if (disputed) await this.#client.delete(`${this.#prefix}${name}`);
+    return !disputed;
+  }
+
+  /** A lease of the node's own, of the wanted length: the one it has, or a new one. */
+  async #grant(info: NodeInfo): Promise<Lease> {
+    const ttl = Math.max(1, Math.round(this.#durationMs / 1000));
+    if (info.instance === undefined) {
+      const granted = await this.#client.grant(0n, ttl);
+      if (granted) return { id: granted.id, ttlMs: granted.ttl * 1000 };
+      throw new Error('etcd granted no lease');
+    }
+    const first = leaseIdsOf(info.instance);
+    for (let id = first; id < first + IDS_PER_INSTANCE; ) {
+      const granted = await this.#client.grant(id, ttl);
+      if (granted) return { id, ttlMs: granted.ttl * 1000 };
+      const kept = await this.#client.keepAlive(id);
+      // etcd makes very short ones longer.
+      if (kept === ttl || (kept !== undefined && kept > ttl && kept < 10)) return { id, ttlMs: kept * 1000 };
+      // One that ended just now can be had again.
+      if (kept !== undefined) id += 1n;
+    }
+    throw new Error(
+      `all leases of instance ${info.instance} are in use: remove some with etcdctl lease revoke`,
+    );
+  }
+
+  /** The lease that the record had before, if it was our own: nothing hangs on it any more. */
+  async #revokeFormer(info: NodeInfo, before: NodeRecord | undefined, lease: bigint): Promise<void> {
+    const former = before?.lease ?? 0n;
+    if (info.instance === undefined || former === 0n || former === lease) return;
+    if (former >= leaseIdsOf(info.instance) && former < leaseIdsOf(info.instance) + IDS_PER_INSTANCE)
+      await this.#client.revoke(former);
+  }
+
+  #registered(info: NodeInfo, own: Own): NodeLease {
+    this.#own.set(info.name, own);
+    const { name: node, instance: _, ...published } = info;
+    return { node, ...published, ...own.subnets, expiresAt: this.#endOf(own) };
+  }
+
+  /** Forgets a node whose lease is gone. */
+  #forget(info: NodeInfo): LeaseLostError {
+    this.#own.delete(info.name);
+    return lost(info);
+  }
+
+  /** Names of the nodes that registered through this handle, by the last part of their keys. */
+  #owners(): ReadonlyMap<string, string> {
+    return new Map([...this.#own].map(([node, { name }]) => [name, node]));
+  }
+
+  /** `undefined` for what is no node to anybody else. */
+  #toLease(record: NodeRecord, owner: string | undefined): NodeLease | undefined {
+    const { attributes, subnets, name } = record;
+    if (attributes === undefined || (owner === undefined && isReservation(record))) return undefined;
+    const { nameless: _, ...published } = attributes;
+    const own = owner === undefined ? undefined : this.#own.get(owner);
+    const expiresAt = own ? this.#endOf(own) : this.#latestEnd(record);
+    return { node: owner ?? name, ...published, ...subnets, expiresAt };
+  }
+
+  #endOf({ lease, term }: Own): number {
+    return lease === 0n ? Number.POSITIVE_INFINITY : expiresAtMs(term, this.#clock.now());
+  }
+
+  /** etcd tells the end of one lease at a time, which takes seconds for thousands: this is the latest that it can be. */
+  #latestEnd({ lease }: NodeRecord): number {
+    return lease === 0n ? Number.POSITIVE_INFINITY : this.#clock.now().wallMs + this.#durationMs;
+  }
+
+  #term(durationMs = this.#durationMs): LeaseTerm {
+    return { renewed: this.#clock.now(), durationMs };
+  }
+}
+
+interface Lease {
+  readonly id: bigint;
+  readonly ttlMs: number;
+}
+
+function lost({ name }: NodeInfo): LeaseLostError {
+  return new LeaseLostError(`node ${name} has no lease in etcd any more`);
+}
+
+function subnetsOf({ subnets }: Pick<NodeRecord, 'subnets'>): Cidr[] {
+  return [subnets.subnet, subnets.subnetV6].filter((cidr) => cidr !== undefined);
+}
