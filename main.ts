@@ -78,6 +78,10 @@ const programs: Readonly<Record<string, Entry>> = {
     summary: "what this node's programs are doing",
     load: async () => (await import('./commands/status.ts')).main,
   },
+  check: {
+    summary: 'what keeps pods from those of other nodes, and what to do about it',
+    load: async () => (await import('./commands/check.ts')).main,
+  },
   apply: {
     summary: 'write objects to the embedded store',
     load: async () => (await import('./commands/apply.ts')).main,

@@ -84,6 +84,7 @@ const numbers = {
   getuid: [102, 174],
   statfs: [137, 43],
   prctl: [157, 167],
+  adjtimex: [159, 171],
   mount: [165, 40],
   umount2: [166, 39],
   sethostname: [170, 161],

@@ -1,0 +1,46 @@
+/** Which addresses of peers to ask, and what the answers say of each. */
+
+import type { AgentStatus, PeerPath } from '../../cni/agent/status.ts';
+import { parseCidr } from '../../shared/ip/cidr.ts';
+import { type Ip, parseIp } from '../../shared/ip/ip.ts';
+import type { PeerProbe } from './facts.ts';
+import { ask } from './probe.ts';
+import type { Traffic } from './traffic.ts';
+
+/** A peer that answers at all does within this (ms). */
+const TIMEOUT = 1000;
+
+interface Asked {
+  readonly path: PeerPath;
+  readonly inside: Ip;
+  readonly outside: Ip | undefined;
+}
+
+/** Asks at most `limit` peers. Where nobody has the tunnel's address, as with plain routes only, nobody is asked. */
+export function probePeers(status: AgentStatus, traffic: Traffic, limit: number): PeerProbe[] {
+  if (traffic.kind === 'none' || traffic.kind === 'plain') return [];
+  const asked = (status.peers.paths ?? []).slice(0, limit).flatMap((path): Asked[] => {
+    // The device of each node has the first address of its subnet.
+    const inside = parseCidr(path.subnet)?.ip;
+    return inside ? [{ path, inside, outside: addressOf(path.endpoint) }] : [];
+  });
+  const questions = asked.flatMap(({ path, inside, outside }) => [
+    { to: inside, size: 0 },
+    { to: inside, size: path.mtu ?? 0 },
+    { to: outside ?? inside, size: 0 },
+  ]);
+  const answers = ask(questions, TIMEOUT);
+  return asked.map(({ path, inside: _, outside }, at) => ({
+    node: path.node,
+    target: path.subnet.replace(/\/.*/, ''),
+    endpoint: path.endpoint,
+    small: answers[3 * at] ?? false,
+    full: answers[3 * at + 1] ?? false,
+    outside: outside !== undefined && (answers[3 * at + 2] ?? false),
+  }));
+}
+
+/** An endpoint may carry a port: `192.0.2.1:51820`, `[2001:db8::1]:51820`. */
+function addressOf(endpoint: string): Ip | undefined {
+  return parseIp(endpoint) ?? parseIp(endpoint.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+}
