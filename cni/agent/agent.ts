@@ -30,6 +30,7 @@ import type { AgentOptions } from './options.ts';
 import { agentStatus } from './report.ts';
 import type { AgentStatus } from './status.ts';
 import { parseSubnets } from './subnet-env.ts';
+import { wireguardKey } from './wireguard-key-file.ts';
 
 /** Legacy iptables sends no events: it is looked at this often (ms), so that a repair is done within a second. */
 const CANARY = 500;
@@ -83,9 +84,7 @@ export class Agent {
         ...(netConf.ipv4 && { v4: netConf.ipv4.network }),
         ...(netConf.ipv6 && { v6: netConf.ipv6.network }),
       },
-      wireguardKey: () => {
-        throw new Error('WireGuard is not built yet');
-      },
+      wireguardKey: () => wireguardKey(options.wireguardKeyFile),
     });
     this.metrics = agentMetrics({
       peers: () => this.#peersByState(),

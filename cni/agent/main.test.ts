@@ -51,8 +51,8 @@ describe('asked for what cannot be', () => {
   beforeAll(async () => {
     await Bun.write(netConf, '{"Network":"10.244.0.0/16"}');
     await Bun.write(
-      directory.join('wireguard.json'),
-      '{"Network":"10.244.0.0/16","Backend":{"Type":"wireguard"}}',
+      directory.join('udp.json'),
+      '{"Network":"10.244.0.0/16","Backend":{"Type":"udp"}}',
     );
     await Bun.write(directory.join('broken.json'), '{"Network":');
     await Bun.write(directory.join('config.yaml'), 'agent:\n  metrics-prot: 1\n');
@@ -76,9 +76,9 @@ describe('asked for what cannot be', () => {
     ],
     [
       'a backend to come',
-      [...flags, `--net-config-path=${directory.join('wireguard.json')}`],
+      [...flags, `--net-config-path=${directory.join('udp.json')}`],
       {},
-      /"wireguard" is not built yet; built: vxlan/,
+      /"udp" is not built; built: vxlan, host-gw, wireguard/,
     ],
     [
       'a config file with a typing error',

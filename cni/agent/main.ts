@@ -22,7 +22,7 @@ import { locationOf } from './datastores/options.ts';
 import { AGENT_FLAGS, FLAG_GROUPS } from './flags.ts';
 import { instanceId } from './instance.ts';
 import { LinuxKernel } from './kernel/linux-kernel.ts';
-import { type AgentOptions, agentOptions, nodeName } from './options.ts';
+import { type AgentOptions, agentOptions, nodeName, wireguardKeyFile } from './options.ts';
 import { serveSocket, serveTcp } from './serve/http.ts';
 
 /** Exit codes: 0 told to stop, 1 cannot work, 2 asked for something that cannot be. */
@@ -48,7 +48,9 @@ export async function main(args: string[]): Promise<number> {
       file: readConfigSection('agent', config),
       fileName: `${config ?? '/etc/underpod/config.yaml'}, section agent`,
     });
-    return await run(agentOptions(settings, nodeName(process.env, hostname())));
+    return await run(
+      agentOptions(settings, nodeName(process.env, hostname()), wireguardKeyFile(process.env)),
+    );
   } catch (error) {
     writeSync(2, `underpod agent: ${errorText(error)}\n`);
     return error instanceof UsageError || error instanceof NetConfError || isStoreRefused(error) ? 2 : 1;

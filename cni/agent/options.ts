@@ -12,6 +12,8 @@ export interface AgentOptions {
   readonly node: string;
   readonly underlay: UnderlayOptions;
   readonly netConfigPath: string;
+  /** Where the node's key lies, for a backend that has one. */
+  readonly wireguardKeyFile: string;
   readonly subnetFile: string;
   readonly stateDir: string;
   readonly runDir: string;
@@ -61,8 +63,17 @@ export function nodeName(
   return environment['NODE_NAME'] || hostName.toLowerCase();
 }
 
+/** WIREGUARD_KEY_FILE, or flannel's default. */
+export function wireguardKeyFile(environment: Readonly<Record<string, string | undefined>>): string {
+  return environment['WIREGUARD_KEY_FILE'] || '/run/flannel/wgkey';
+}
+
 /** Checks settings. @throws UsageError that says what to write instead */
-export function agentOptions(settings: Settings, node: string): AgentOptions {
+export function agentOptions(
+  settings: Settings,
+  node: string,
+  keyFile: string = wireguardKeyFile({}),
+): AgentOptions {
   const canReach = ip(settings, 'iface-can-reach');
   const publicIp = ip(settings, 'public-ip', 4);
   const publicIpV6 = ip(settings, 'public-ipv6', 6);
@@ -85,6 +96,7 @@ export function agentOptions(settings: Settings, node: string): AgentOptions {
       ...(publicIpV6 && { publicIpV6 }),
     },
     netConfigPath: settings.string('net-config-path'),
+    wireguardKeyFile: keyFile,
     subnetFile: settings.string('subnet-file'),
     stateDir: settings.string('state-dir'),
     runDir: settings.string('run-dir'),

@@ -1,6 +1,7 @@
 /** The keys of net-conf.json's `Backend` for VXLAN. Pure. */
 
-import { type BackendConf, NetConfError } from '../../../shared/config/net-conf.ts';
+import type { BackendConf } from '../../../shared/config/net-conf.ts';
+import { OptionReader } from './option-reader.ts';
 
 /** flannel's default VNI, and the kernel's default UDP port, older than IANA's 4789 (drivers/net/vxlan: vxlan_port). */
 const DEFAULT_VNI = 1;
@@ -23,31 +24,14 @@ export interface VxlanOptions {
 
 /** @throws NetConfError that names the key */
 export function vxlanOptions(conf: BackendConf): VxlanOptions {
-  // Go's decoder does not mind letter case, and files rely on it.
-  const options = new Map(Object.entries(conf.options).map(([key, value]) => [key.toLowerCase(), value]));
-  const number = (key: string, least: number, most: number): number | undefined => {
-    const value = options.get(key.toLowerCase());
-    // 0 is how Go programs write "not set".
-    if (value === undefined || value === 0) return undefined;
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
-      throw new NetConfError(
-        `Backend.${key} must be a whole number from ${least} to ${most}, not ${JSON.stringify(value)}`,
-      );
-    }
-    return value;
-  };
-  const flag = (key: string): boolean => {
-    const value = options.get(key.toLowerCase()) ?? false;
-    if (typeof value !== 'boolean') throw new NetConfError(`Backend.${key} must be true or false`);
-    return value;
-  };
-  const mtu = number('MTU', MIN_MTU, 65535);
+  const options = new OptionReader(conf);
+  const mtu = options.number('MTU', MIN_MTU, 65535);
   return {
-    vni: number('VNI', 1, MAX_VNI) ?? DEFAULT_VNI,
-    port: number('Port', 1, 65535) ?? KERNEL_PORT,
-    gbp: flag('GBP'),
-    learning: flag('Learning'),
-    directRouting: flag('DirectRouting'),
+    vni: options.number('VNI', 1, MAX_VNI) ?? DEFAULT_VNI,
+    port: options.number('Port', 1, 65535) ?? KERNEL_PORT,
+    gbp: options.flag('GBP'),
+    learning: options.flag('Learning'),
+    directRouting: options.flag('DirectRouting'),
     ...(mtu !== undefined && { mtu }),
   };
 }

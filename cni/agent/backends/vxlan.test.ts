@@ -84,8 +84,8 @@ describe('devices', () => {
   });
 
   test('a backend that is not built says so and names what is', () => {
-    expect(() => createBackend({ type: 'host-gw', options: {} }, setting({ v4: true, v6: false }))).toThrow(
-      'Backend.Type "host-gw" is not built yet; built: vxlan',
+    expect(() => createBackend({ type: 'udp', options: {} }, setting({ v4: true, v6: false }))).toThrow(
+      'Backend.Type "udp" is not built; built: vxlan, host-gw, wireguard, ipip, alloc',
     );
     expect(() =>
       createBackend({ type: 'constructor', options: {} }, setting({ v4: true, v6: false })),

@@ -1,4 +1,7 @@
-/** Changes to the network, as netlink requests in two batches: the devices, then what is on them. */
+/**
+ * Changes to the network, as netlink requests in two batches: the devices, then what is on them; WireGuard's keys and
+ * peers in batches of their own in between.
+ */
 
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { IFA_F } from '../../../shared/netlink/codec/address.ts';
@@ -21,16 +24,24 @@ import {
   setLink,
 } from '../../../shared/netlink/requests.ts';
 import type { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import type { Wireguard } from '../../../shared/netlink/wireguard.ts';
 import { type Change, type ChangeFailure, objectOf } from '../network/change.ts';
 import { type DesiredRoute, metricOf, ROUTE_PROTOCOL } from '../network/desired.ts';
 import { changeableKind, newKind } from './device-kinds.ts';
+import { applyWireguard } from './wireguard.ts';
 
 /** Carries changes out; see Kernel.apply. */
-export function applyChanges(rtnetlink: Rtnetlink, changes: readonly Change[]): ChangeFailure[] {
+export function applyChanges(
+  rtnetlink: Rtnetlink,
+  wireguard: Wireguard,
+  changes: readonly Change[],
+): ChangeFailure[] {
   const devices = changes.filter((change) => objectOf(change) === 'device');
-  const others = changes.filter((change) => objectOf(change) !== 'device');
+  const peers = changes.filter((change) => objectOf(change) === 'wireguard-peer');
+  const others = changes.filter((change) => !['device', 'wireguard-peer'].includes(objectOf(change)));
   const failures = send(rtnetlink, devices, () => undefined);
   replaceUnchangeable(rtnetlink, failures);
+  failures.push(...applyWireguard(wireguard, devices), ...applyWireguard(wireguard, peers));
   if (others.length === 0) return failures;
   return [...failures, ...send(rtnetlink, others, byName(rtnetlink))];
 }
@@ -61,6 +72,7 @@ function send(
       requests.push(setLink({ name: change.device.name, kind }));
     }
     const request = requestFor(change, indexOf);
+    if (request === 'elsewhere') continue;
     if (request) {
       sent.push(change);
       requests.push(request);
@@ -97,7 +109,7 @@ function isGoneAlready(change: Change, error: Error): boolean {
 function requestFor(
   change: Change,
   indexOf: (device: string) => number | undefined,
-): NetlinkRequest | undefined {
+): NetlinkRequest | 'elsewhere' | undefined {
   const on = (device: string, make: (index: number) => NetlinkRequest): NetlinkRequest | undefined => {
     const index = indexOf(device);
     return index === undefined ? undefined : make(index);
@@ -113,6 +125,7 @@ function requestFor(
     }
     case 'change-device': {
       const { device, repair } = change;
+      if (repair.mac === undefined && repair.mtu === undefined && !repair.up) return 'elsewhere';
       return setLink({
         name: device.name,
         ...(repair.mac && { mac: repair.mac }),
@@ -145,7 +158,7 @@ function requestFor(
     }
     case 'set-wireguard-peer':
     case 'delete-wireguard-peer':
-      return undefined;
+      return 'elsewhere';
     case 'set-route':
       return routeRequest(change.route, indexOf);
     case 'delete-route': {

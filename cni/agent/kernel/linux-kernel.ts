@@ -1,6 +1,7 @@
 /** The kernel of the machine, in the process's own network namespace. */
 
 import type { Ip } from '../../../shared/ip/ip.ts';
+import type { Link } from '../../../shared/netlink/codec/link.ts';
 import { NETLINK, type NlMessage } from '../../../shared/netlink/codec/message.ts';
 import { decodeRoute, type Route, RT_TABLE } from '../../../shared/netlink/codec/route.ts';
 import { isNetlinkError } from '../../../shared/netlink/error.ts';
@@ -8,22 +9,25 @@ import { NetlinkMonitor } from '../../../shared/netlink/monitor.ts';
 import { getRoute } from '../../../shared/netlink/requests.ts';
 import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
+import { Wireguard } from '../../../shared/netlink/wireguard.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import type { Change, ChangeFailure } from '../network/change.ts';
-import type { ObservedNetwork } from '../network/observed.ts';
+import type { ObservedNetwork, ObservedWireguard } from '../network/observed.ts';
 import { applyChanges } from './apply.ts';
 import { runCommand } from './command.ts';
 import { decodeNftablesEvent, decodeRouteEvent, NFTABLES_GROUP, ROUTE_GROUPS } from './decode-event.ts';
 import type { KernelEvent } from './event.ts';
 import type { CommandResult, Kernel } from './kernel.ts';
 import { LegacyTables } from './legacy-tables.ts';
+import { observedWireguard } from './wireguard.ts';
 
 export class LinuxKernel implements Kernel {
   readonly nftables: Nftables;
   readonly #rtnetlink: Rtnetlink;
   readonly #netfilter: NetlinkSocket;
+  readonly #wireguard: Wireguard;
   readonly #legacy = new LegacyTables();
 
   readonly #procSys: string;
@@ -40,6 +44,7 @@ export class LinuxKernel implements Kernel {
     this.#procSys = procSys;
     this.#rtnetlink = Rtnetlink.open();
     this.#netfilter = NetlinkSocket.open(NETLINK.NETFILTER);
+    this.#wireguard = Wireguard.open();
     this.nftables = new KernelNftables(this.#netfilter);
   }
 
@@ -48,6 +53,8 @@ export class LinuxKernel implements Kernel {
     const indexes = links.filter((link) => devices.includes(link.name)).map((link) => link.index);
     const each = <T>(read: (index: number) => readonly T[]): T[] =>
       indexes.flatMap((index) => this.#on(index, read));
+    // Others have no forwarding table.
+    const vxlans = new Set(links.filter((link) => link.kind?.kind === 'vxlan').map((link) => link.index));
     return {
       links,
       addresses: this.#rtnetlink.addresses(),
@@ -56,13 +63,13 @@ export class LinuxKernel implements Kernel {
         ...this.#rtnetlink.neighbours(4, { index }),
         ...this.#rtnetlink.neighbours(6, { index }),
       ]),
-      fdb: each((index) => this.#rtnetlink.fdb({ index })),
-      wireguard: [],
+      fdb: each((index) => (vxlans.has(index) ? this.#rtnetlink.fdb({ index }) : [])),
+      wireguard: this.#readWireguard(links, indexes),
     };
   }
 
   apply(changes: readonly Change[]): readonly ChangeFailure[] {
-    return applyChanges(this.#rtnetlink, changes);
+    return applyChanges(this.#rtnetlink, this.#wireguard, changes);
   }
 
   routesTo(destinations: readonly Ip[]): readonly (Route | undefined)[] {
@@ -118,7 +125,18 @@ export class LinuxKernel implements Kernel {
   [Symbol.dispose](): void {
     this.#rtnetlink[Symbol.dispose]();
     this.#netfilter[Symbol.dispose]();
+    this.#wireguard[Symbol.dispose]();
     this.#legacy[Symbol.dispose]();
+  }
+
+  #readWireguard(links: readonly Link[], indexes: readonly number[]): ObservedWireguard[] {
+    const found: ObservedWireguard[] = [];
+    for (const { index, kind } of links) {
+      if (kind?.kind !== 'other' || kind.name !== 'wireguard' || !indexes.includes(index)) continue;
+      const device = this.#wireguard.device(index);
+      if (device) found.push(observedWireguard(index, device, Date.now()));
+    }
+    return found;
   }
 
   /** A device that went meanwhile has nothing on it. */
