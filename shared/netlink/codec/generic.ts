@@ -9,9 +9,9 @@ export const GENERIC_HEADER = 4;
 /** nlmsg_type of the family that tells of the others (GENL_ID_CTRL, linux/genetlink.h). */
 export const CONTROL_FAMILY = 0x10;
 
-/** Commands of that family and its version (linux/genetlink.h; net/netlink/genetlink.c). */
+/** Commands of that family (linux/genetlink.h), and the version that `wg` gives. */
 export const CTRL_CMD = { NEWFAMILY: 1, GETFAMILY: 3 } as const;
-const CTRL_VERSION = 2;
+const CTRL_VERSION = 1;
 
 /** Attributes CTRL_ATTR_* of linux/genetlink.h. */
 const CTRL = { FAMILY_ID: 1, FAMILY_NAME: 2, VERSION: 3 } as const;

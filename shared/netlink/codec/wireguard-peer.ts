@@ -52,7 +52,6 @@ const ALLOWED = { FAMILY: 1, ADDRESS: 2, MASK: 3 } as const;
 /** Writes a peer's attributes, in the order in which `wg` sends them. */
 export function writePeer(writer: ByteWriter, peer: WireguardPeer): void {
   writer.attr(A.PUBLIC_KEY, peer.publicKey);
-  if (peer.flags !== undefined) writer.attrU32(A.FLAGS, peer.flags);
   if (peer.presharedKey !== undefined) writer.attr(A.PRESHARED_KEY, peer.presharedKey);
   if (peer.endpoint !== undefined) writeEndpoint(writer, peer.endpoint);
   if (peer.keepalive !== undefined) writer.attrU16(A.KEEPALIVE, peer.keepalive);
@@ -66,6 +65,7 @@ export function writePeer(writer: ByteWriter, peer: WireguardPeer): void {
   if (peer.rxBytes !== undefined) writer.attrU64(A.RX_BYTES, peer.rxBytes);
   if (peer.txBytes !== undefined) writer.attrU64(A.TX_BYTES, peer.txBytes);
   if (peer.protocolVersion !== undefined) writer.attrU32(A.PROTOCOL_VERSION, peer.protocolVersion);
+  if (peer.flags !== undefined) writer.attrU32(A.FLAGS, peer.flags);
   if (peer.allowedIps !== undefined) writeAllowedIps(writer, peer.allowedIps);
   writer.attributes(peer.unknown);
 }

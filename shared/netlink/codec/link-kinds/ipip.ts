@@ -6,29 +6,43 @@ import { ByteWriter } from '../wire.ts';
 
 /** Options of an IPIP tunnel: IPv4 in IPv4, RFC 2003. */
 export interface Ipip {
-  /** Index of the interface that tunnelled packets leave by. */
-  readonly link?: number;
+  /** Protocol inside: 4 for IPv4, 0 for any. */
+  readonly protocol?: number;
   /** Source address of the tunnel. */
   readonly local?: Ip;
-  /** The other end; none: that which a route names as its gateway. */
+  /** The other end; 0.0.0.0 or none: that which a route names as its gateway. */
   readonly remote?: Ip;
-  /** 0: inherit. */
-  readonly ttl?: number;
-  readonly tos?: number;
   /** Whether outer packets must not be fragmented. */
   readonly pmtuDiscovery?: boolean;
+  readonly tos?: number;
+  /** 0: inherit. */
+  readonly ttl?: number;
+  /** Index of the interface that tunnelled packets leave by. */
+  readonly link?: number;
+  readonly firewallMark?: number;
+  /** Foo-over-UDP: 0 none, 1 FOU, 2 GUE; its flags and UDP ports. */
+  readonly encapsulation?: number;
+  readonly encapsulationFlags?: number;
+  readonly encapsulationSource?: number;
+  readonly encapsulationDestination?: number;
   readonly collectMetadata?: boolean;
 }
 
 /** IFLA_IPTUN_* of linux/if_tunnel.h, in the order in which `ip` sends them. */
 const FIELDS: FieldTable<Ipip> = new FieldTable<Ipip>([
+  ['protocol', 9, 'u8'],
   ['collectMetadata', 19, 'flag'],
-  ['link', 1, 'u32'],
   ['local', 2, 'ip4'],
   ['remote', 3, 'ip4'],
   ['pmtuDiscovery', 10, 'bool'],
   ['tos', 5, 'u8'],
   ['ttl', 4, 'u8'],
+  ['link', 1, 'u32'],
+  ['firewallMark', 20, 'u32'],
+  ['encapsulation', 15, 'u16'],
+  ['encapsulationFlags', 16, 'u16'],
+  ['encapsulationSource', 17, 'u16be'],
+  ['encapsulationDestination', 18, 'u16be'],
 ]);
 
 /** A kind for a link request. Not one of the codec's own, so that only who makes such links loads it. */

@@ -2,10 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { NetlinkRequest } from '../../request.ts';
 import { newLink } from '../../requests/link.ts';
-import { message } from '../../testing/golden.ts';
+import { ipOf } from '../../testing/arbitrary.ts';
+import { ip, message } from '../../testing/golden.ts';
 import { decodeLink, encodeLink } from '../link.ts';
 import type { OtherKind } from '../link-kind.ts';
 import { ByteWriter } from '../wire.ts';
+import { ipip, readIpip } from './ipip.ts';
 import { IPVLAN_MODE, ipvlan, readIpvlan } from './ipvlan.ts';
 import { MACVLAN_MODE, macvlan, readMacvlan } from './macvlan.ts';
 import { readVlan, vlan } from './vlan.ts';
@@ -36,6 +38,29 @@ const codecs: readonly Codec<object>[] = [
     any: fc.record({ mode: u16, flags: u16 }, { requiredKeys: [] }),
   },
   { name: 'vlan', write: vlan, read: readVlan, any: fc.record({ id: u16 }, { requiredKeys: [] }) },
+  {
+    name: 'ipip',
+    write: ipip,
+    read: readIpip,
+    any: fc.record(
+      {
+        protocol: fc.nat(255),
+        local: ipOf(4),
+        remote: ipOf(4),
+        pmtuDiscovery: fc.boolean(),
+        tos: fc.nat(255),
+        ttl: fc.nat(255),
+        link: u32,
+        firewallMark: u32,
+        encapsulation: u16,
+        encapsulationFlags: u16,
+        encapsulationSource: u16,
+        encapsulationDestination: u16,
+        collectMetadata: fc.constant(true as const),
+      },
+      { requiredKeys: [] },
+    ),
+  },
   { name: 'vrf', write: vrf, read: readVrf, any: fc.record({ table: u32 }, { requiredKeys: [] }) },
 ];
 
@@ -45,6 +70,17 @@ const alone = (kind: OtherKind): NetlinkRequest => newLink({ name: 'probe', kind
 /** ifinfomsg, then IFLA_LINK and IFLA_IFNAME. */
 const lower = '00000000000000000000000000000000 0800050003000000 0a00030070726f6265000000';
 const none = '00000000000000000000000000000000 0a00030070726f6265000000';
+
+/** What `ip` says of an IPIP tunnel without being asked. */
+const silent = {
+  protocol: 0,
+  link: 0,
+  firewallMark: 0,
+  encapsulation: 0,
+  encapsulationFlags: 0,
+  encapsulationSource: 0,
+  encapsulationDestination: 0,
+} as const;
 
 /** What `ip` (iproute2 6.1) sent, captured with `strace -e trace=sendmsg --raw=sendmsg -e write=all`. */
 const CAPTURED: readonly [command: string, bytes: string, request: NetlinkRequest][] = [
@@ -97,6 +133,34 @@ const CAPTURED: readonly [command: string, bytes: string, request: NetlinkReques
     'ip link add probe type vrf table 10',
     `4400000010000506cb150a6b00000000 ${none} 18001200 0700010076726600 0c000200 080001000a000000`,
     alone(vrf({ table: 10 })),
+  ],
+  [
+    'ip link add flannel.ipip type ipip local 192.0.2.1 nopmtudisc',
+    `9c00000010000506b7450a6b00000000 00000000000000000000000000000000 11000300666c616e6e656c2e6970697000000000
+     68001200 0800010069706970 5c000200 0500090000000000 08000200c0000201 05000a0000000000 0500050000000000 0500040000000000
+     0800010000000000 0800140000000000 06000f0000000000 0600100000000000 0600110000000000 0600120000000000`,
+    newLink({
+      name: 'flannel.ipip',
+      kind: ipip({ ...silent, local: ip('192.0.2.1'), pmtuDiscovery: false, tos: 0, ttl: 0 }),
+    }),
+  ],
+  [
+    'ip link add probe0 type ipip local 192.0.2.1 remote 192.0.2.9 ttl 5 tos 16',
+    `9c00000010000506b8450a6b00000000 00000000000000000000000000000000 0b00030070726f6265300000
+     70001200 0800010069706970 64000200 0500090000000000 08000200c0000201 08000300c0000209 05000a0001000000 0500050016000000
+     0500040005000000 0800010000000000 0800140000000000 06000f0000000000 0600100000000000 0600110000000000 0600120000000000`,
+    newLink({
+      name: 'probe0',
+      kind: ipip({
+        ...silent,
+        local: ip('192.0.2.1'),
+        remote: ip('192.0.2.9'),
+        pmtuDiscovery: true,
+        // `ip` reads it as hexadecimal.
+        tos: 0x16,
+        ttl: 5,
+      }),
+    }),
   ],
   [
     'ip link add probe type dummy',
