@@ -50,10 +50,7 @@ async function logged(process: Process, text: string): Promise<void> {
 describe('asked for what cannot be', () => {
   beforeAll(async () => {
     await Bun.write(netConf, '{"Network":"10.244.0.0/16"}');
-    await Bun.write(
-      directory.join('udp.json'),
-      '{"Network":"10.244.0.0/16","Backend":{"Type":"udp"}}',
-    );
+    await Bun.write(directory.join('udp.json'), '{"Network":"10.244.0.0/16","Backend":{"Type":"udp"}}');
     await Bun.write(directory.join('broken.json'), '{"Network":');
     await Bun.write(directory.join('config.yaml'), 'agent:\n  metrics-prot: 1\n');
   });
