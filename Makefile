@@ -10,10 +10,12 @@ BUN := $(BIN)/bun
 RUN := $(BUN) --bun
 NODES ?= 3
 IPV ?= dual
+STORE ?= embedded
+BACKEND ?= vxlan
 # Not from the environment, where NODE is often the path of Node: `make shell NODE=2`.
 NODE := 1
 unexport NODE
-export NODES IPV
+export NODES IPV STORE BACKEND
 
 .PHONY: help setup setup-ci bun build dist images up check status shell down peers test test-vm bench soak lint format typecheck clean
 
@@ -41,7 +43,7 @@ dist: setup ## dist/underpod-linux-{amd64,arm64} and SHA256SUMS, reproducible
 images: setup ## dist/underpod-VERSION-linux-{amd64,arm64}.image.tar for `ctr image import` and `docker load`, reproducible
 	@$(RUN) scripts/images.ts
 
-up: build ## NODES=3 IPV=dual: pods on several nodes talk over VXLAN; checks every path, prints a table, stays up
+up: build ## NODES=3 IPV=dual STORE=embedded|etcd|kubernetes BACKEND=vxlan|…: pods on several nodes talk; checks every path, prints a table, stays up
 	@$(RUN) conformance/lab/main.ts up
 
 check: bun ## check the running lab again

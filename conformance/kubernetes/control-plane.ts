@@ -33,8 +33,12 @@ export interface NewNode {
   readonly podCidrs: readonly string[];
   /** InternalIP. */
   readonly addresses: readonly string[];
+  /** Default: what every kubelet writes. flanneld panics over a node without any. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
+
+/** What a kubelet says of itself. */
+const KUBELETS = { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' };
 
 /** One rule of a role, as rbac.authorization.k8s.io/v1 has it. */
 export interface PolicyRule {
@@ -161,7 +165,7 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   /** Creates a node as kubelet and controller manager would. */
-  async createNode({ name, podCidrs, addresses, annotations = {} }: NewNode): Promise<KubeObject> {
+  async createNode({ name, podCidrs, addresses, annotations = KUBELETS }: NewNode): Promise<KubeObject> {
     const [podCIDR] = podCidrs;
     await this.admin.post('/api/v1/nodes', {
       metadata: {

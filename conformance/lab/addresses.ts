@@ -10,9 +10,6 @@ export type Family = 4 | 6;
 /** MTU of the underlay, in bytes: Ethernet's, as most real networks have it. */
 export const UNDERLAY_MTU: number = 1500;
 
-/** Bytes that VXLAN adds: outer IP header (20 or 40), UDP 8, VXLAN 8, inner Ethernet 14 (RFC 7348, section 5). */
-export const VXLAN_OVERHEAD: Readonly<Record<Family, number>> = { 4: 50, 6: 70 };
-
 /** The cluster's networks, out of which every node gets its subnet. */
 export const CLUSTER: Readonly<Record<Family, string>> = { 4: '10.244.0.0/16', 6: 'fd00:10:244::/48' };
 
@@ -45,25 +42,19 @@ export function gatewayAddress(family: Family): HostAddress {
   return family === 4 ? { address: '192.0.2.254', prefix: 24 } : { address: '2001:db8::ff', prefix: 64 };
 }
 
+/** Underlay address of the servers that nodes get their leases from, where they have any. */
+export function controlAddress(family: Family): HostAddress {
+  return family === 4 ? { address: '192.0.2.253', prefix: 24 } : { address: '2001:db8::fe', prefix: 64 };
+}
+
+/** The pod network of node `index` where not the agent but the cluster chooses it, as a controller manager does. */
+export function podCidr(index: number, family: Family): string {
+  return family === 4 ? `10.244.${index}.0/24` : `fd00:10:244:${index.toString(16)}::/64`;
+}
+
 /** An address beyond the gateway: pods reach it through their node's default route only. */
 export function worldAddress(family: Family): HostAddress {
   return family === 4
     ? { address: '198.51.100.1', prefix: 32 }
     : { address: '2001:db8:ffff::1', prefix: 128 };
-}
-
-/** Largest packet a pod may send, in bytes. VXLAN's outer header is IPv4 wherever nodes have IPv4. */
-export function podMtu(ipv: IpVersions): number {
-  return UNDERLAY_MTU - VXLAN_OVERHEAD[ipv === '4' ? 4 : 6];
-}
-
-/** flannel's net-conf.json for the lab. */
-export function netConf(ipv: IpVersions): string {
-  const used = families(ipv);
-  const conf = {
-    ...(used.includes(4) ? { Network: CLUSTER[4] } : { EnableIPv4: false }),
-    ...(used.includes(6) ? { EnableIPv6: true, IPv6Network: CLUSTER[6] } : {}),
-    Backend: { Type: 'vxlan' },
-  };
-  return `${JSON.stringify(conf, undefined, 2)}\n`;
 }

@@ -1,7 +1,8 @@
 /** Breaks one path on purpose, as a careless administrator would: to see the table fail, and agents repair. */
 import { slowness } from '../testing/slowness.ts';
 import { type Family, families } from './addresses.ts';
-import { type NodeTrace, peerEntries, traceOf, vxlanDevice } from './kernel-state.ts';
+import { labBackend } from './backends.ts';
+import { type NodeTrace, peerEntries, traceOf } from './kernel-state.ts';
 import type { Lab } from './lab.ts';
 import type { LabNode } from './node.ts';
 import type { Pod } from './pod.ts';
@@ -57,13 +58,13 @@ async function breakage(lab: Lab, { what, node: index }: BreakRequest): Promise<
   const node = lab.node(index ?? 1);
   switch (what) {
     case 'fdb':
-      return fdbEntry(node, await peerTrace(lab, node, family));
+      return fdbEntry(node, await peerTrace(lab, node, family), deviceOf(lab, family));
     case 'route':
       return route(node, await peerTrace(lab, node, family));
     case 'device':
-      return device(node, await peerTrace(lab, node, family));
+      return device(node, await peerTrace(lab, node, family), deviceOf(lab, family));
     case 'mtu':
-      return deviceMtu(node, family);
+      return deviceMtu(node, deviceOf(lab, family));
     case 'mtu-raised':
       return podMtuRaised(lab, node);
     case 'masquerade':
@@ -86,13 +87,22 @@ function dropping(lab: Lab): LabNode {
 async function peerTrace(lab: Lab, node: LabNode, family: Family): Promise<NodeTrace> {
   const peer = lab.nodes.find((candidate) => candidate !== node);
   if (peer === undefined) throw new Error('the lab has one node: it has no peers to lose');
-  const trace = (await traceOf(peer, lab.options.ipv)).find((one) => one.family === family);
-  if (trace === undefined) throw new Error(`${peer.name} has no ${vxlanDevice(family)}`);
+  const trace = (await traceOf(peer, lab.options)).find((one) => one.family === family);
+  if (trace === undefined) throw new Error(`${peer.name} has no IPv${family} network`);
   return trace;
 }
 
-function fdbEntry(node: LabNode, trace: NodeTrace): Breakage {
-  const entry = [trace.mac, 'dev', vxlanDevice(trace.family), 'dst', trace.underlay, 'self'];
+/** The backend's own device. @throws Error if it has none */
+function deviceOf({ options }: Lab, family: Family): string {
+  const device = labBackend(options.backend).device(family);
+  if (device === undefined) throw new Error(`backend ${options.backend} has no device: break something else`);
+  return device;
+}
+
+function fdbEntry(node: LabNode, trace: NodeTrace, device: string): Breakage {
+  const { mac } = trace;
+  if (mac === undefined) throw new Error(`backend ${trace.backend.name} has no FDB: break something else`);
+  const entry = [mac, 'dev', device, 'dst', trace.underlay, 'self'];
   return {
     perform: async () => {
       await node.run(['bridge', 'fdb', 'del', ...entry]);
@@ -113,21 +123,21 @@ function route(node: LabNode, trace: NodeTrace): Breakage {
 }
 
 /** The device takes routes, neighbours and FDB entries with it. */
-function device(node: LabNode, trace: NodeTrace): Breakage {
+function device(node: LabNode, trace: NodeTrace, name: string): Breakage {
   return {
     perform: async () => {
-      await node.run(['ip', 'link', 'del', vxlanDevice(trace.family)]);
-      return `deleted ${vxlanDevice(trace.family)} on ${node.name}`;
+      await node.run(['ip', 'link', 'del', name]);
+      return `deleted ${name} on ${node.name}`;
     },
     isIntact: async () => {
       const { route, neighbour, fdb } = await peerEntries(node, trace);
-      return route !== undefined && neighbour === trace.mac && fdb === trace.underlay;
+      if (route === undefined || !trace.backend.hasEntries) return route !== undefined;
+      return neighbour === trace.mac && fdb === trace.underlay;
     },
   };
 }
 
-function deviceMtu(node: LabNode, family: Family): Breakage {
-  const name = vxlanDevice(family);
+function deviceMtu(node: LabNode, name: string): Breakage {
   const current = async (): Promise<number | undefined> =>
     (await node.json<{ mtu: number }[]>('ip', 'link', 'show', 'dev', name))[0]?.mtu;
   return {
@@ -139,7 +149,7 @@ function deviceMtu(node: LabNode, family: Family): Breakage {
   };
 }
 
-/** A pod's, because the kernel refuses a VXLAN device that does not fit its underlay. */
+/** A pod's, because the kernel refuses a tunnel that does not fit its underlay. */
 function podMtuRaised(lab: Lab, node: LabNode): Breakage {
   const pod = lab.podsOf(node)[0] as Pod;
   return {

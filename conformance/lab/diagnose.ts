@@ -1,12 +1,11 @@
 /** From a failed check to a hint: compares what a node's kernel holds with what it would need. */
 import { readFileSync } from 'node:fs';
 import { CLUSTER, type Family } from './addresses.ts';
-import { type NodeTrace, peerEntries, readSubnets, traceOf, vxlanDevice } from './kernel-state.ts';
+import { labBackend } from './backends.ts';
+import { type NodeTrace, peerEntries, readSubnets, traceOf } from './kernel-state.ts';
 import type { Lab } from './lab.ts';
 import type { LabNode } from './node.ts';
 import type { Pod } from './pod.ts';
-
-export { vxlanDevice } from './kernel-state.ts';
 
 /** Why packets between pods or nodes may not arrive, both directions and both ends. */
 export async function explainPath(lab: Lab, from: LabNode, to: LabNode, family: Family): Promise<string[]> {
@@ -19,14 +18,16 @@ export async function explainPath(lab: Lab, from: LabNode, to: LabNode, family: 
     [from, to],
     [to, from],
   ] as const) {
-    const trace = (await traceOf(peer, lab.options.ipv).catch(() => [])).find((one) => one.family === family);
-    hints.push(...(trace === undefined ? [noDevice(peer, family)] : await explainPeer(node, trace)));
+    const trace = (await traceOf(peer, lab.options).catch(() => [])).find((one) => one.family === family);
+    hints.push(...(trace === undefined ? [noDevice(lab, peer, family)] : await explainPeer(node, trace)));
   }
   return hints;
 }
 
-function noDevice(node: LabNode, family: Family): string {
-  return `${node.name} has no ${vxlanDevice(family)} or no subnet: ip -d link; cat /run/flannel/subnet.env`;
+function noDevice({ options }: Lab, node: LabNode, family: Family): string {
+  const device = labBackend(options.backend).device(family);
+  const what = device === undefined ? '' : `no ${device} or `;
+  return `${node.name} has ${what}no subnet: ip -d link; cat /run/flannel/subnet.env`;
 }
 
 async function explainAgent(lab: Lab, node: LabNode): Promise<string[]> {
@@ -44,7 +45,7 @@ async function explainAgent(lab: Lab, node: LabNode): Promise<string[]> {
 }
 
 async function explainPeer(node: LabNode, trace: NodeTrace): Promise<string[]> {
-  const device = vxlanDevice(trace.family);
+  const device = trace.backend.device(trace.family);
   const { route, neighbour, fdb } = await peerEntries(node, trace);
   const hints: string[] = [];
   if (route === undefined) {
@@ -53,7 +54,7 @@ async function explainPeer(node: LabNode, trace: NodeTrace): Promise<string[]> {
     );
   }
   // A direct route, to a peer on the same link, needs neither of the others.
-  if (route !== undefined && route.dev !== device) return hints;
+  if (!trace.backend.hasEntries || (route !== undefined && route.dev !== device)) return hints;
   if (neighbour !== trace.mac) {
     const has = neighbour === undefined ? 'missing' : `is ${neighbour}`;
     hints.push(

@@ -13,7 +13,9 @@ import { serveControl } from './control.ts';
 import { readSubnets } from './kernel-state.ts';
 import { Lab } from './lab.ts';
 import type { LabOptions } from './options.ts';
+import type { ProgramName } from './programs.ts';
 import type { Event, Report } from './report.ts';
+import type { ServerAct } from './stores/store.ts';
 import { summary } from './table.ts';
 
 export interface HoldArguments {
@@ -28,6 +30,7 @@ export interface NodeStatus {
   /** Process 1 of the node in the holder's numbering; undefined while it is down. */
   readonly pid: number | undefined;
   readonly agent: number | undefined;
+  readonly program: ProgramName;
   readonly addresses: readonly string[];
   readonly subnets: readonly string[];
   readonly firewall: string;
@@ -55,6 +58,17 @@ export async function hold(args: HoldArguments): Promise<void> {
         await lab.agentOf(lab.node((body as { node: number }).node)).start();
         await lab.converged();
         return { kind: 'end', ok: true };
+      case 'agent': {
+        const { node, program } = body as { node: number; program: ProgramName };
+        await lab.agentOf(lab.node(node)).start(program);
+        await lab.converged();
+        return { kind: 'end', ok: true };
+      }
+      case 'server':
+        await lab.store.act((body as { act: ServerAct }).act);
+        return { kind: 'end', ok: true };
+      case 'dump':
+        return { kind: 'end', ok: true, value: await lab.store.dump() };
       case 'status':
         return { kind: 'end', ok: true, value: lab.nodes.map((node) => statusOf(lab, node)) };
       case 'detach':
@@ -84,6 +98,7 @@ function statusOf(lab: Lab, node: Lab['nodes'][number]): NodeStatus {
     name: node.name,
     pid: node.isUp ? node.pid : undefined,
     agent: lab.agentOf(node).pid,
+    program: lab.agentOf(node).program,
     addresses: families.map((family) => node.address(family)),
     subnets: subnetsOf(node),
     firewall: node.firewall,

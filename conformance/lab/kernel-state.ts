@@ -3,14 +3,10 @@ import { readFileSync } from 'node:fs';
 import { formatCidr, networkOf, parseCidr } from '../../shared/ip/cidr.ts';
 import { formatIp } from '../../shared/ip/ip.ts';
 import { type Family, families, type IpVersions } from './addresses.ts';
+import { type BackendName, type LabBackend, labBackend } from './backends.ts';
 import type { LabNode } from './node.ts';
 
-/** flannel's device names. */
-export function vxlanDevice(family: Family): string {
-  return family === 4 ? 'flannel.1' : 'flannel-v6.1';
-}
-
-const SUBNET_ENV = '/run/flannel/subnet.env';
+export const SUBNET_ENV: string = '/run/flannel/subnet.env';
 
 /** The node's pod networks as its subnet.env has them, in CIDR notation. @throws Error if there is no such file */
 export function readSubnets(node: LabNode): Partial<Record<Family, string>> {
@@ -35,31 +31,43 @@ export interface RouteJson {
 export interface NodeTrace {
   readonly family: Family;
   readonly node: string;
+  readonly backend: LabBackend;
   /** Its pod network as `ip route` writes it. */
   readonly network: string;
-  /** Address of its VXLAN device: first of the network. */
+  /** Address of its own device for other nodes' packets: first of the network. */
   readonly tunnel: string;
-  /** MAC of its VXLAN device. */
-  readonly mac: string;
+  /** MAC of that device; undefined where there is none or its packets have no Ethernet header. */
+  readonly mac: string | undefined;
   /** Its underlay address. */
   readonly underlay: string;
 }
 
+/** What a lab's nodes have in common, as far as it matters here. */
+export interface NetworkKind {
+  readonly ipv: IpVersions;
+  readonly backend: BackendName;
+}
+
 /** Reads what identifies a node, from that node itself, for each family it uses. */
-export async function traceOf(node: LabNode, ipv: IpVersions): Promise<NodeTrace[]> {
+export async function traceOf(node: LabNode, { ipv, backend: name }: NetworkKind): Promise<NodeTrace[]> {
   const traces: NodeTrace[] = [];
   const subnets = readSubnets(node);
+  const backend = labBackend(name);
   for (const family of families(ipv)) {
     const subnet = parseCidr(subnets[family] ?? '');
-    const [link] = await node.json<LinkJson[]>('ip', 'link', 'show', 'dev', vxlanDevice(family));
-    if (subnet === undefined || link === undefined) continue;
+    const device = backend.device(family);
+    const links =
+      device === undefined ? [] : await node.json<LinkJson[]>('ip', 'link', 'show', 'dev', device);
+    const mac = backend.hasEntries ? links[0]?.address : undefined;
+    if (subnet === undefined || (backend.hasEntries && mac === undefined)) continue;
     const network = networkOf(subnet);
     traces.push({
       family,
       node: node.name,
+      backend,
       network: formatCidr(network),
       tunnel: formatIp(network.ip),
-      mac: link.address,
+      mac,
       underlay: node.address(family),
     });
   }
@@ -85,10 +93,13 @@ export interface PeerEntries {
 }
 
 export async function peerEntries(node: LabNode, trace: NodeTrace): Promise<PeerEntries> {
-  const device = vxlanDevice(trace.family);
-  const [routes, neighbours, fdb] = await Promise.all([
-    node.json<RouteJson[]>('ip', `-${trace.family}`, 'route', 'show', trace.network),
-    node.json<NeighbourJson[]>('ip', `-${trace.family}`, 'neighbour', 'show', 'dev', device).catch(() => []),
+  const { backend, family } = trace;
+  const device = backend.device(family);
+  const routes = await node.json<RouteJson[]>('ip', `-${family}`, 'route', 'show', trace.network);
+  if (!backend.hasEntries || device === undefined)
+    return { route: routes[0], neighbour: undefined, fdb: undefined };
+  const [neighbours, fdb] = await Promise.all([
+    node.json<NeighbourJson[]>('ip', `-${family}`, 'neighbour', 'show', 'dev', device).catch(() => []),
     node.json<FdbJson[]>('bridge', 'fdb', 'show', 'dev', device).catch(() => []),
   ]);
   return {
@@ -123,5 +134,7 @@ export async function programmedPeer(
   }
 }
 
-/** Entries a node holds of a peer when it is fully programmed: route, neighbour and FDB for each family. */
-export const ENTRIES_PER_FAMILY: number = 3;
+/** Entries that a node holds of peers when they are fully programmed: a route each, and what else the backend has. */
+export function entriesOf(traces: readonly NodeTrace[]): number {
+  return traces.reduce((sum, { backend }) => sum + (backend.hasEntries ? 3 : 1), 0);
+}

@@ -1,11 +1,11 @@
 /** A lab as its holder has it: nodes, agents, pods and the outside host. */
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { chmod, copyFile } from 'node:fs/promises';
 import { slowness } from '../testing/slowness.ts';
-import { netConf } from './addresses.ts';
-import { Agent, NET_CONF } from './agent.ts';
-import { ENTRIES_PER_FAMILY, type NodeTrace, programmedPeer, traceOf } from './kernel-state.ts';
+import { Agent } from './agent.ts';
+import { labBackend, netConf } from './backends.ts';
+import { entriesOf, type NodeTrace, programmedPeer, traceOf } from './kernel-state.ts';
 import { LabNode } from './node.ts';
 import { SHARED } from './node-root.ts';
 import type { LabOptions } from './options.ts';
@@ -13,6 +13,8 @@ import { Pod } from './pod.ts';
 import type { Probe } from './probe/handle.ts';
 import { type Report, withProgress } from './report.ts';
 import { run } from './run.ts';
+import { createStore } from './stores/registry.ts';
+import type { LabStore } from './stores/store.ts';
 import { makeOutside, makeUnderlay } from './underlay.ts';
 
 /** The node on which iptables' FORWARD chain drops: the second, so that it takes part in every lab of two or more. */
@@ -25,6 +27,7 @@ const CONVERGENCE = 5_000 * slowness;
 export class Lab {
   readonly options: LabOptions;
   readonly nodes: readonly LabNode[];
+  readonly store: LabStore;
   readonly #files: string;
   readonly #agents = new Map<LabNode, Agent>();
   readonly #pods = new Map<LabNode, readonly Pod[]>();
@@ -39,7 +42,10 @@ export class Lab {
     this.nodes = Array.from({ length: options.nodes }, (_, i) => {
       return new LabNode(i + 1, options.ipv, i + 1 === dropping ? options.firewall : 'none', files);
     });
-    for (const node of this.nodes) this.#agents.set(node, new Agent(node, options.repair, `${files}/logs`));
+    const conf = netConf(options.ipv, labBackend(options.backend), netConfOfPeers(options));
+    this.store = createStore({ options, netConf: conf, directory: `${files}/servers`, nodes: this.nodes });
+    const settings = { options, storeFlags: this.store.flags, logs: `${files}/logs` };
+    for (const node of this.nodes) this.#agents.set(node, new Agent(node, settings));
   }
 
   /** The node with this number, from 1. @throws Error if there is none */
@@ -67,7 +73,7 @@ export class Lab {
   /** Builds everything. @throws Error with what failed */
   async start(report: Report): Promise<void> {
     await withProgress(report, 'copying the executable', this.#makeFiles());
-    await makeUnderlay();
+    await makeUnderlay(this.options);
     await withProgress(
       report,
       `starting ${this.nodes.length} nodes`,
@@ -76,8 +82,10 @@ export class Lab {
           this.#outside = probe;
         }),
         ...this.nodes.map((node) => this.#boot(node)),
+        this.store.start(),
       ]),
     );
+    await this.#each((node) => this.store.prepare(node));
     // Every node has its own by now; 110 MB of memory are worth having back.
     rmSync(this.#installer);
     await withProgress(
@@ -115,7 +123,6 @@ export class Lab {
   async #boot(node: LabNode): Promise<void> {
     await node.boot();
     await node.run([`${SHARED}/underpod`, 'install']);
-    writeFileSync(node.path(NET_CONF), netConf(this.options.ipv));
   }
 
   async #addPods(node: LabNode): Promise<void> {
@@ -128,6 +135,7 @@ export class Lab {
     const old = this.podsOf(node).map((pod) => pod.name);
     this.#pods.delete(node);
     await node.boot();
+    await this.store.prepare(node);
     await this.agentOf(node).start();
     for (const name of old) await Pod.disconnect(name, node);
     await this.#addPods(node);
@@ -149,13 +157,19 @@ export class Lab {
   async converged(timeout: number = CONVERGENCE): Promise<void> {
     const deadline = performance.now() + timeout;
     const traces = new Map<LabNode, NodeTrace[]>();
-    for (const node of this.nodes) traces.set(node, await traceOf(node, this.options.ipv).catch(() => []));
+    for (const node of this.nodes) traces.set(node, await traceOf(node, this.options).catch(() => []));
     await this.#each(async (node) => {
       for (const [peer, trace] of traces) {
         if (peer === node) continue;
-        const wanted = trace.length * ENTRIES_PER_FAMILY;
+        const wanted = entriesOf(trace);
         await programmedPeer(node, trace, (found) => found.length >= wanted, deadline - performance.now());
       }
     });
   }
+}
+
+/** Without br_netfilter flanneld insists on nf_tables. */
+function netConfOfPeers({ flannel }: LabOptions): object {
+  const hasBridgeFilter = existsSync('/proc/sys/net/bridge/bridge-nf-call-iptables');
+  return flannel.length === 0 || hasBridgeFilter ? {} : { EnableNFTables: true };
 }

@@ -4,8 +4,10 @@ import { ask } from './control.ts';
 import { type HoldArguments, hold } from './hold.ts';
 import { Instance } from './instance.ts';
 import { type CommandLine, nodeNumber, parseCommandLine, UsageError, usage } from './options.ts';
+import { PROGRAMS, type ProgramName } from './programs.ts';
 import type { Report } from './report.ts';
 import { formatStatus, nodesOf, shell } from './shell.ts';
+import { SERVER_ACTS, type ServerAct } from './stores/store.ts';
 import { formatRow } from './table.ts';
 import { Interrupted, Unable, up } from './up.ts';
 
@@ -87,6 +89,33 @@ async function runMend(line: CommandLine): Promise<number> {
   return ok ? 0 : 1;
 }
 
+async function runAgent(line: CommandLine): Promise<number> {
+  const [node = '1', program = 'underpod'] = line.positionals;
+  if (!PROGRAMS.includes(program as ProgramName))
+    throw new UsageError(`the agent is one of ${PROGRAMS.join(', ')}, not "${program}"`);
+  const instance = new Instance(line.name);
+  await nodesOf(instance);
+  const { ok } = await ask(instance.socket, 'agent', { node: nodeNumber(node), program }, printer(line));
+  return ok ? 0 : 1;
+}
+
+async function runServer(line: CommandLine): Promise<number> {
+  const [act] = line.positionals;
+  if (!SERVER_ACTS.includes(act as ServerAct)) throw new UsageError(`server ${SERVER_ACTS.join(', ')}?`);
+  const instance = new Instance(line.name);
+  await nodesOf(instance);
+  const { ok } = await ask(instance.socket, 'server', { act }, printer(line));
+  return ok ? 0 : 1;
+}
+
+async function runDump(line: CommandLine): Promise<number> {
+  const instance = new Instance(line.name);
+  await nodesOf(instance);
+  const { ok, value } = await ask(instance.socket, 'dump', {}, printer(line));
+  if (ok) console.log(JSON.stringify(value, undefined, 2));
+  return ok ? 0 : 1;
+}
+
 async function run(args: string[]): Promise<number> {
   if (args[0] === 'hold') {
     await hold(JSON.parse(args[2] ?? '') as HoldArguments);
@@ -103,6 +132,12 @@ async function run(args: string[]): Promise<number> {
     case 'break':
     case 'heal':
       return runBreak(line);
+    case 'agent':
+      return runAgent(line);
+    case 'server':
+      return runServer(line);
+    case 'dump':
+      return runDump(line);
     case 'mend':
       return runMend(line);
     case 'status':

@@ -9,6 +9,8 @@
 
 /** Where the lab's shared files (the executable, the store) are in each node. */
 export const SHARED: string = '/lab';
+/** The executable as `underpod install` puts it in place. */
+export const UNDERPOD: string = '/usr/local/bin/underpod';
 
 /** Names at the top of a node's root that do not lead to the host's. */
 const OWN = 'proc sys dev run tmp etc usr var opt lab host bin sbin lib lib32 lib64 libx32';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { netConf, podMtu } from './addresses.ts';
+import { labBackend, netConf, podMtu } from './backends.ts';
 import { nodeNumber, parseCommandLine, UsageError } from './options.ts';
 
 describe('the command line', () => {
@@ -11,6 +11,13 @@ describe('the command line', () => {
       IPV: '6',
     });
     expect(line.options).toMatchObject({ nodes: 5, ipv: '4', repair: false });
+    expect(line.options).toMatchObject({ store: 'embedded', backend: 'vxlan', flannel: [] });
+    const env = { STORE: 'etcd', BACKEND: 'host-gw', FLANNEL: '1,node3' };
+    expect(parseCommandLine(['up'], env).options).toMatchObject({
+      store: 'etcd',
+      backend: 'host-gw',
+      flannel: [1, 3],
+    });
   });
 
   test('hands on what follows --', () => {
@@ -27,6 +34,10 @@ describe('the command line', () => {
     [['up', '--name', '../x']],
     [['up', '--repair', 'maybe']],
     [['up', '--firewall', 'pf']],
+    [['up', '--store', 'redis']],
+    [['up', '--backend', 'ipip']],
+    [['up', '--flannel', '1']],
+    [['up', '--flannel', '4', '--store', 'etcd']],
     [['up', '--unknown']],
   ])('refuses %j and says what to write', (args) => {
     expect(() => parseCommandLine(args, {})).toThrow(UsageError);
@@ -41,14 +52,18 @@ describe('the command line', () => {
 
 describe('the address plan', () => {
   test('gives flannel its configuration', () => {
-    expect(JSON.parse(netConf('4'))).toEqual({ Network: '10.244.0.0/16', Backend: { Type: 'vxlan' } });
-    expect(JSON.parse(netConf('6'))).toMatchObject({ EnableIPv4: false, EnableIPv6: true });
-    expect(JSON.parse(netConf('dual'))).toMatchObject({ Network: '10.244.0.0/16', EnableIPv6: true });
+    const vxlan = labBackend('vxlan');
+    expect(JSON.parse(netConf('4', vxlan))).toEqual({ Network: '10.244.0.0/16', Backend: { Type: 'vxlan' } });
+    expect(JSON.parse(netConf('6', vxlan))).toMatchObject({ EnableIPv4: false, EnableIPv6: true });
+    expect(JSON.parse(netConf('dual', vxlan))).toMatchObject({ Network: '10.244.0.0/16', EnableIPv6: true });
   });
 
   test('leaves room for the outer headers', () => {
-    expect(podMtu('4')).toBe(1450);
-    expect(podMtu('6')).toBe(1430);
-    expect(podMtu('dual')).toBe(1430);
+    const ofPods = (ipv: '4' | '6' | 'dual', backend: 'vxlan' | 'host-gw' | 'wireguard' | 'ipip'): number =>
+      podMtu(ipv, labBackend(backend));
+    expect([ofPods('4', 'vxlan'), ofPods('6', 'vxlan'), ofPods('dual', 'vxlan')]).toEqual([1450, 1430, 1430]);
+    expect([ofPods('4', 'ipip'), ofPods('dual', 'wireguard'), ofPods('dual', 'host-gw')]).toEqual([
+      1480, 1420, 1500,
+    ]);
   });
 });

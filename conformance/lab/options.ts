@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type IpVersions, MAX_NODES } from './addresses.ts';
+import { families, type IpVersions, MAX_NODES } from './addresses.ts';
+import { BACKENDS, type BackendName, labBackend } from './backends.ts';
 import type { CheckRequest } from './checks/all.ts';
+import { STORES, type StoreName } from './stores/store.ts';
 
 /** Directory of the checkout; labs of several checkouts are told apart by it. */
 export const checkout: string = resolve(import.meta.dirname, '../..');
@@ -20,6 +22,11 @@ export interface LabOptions {
   /** Whether the agents put back what someone deletes. */
   readonly repair: boolean;
   readonly firewall: Firewall;
+  /** Where agents keep their leases. */
+  readonly store: StoreName;
+  readonly backend: BackendName;
+  /** Numbers of the nodes whose agent is flanneld. */
+  readonly flannel: readonly number[];
 }
 
 export interface CommandLine {
@@ -41,7 +48,7 @@ export class UsageError extends Error {
   override readonly name: string = 'UsageError';
 }
 
-export const usage: string = `The lab: nodes in namespaces of their own on one machine, joined by VXLAN, checked path by path.
+export const usage: string = `The lab: nodes in namespaces of their own on one machine, joined by a pod network, checked path by path.
 
   up      build the lab, check every path, leave it running (replaces one that is there)
   check   run the checks again
@@ -51,10 +58,16 @@ export const usage: string = `The lab: nodes in namespaces of their own on one m
                                 masquerade, forward
   heal    WHAT [NODE]           the same, and how long the agent takes to put it right
   mend    NODE                  start the node's agent again, which puts everything right
+  agent   NODE PROGRAM          underpod or flanneld becomes the node's agent
+  server  ACT                   pause, resume, stop, kill or start: the API server, or etcd where that is the store
+  dump                          what agents have written to the store, as JSON
   down    remove it
 
   --nodes N         nodes (default 3; or NODES)
   --ipv 4|6|dual    IP families (default dual; or IPV)
+  --store S         embedded, etcd or kubernetes (default embedded; or STORE): a file, Debian's etcd, a real API server
+  --backend B       vxlan, host-gw, wireguard or ipip (default vxlan; or BACKEND)
+  --flannel A,B     on these nodes the agent is flanneld (default none; or FLANNEL)
   --name NAME       name of the lab, to have several (default "default"; or LAB)
   --binary PATH     the compiled executable (default dist/underpod-linux-ARCH)
   --firewall F      legacy, nft or none: the iptables whose FORWARD chain drops on node2
@@ -81,17 +94,29 @@ export function parseCommandLine(
   const own = dashes < 0 ? args : args.slice(0, dashes);
   const { values, positionals } = parse(own);
   const [command = 'help', ...rest] = positionals;
+  const nodes = nodeCount(values.nodes ?? env['NODES'] ?? '3');
+  const backend = oneOf('--backend', values.backend ?? env['BACKEND'] ?? 'vxlan', BACKENDS);
+  const ipv = oneOf('--ipv', values.ipv ?? env['IPV'] ?? 'dual', ['4', '6', 'dual'] as const);
+  const missing = families(ipv).find((family) => !labBackend(backend).carries.includes(family));
+  if (missing !== undefined) throw new UsageError(`backend ${backend} carries no IPv${missing}: use --ipv 4`);
+  const store = oneOf('--store', values.store ?? env['STORE'] ?? 'embedded', STORES);
+  const flannel = nodeNumbers(values.flannel ?? env['FLANNEL'] ?? '', nodes);
+  if (flannel.length > 0 && store === 'embedded')
+    throw new UsageError('flanneld knows no embedded store: use --store etcd or kubernetes');
   return {
     command: values.help === true ? 'help' : command,
     name: labName(values.name ?? env['LAB'] ?? 'default'),
     options: {
-      nodes: nodeCount(values.nodes ?? env['NODES'] ?? '3'),
-      ipv: oneOf('--ipv', values.ipv ?? env['IPV'] ?? 'dual', ['4', '6', 'dual'] as const),
+      nodes,
+      ipv,
       binary: resolve(
         values.binary ?? `${checkout}/dist/underpod-linux-${process.arch === 'x64' ? 'amd64' : 'arm64'}`,
       ),
       repair: oneOf('--repair', values.repair ?? 'true', ['true', 'false'] as const) === 'true',
       firewall: oneOf('--firewall', values.firewall ?? defaultFirewall(), ['legacy', 'nft', 'none'] as const),
+      store,
+      backend,
+      flannel,
     },
     checks: values['no-checks'] !== true,
     request: { only: values.only?.split(','), quick: values.quick === true },
@@ -104,6 +129,9 @@ export function parseCommandLine(
 const flags = {
   nodes: { type: 'string' },
   ipv: { type: 'string' },
+  store: { type: 'string' },
+  backend: { type: 'string' },
+  flannel: { type: 'string' },
   name: { type: 'string' },
   binary: { type: 'string' },
   firewall: { type: 'string' },
@@ -136,6 +164,14 @@ export function nodeNumber(text: string): number {
   const number = Number(text.replace(/^node/, ''));
   if (!Number.isInteger(number) || number < 1) throw new UsageError(`"${text}" is no node: write 1, 2, …`);
   return number;
+}
+
+/** `1,3`. */
+function nodeNumbers(text: string, nodes: number): number[] {
+  const numbers = text.split(',').filter(Boolean).map(nodeNumber);
+  const beyond = numbers.find((number) => number > nodes);
+  if (beyond !== undefined) throw new UsageError(`--flannel names node ${beyond}, and there are ${nodes}`);
+  return numbers;
 }
 
 function nodeCount(text: string): number {

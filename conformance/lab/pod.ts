@@ -1,8 +1,8 @@
 /** Pods: a network namespace each, connected by CNI calls of the compiled executable, with a probe inside. */
 import { slowness } from '../testing/slowness.ts';
 import type { Family } from './addresses.ts';
-import { UNDERPOD } from './agent.ts';
 import type { LabNode } from './node.ts';
+import { UNDERPOD } from './node-root.ts';
 import { Probe } from './probe/handle.ts';
 
 /** Network of the conflist that `underpod install` puts in place. */

@@ -57,9 +57,9 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
 }
 
 /** SIGKILL; that the process has gone meanwhile is what is wanted anyway. */
-export function killQuietly(pid: number): void {
+export function killQuietly(pid: number, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }

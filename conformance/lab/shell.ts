@@ -62,10 +62,11 @@ export function formatStatus(nodes: readonly NodeStatus[]): string {
   return nodes
     .map((node) => {
       const state = node.pid === undefined ? 'down' : node.agent === undefined ? 'agent not running' : 'up';
+      const peer = node.program === 'underpod' ? '' : `; the agent is ${node.program}`;
       const drops = node.firewall === 'none' ? '' : `; iptables-${node.firewall} FORWARD policy DROP`;
       const pods = node.pods.map((pod) => `    ${pod.name.padEnd(8)} ${pod.addresses.join('  ')}`);
       return [
-        `${node.name}  ${state}  ${node.addresses.join('  ')}  pods ${node.subnets.join('  ')}${drops}`,
+        `${node.name}  ${state}  ${node.addresses.join('  ')}  pods ${node.subnets.join('  ')}${drops}${peer}`,
         ...pods,
       ].join('\n');
     })

@@ -3,6 +3,7 @@
  * gateway and knows nothing of pods.
  */
 import {
+  controlAddress,
   families,
   gatewayAddress,
   type IpVersions,
@@ -10,16 +11,24 @@ import {
   UNDERLAY_MTU,
   worldAddress,
 } from './addresses.ts';
+import type { LabOptions } from './options.ts';
 import { Probe } from './probe/handle.ts';
 import { run } from './run.ts';
 
-/** Makes the bridge. Multicast snooping is off: without a querier it loses neighbour solicitations. */
-export async function makeUnderlay(): Promise<void> {
+/**
+ * Makes the bridge. Multicast snooping is off: without a querier it loses neighbour solicitations. With servers, which run
+ * in the holder's own namespaces, it has an address for them.
+ */
+export async function makeUnderlay({ store, ipv }: LabOptions): Promise<void> {
+  const addresses = families(ipv).map((family) => {
+    const { address, prefix } = controlAddress(family);
+    return `address add ${address}/${prefix} dev underlay${family === 6 ? ' nodad' : ''}\n`;
+  });
   await run(['ip', '-batch', '-'], {
     input: `link set lo up
 link add underlay mtu ${UNDERLAY_MTU} type bridge forward_delay 0 mcast_snooping 0
 link set underlay up
-`,
+${store === 'embedded' ? '' : addresses.join('')}`,
   });
 }
 

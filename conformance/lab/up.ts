@@ -10,6 +10,7 @@ import type { CommandLine } from './options.ts';
 import { findPrivileges } from './privileges.ts';
 import { onlyChild } from './processes.ts';
 import type { Report } from './report.ts';
+import { getReady } from './requirements.ts';
 import { cleanEnvironment } from './run.ts';
 
 /** Milliseconds for the holder to open its socket. */
@@ -42,6 +43,8 @@ export async function up(instance: Instance, line: CommandLine, report: Report):
   }
   if (!existsSync(line.options.binary))
     throw new Unable(`${line.options.binary} is not there: run 'make build'`);
+  const lacking = await getReady(line.options, privileges.unshare, report);
+  if (lacking !== undefined) throw new Unable(lacking);
   if (await instance.destroy()) report({ kind: 'text', text: 'replacing the lab that was running' });
   let interrupted = false;
   let holder: Subprocess | undefined;

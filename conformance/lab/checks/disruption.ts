@@ -2,7 +2,6 @@
 
 import { slowness } from '../../testing/slowness.ts';
 import { families, nodeAddress } from '../addresses.ts';
-import { STORE, UNDERPOD } from '../agent.ts';
 import { explainPath } from '../diagnose.ts';
 import { programmedPeer, readSubnets, traceOf } from '../kernel-state.ts';
 import type { Lab } from '../lab.ts';
@@ -94,17 +93,17 @@ function agentRestarted(needs: string[]): Check {
       const flow = await whileStreaming(lab, from, to, async () => {
         await lab.agentOf(from.node).start();
       });
-      sameSubnets(from.node, before, readSubnets(from.node));
+      sameSubnets(lab, from.node, before, readSubnets(from.node));
       return `${Object.values(before).join(', ')}; ${flow}`;
     },
   };
 }
 
-function sameSubnets(node: LabNode, before: object, after: object): void {
+function sameSubnets({ store }: Lab, node: LabNode, before: object, after: object): void {
   const [old, now] = [Object.values(before).join(', '), Object.values(after).join(', ')];
   if (old === now) return;
   throw new CheckFailure(`${node.name} had ${old} and now has ${now}`, [
-    `look: ${UNDERPOD} get nodes --store ${STORE} (on ${node.name}): is its lease still there?`,
+    `look: ${store.look} (on ${node.name}): is its lease still there?`,
   ]);
 }
 
@@ -118,7 +117,7 @@ function nodeRestarted(needs: string[]): Check {
       const before = readSubnets(node);
       await lab.powerCut(node);
       await lab.startNode(node);
-      sameSubnets(node, before, readSubnets(node));
+      sameSubnets(lab, node, before, readSubnets(node));
       await reachable(lab, node);
       return Object.values(before).join(', ');
     },
@@ -148,11 +147,11 @@ function nodeRemoved(needs: string[]): Check {
     needs,
     run: async (lab) => {
       const node = lab.node(lab.nodes.length);
-      const trace = await traceOf(node, lab.options.ipv);
+      const trace = await traceOf(node, lab.options);
       const peers = lab.nodes.filter((other) => other !== node);
       await lab.powerCut(node);
       const start = performance.now();
-      await (peers[0] as LabNode).run([UNDERPOD, 'delete', `node/${node.name}`, `--store=${STORE}`]);
+      await lab.store.remove(node);
       for (const peer of peers) {
         const left = await programmedPeer(peer, trace, (found) => found.length === 0, NOTICE);
         if (left.length > 0) {

@@ -1,7 +1,8 @@
 /** Pods reach pods: on the same node, past a FORWARD chain that drops, on other nodes; and packets of full size do. */
 import { slowness } from '../../testing/slowness.ts';
-import { type Family, podMtu, UNDERLAY_MTU, VXLAN_OVERHEAD, worldAddress } from '../addresses.ts';
-import { explainLeaving, explainPath, vxlanDevice } from '../diagnose.ts';
+import { type Family, UNDERLAY_MTU, worldAddress } from '../addresses.ts';
+import { labBackend, podMtu } from '../backends.ts';
+import { explainLeaving, explainPath } from '../diagnose.ts';
 import type { Lab } from '../lab.ts';
 import type { LabNode } from '../node.ts';
 import type { Pod } from '../pod.ts';
@@ -178,20 +179,24 @@ interface LinkJson {
 }
 
 function mtu(family: Family): Check {
-  const deviceMtu = UNDERLAY_MTU - VXLAN_OVERHEAD[family];
-  const device = vxlanDevice(family);
-  const checkNode = async (node: LabNode): Promise<void> => {
+  const checkNode = async (node: LabNode, device: string, overhead: number): Promise<void> => {
     const [link] = await node.json<LinkJson[]>('ip', 'link', 'show', 'dev', device);
-    if (link?.mtu === deviceMtu) return;
+    const expected = UNDERLAY_MTU - overhead;
+    if (link?.mtu === expected) return;
     throw new Error(
-      `${device} has MTU ${link?.mtu}, not ${deviceMtu}: with the outer headers' ${VXLAN_OVERHEAD[family]} bytes a ` +
+      `${device} has MTU ${link?.mtu}, not ${expected}: with the outer headers' ${overhead} bytes a ` +
         `full packet must just fit the underlay's ${UNDERLAY_MTU}`,
     );
   };
-  const checkPair = async (lab: Lab, from: Pod, to: Pod): Promise<void> => {
-    const expected = podMtu(lab.options.ipv);
+  const checkPair = async (
+    from: Pod,
+    to: Pod,
+    expected: number,
+    isOurs: (node: LabNode) => boolean,
+  ): Promise<void> => {
     const [link] = JSON.parse(await from.run('ip', '-j', 'link', 'show', 'dev', 'eth0')) as LinkJson[];
-    if (link?.mtu !== expected) throw new Error(`eth0 has MTU ${link?.mtu}, not ${expected}`);
+    if (isOurs(from.node) && link?.mtu !== expected)
+      throw new Error(`eth0 has MTU ${link?.mtu}, not ${expected}`);
     // A path that was too small for a while is remembered for ten minutes (net.ipv4.route.mtu_expires).
     await from.run('ip', `-${family}`, 'route', 'flush', 'cache');
     await from.probe.ask({ op: 'ping', host: to.address(family), size: expected, timeout: PATIENCE });
@@ -202,15 +207,24 @@ function mtu(family: Family): Check {
     title: 'packets of full size, never fragmented (DF)',
     needs: [`other-icmp/${family}`],
     run: async (lab) => {
-      const nodes = lab.nodes.map((node) => ({
+      const backend = labBackend(lab.options.backend);
+      const device = backend.device(family);
+      const overhead = backend.overhead(family);
+      const pods = podMtu(lab.options.ipv, backend);
+      // flanneld takes off for IPv6 what it takes off for IPv4, so that its full packets do not fit.
+      const isOurs = (node: LabNode): boolean => lab.agentOf(node).program === 'underpod';
+      const nodes = lab.nodes.filter(isOurs).map((node) => ({
         from: node.name,
         to: 'underlay',
-        run: () => checkNode(node),
+        run: () => checkNode(node, device ?? '', overhead),
         explain: async () => [`look: ip -d link show ${device} (on ${node.name}), FLANNEL_MTU in subnet.env`],
       }));
-      const pairs = ring(lab).map((pair) => between(pair, lab, family, () => checkPair(lab, ...pair)));
-      await all([...nodes, ...pairs]);
-      return `pods ${podMtu(lab.options.ipv)}, ${device} ${deviceMtu} bytes`;
+      const pairs = ring(lab).map((pair) =>
+        between(pair, lab, family, () => checkPair(...pair, pods, isOurs)),
+      );
+      await all([...(device === undefined ? [] : nodes), ...pairs]);
+      const own = device === undefined ? '' : `, ${device} ${UNDERLAY_MTU - overhead}`;
+      return `pods ${pods}${own} bytes`;
     },
   };
 }

@@ -1,0 +1,80 @@
+/** A control plane on the underlay; the lab does what kubelets and the controller manager would. */
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { ApiError, type KubeObject } from '../../kubernetes/api.ts';
+import { ControlPlane, type PolicyRule } from '../../kubernetes/control-plane.ts';
+import { controlAddress, families, podCidr } from '../addresses.ts';
+import type { LabNode } from '../node.ts';
+import { type LabStore, NET_CONF, type ServerAct, type StoreContext } from './store.ts';
+
+/** kubeadm's port. */
+const PORT = 6443;
+const KUBECONFIG = '/etc/underpod/kubeconfig';
+const NAMESPACE = 'underpod-system';
+const ACCOUNT = 'underpod-agent';
+
+/** All that an agent may do, and needs. */
+const RULES: readonly PolicyRule[] = [
+  { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: [''], resources: ['nodes/status'], verbs: ['patch'] },
+];
+
+export class KubernetesStore implements LabStore {
+  readonly flags: readonly string[] = ['--kube-subnet-mgr', `--kubeconfig-file=${KUBECONFIG}`];
+  readonly look: string = 'its annotations in the Kubernetes API';
+  readonly #context: StoreContext;
+  #plane: ControlPlane | undefined;
+  #kubeconfig = '';
+
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  get plane(): ControlPlane {
+    if (this.#plane === undefined) throw new Error('the control plane has not been started');
+    return this.#plane;
+  }
+
+  async start(): Promise<void> {
+    const { directory, options } = this.#context;
+    const [family = 4] = families(options.ipv);
+    const { address } = controlAddress(family);
+    this.#plane = await ControlPlane.start({ directory, address, port: PORT });
+    await this.#plane.createServiceAccount(NAMESPACE, ACCOUNT, RULES);
+    // Longer than any lab stays.
+    const token = await this.#plane.token(NAMESPACE, ACCOUNT, 30 * 24 * 3600);
+    this.#kubeconfig = this.#plane.kubeconfig('agent', { token });
+  }
+
+  async prepare(node: LabNode): Promise<void> {
+    copyFileSync(this.#kubeconfig, node.path(KUBECONFIG));
+    writeFileSync(node.path(NET_CONF), this.#context.netConf);
+    await this.#register(node);
+  }
+
+  /** A kubelet that starts leaves a node that is there as it is. */
+  async #register(node: LabNode): Promise<void> {
+    const used = families(this.#context.options.ipv);
+    try {
+      await this.plane.createNode({
+        name: node.name,
+        podCidrs: used.map((family) => podCidr(node.index, family)),
+        addresses: used.map((family) => node.address(family)),
+      });
+    } catch (error) {
+      if (!(error instanceof ApiError && error.reason === 'AlreadyExists')) throw error;
+    }
+  }
+
+  async remove(node: LabNode): Promise<void> {
+    await this.plane.deleteNode(node.name);
+  }
+
+  async dump(): Promise<Record<string, KubeObject>> {
+    const { items } = await this.plane.admin.get<{ items: KubeObject[] }>('/api/v1/nodes');
+    return Object.fromEntries(items.map((item) => [item.metadata.name, item]));
+  }
+
+  async act(what: ServerAct): Promise<void> {
+    await this.plane.apiserver[what]();
+  }
+}
