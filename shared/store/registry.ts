@@ -107,8 +107,8 @@ export interface NodeRegistry extends AsyncDisposable {
    */
   renew(node: NodeInfo): Promise<NodeLease>;
   /**
-   * What is recorded for a node that has not registered yet, where that cannot be told by its name (etcd, in flannel's
-   * layout, has no names): the lease that `acquire` would take over.
+   * What is recorded for a node that has not registered yet: the lease that `acquire` would take over. Where that cannot
+   * be told by its name (etcd, in flannel's layout, has no names), or costs less than a list.
    */
   find?(node: NodeInfo): Promise<NodeLease | undefined>;
   /** Gives the node's lease and subnets back. `false` when there was none. */
@@ -118,7 +118,9 @@ export interface NodeRegistry extends AsyncDisposable {
    * Everything that happens after `version`, in order, one non-empty batch at a time. Ends without an error when
    * `signal` is aborted.
    *
+   * @param onHealth called with the error while the registry cannot be reached and the watch goes on trying by itself,
+   * and with `undefined` when it can be followed again. Some registries end with the error instead.
    * @throws TooOldError (from the iteration) changes since `version` cannot be told any more: list again
    */
-  watch(version: string, signal: AbortSignal): AsyncIterable<LeaseBatch>;
+  watch(version: string, signal: AbortSignal, onHealth?: (error: unknown) => void): AsyncIterable<LeaseBatch>;
 }

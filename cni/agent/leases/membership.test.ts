@@ -220,3 +220,32 @@ test.each([
 ])('a lease of %d min with a margin of %d min is renewed after %d min', (remaining, margin, expected) => {
   expect(renewIn(remaining * 60_000, margin * 60_000)).toBe(expected * 60_000);
 });
+
+test('a watch that goes on by itself reports how it stands', async () => {
+  const { clock, registry, membership, lines } = setUp();
+  await stops.splice(0)[0]?.();
+  lines.length = 0;
+  let report: ((error: unknown) => void) | undefined;
+  const watch = registry.watch.bind(registry);
+  registry.watch = (version, signal, onHealth?: (error: unknown) => void) => {
+    report = onHealth;
+    return watch(version, signal);
+  };
+  const stop = new AbortController();
+  const end = membership.run(stop.signal);
+  stops.push(async () => {
+    stop.abort();
+    await end;
+  });
+  await clock.advance(1000);
+  report?.(new Error('down'));
+  report?.(new Error('down'));
+  expect(membership.health).toMatchObject({
+    connected: false,
+    error: 'the list of nodes cannot be followed: down',
+  });
+  expect(lines.filter((line) => line.includes('down'))).toHaveLength(1);
+  report?.(undefined);
+  expect(membership.health).toMatchObject({ connected: true });
+  expect(membership.health.error).toBeUndefined();
+});

@@ -20,6 +20,8 @@ const LONGEST_RETRY = 15_000;
  */
 const PATIENCE = 1000;
 
+const UNFOLLOWED = 'the list of nodes cannot be followed';
+
 export interface MembershipOptions {
   readonly registry: NodeRegistry;
   readonly clock: Clock;
@@ -174,8 +176,10 @@ export class Membership {
   /** A node that lost its own state finds in the registry what it published, so that its peers need not change. */
   async #asBefore(info: NodeInfo): Promise<NodeInfo> {
     if (this.#own) return info;
-    const { leases } = await this.#options.registry.list();
-    const before = leases.find((lease) => lease.node === info.name);
+    const { registry } = this.#options;
+    const before = registry.find
+      ? await registry.find(info)
+      : (await registry.list()).leases.find((lease) => lease.node === info.name);
     return (before && this.#options.info(before)) ?? info;
   }
 
@@ -206,7 +210,12 @@ export class Membership {
         }
         failures = 0;
         told = undefined;
-        for await (const batch of this.#options.registry.watch(list.version, signal)) {
+        const onHealth = (error: unknown): void => {
+          this.#following = error === undefined;
+          if (error === undefined) this.#contact('watch');
+          told = error === undefined ? undefined : this.#tell('watch', UNFOLLOWED, error, told);
+        };
+        for await (const batch of this.#options.registry.watch(list.version, signal, onHealth)) {
           this.#heard(this.peers.applyEvents(batch.events, this.#options.clock.instant()));
         }
       } catch (error) {
@@ -214,7 +223,7 @@ export class Membership {
         if (isTooOld(error)) continue;
         failures += 1;
         this.#makeDo('peers');
-        told = this.#tell('watch', 'the list of nodes cannot be followed', error, told);
+        told = this.#tell('watch', UNFOLLOWED, error, told);
       }
       const wait = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures, 10));
       await sleep(this.#options.clock, wait, signal);
