@@ -10,7 +10,8 @@ import { type Layout, linkPath } from './install/layout.ts';
 import { planInstall } from './install/plan-install.ts';
 import { run } from './install/run.ts';
 
-const FLAGS: readonly FlagSpec[] = [
+/** Flags of `underpod install`. */
+export const INSTALL_FLAGS: readonly FlagSpec[] = [
   {
     name: 'bin-dir',
     kind: 'string',
@@ -56,20 +57,20 @@ Puts this executable, a link for each CNI plugin type (${pluginTypes.join(', ')}
 network configuration in place. Plugins and configurations that are there already and would win are set aside;
 'underpod uninstall' puts them back. It can be run again at any time, after a crash or to upgrade.
 
-${formatFlags(FLAGS)}
+${formatFlags(INSTALL_FLAGS)}
 `;
 
 /** `underpod install`. Exit code 0: in place; 1: stopped half-way; 2: refused, nothing was changed. */
 export async function main(args: string[]): Promise<number> {
   try {
-    const { values, rest, help } = parseArguments(args, FLAGS);
+    const { values, rest, help } = parseArguments(args, INSTALL_FLAGS);
     if (help) {
       process.stdout.write(USAGE);
       return 0;
     }
     if (rest[0] !== undefined)
       throw new UsageError(`unexpected argument "${rest[0]}"; --help lists the flags`);
-    const settings = new Settings(FLAGS, { flags: values, ...FLAGS_ONLY });
+    const settings = new Settings(INSTALL_FLAGS, { flags: values, ...FLAGS_ONLY });
     const source = executable();
     const layout = layoutOf(settings);
     const wanted = {
@@ -91,7 +92,8 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-function layoutOf(settings: Settings): Layout {
+/** Where the settings say that things go. @throws UsageError for a path that is not absolute */
+export function layoutOf(settings: Settings): Layout {
   const directory = (flag: string): string => {
     const path = settings.string(flag);
     if (!path.startsWith('/')) throw new UsageError(`--${flag}=${path}: give an absolute path`);
