@@ -35,6 +35,8 @@ export class PeerTable {
   readonly #rows = new Map<string, Row>();
   /** Who claims what: space → key → the node, or the nodes in order of their names. */
   readonly #claims = new Map<string, Map<Claim['key'], string | string[]>>();
+  /** How many things several nodes claim: none, as a rule. */
+  #contested = 0;
   /** Of each node that cannot be reached; `undefined` until somebody asks. */
   #skips: Map<string, readonly SkippedPeer[]> | undefined;
 
@@ -139,11 +141,18 @@ export class PeerTable {
   }
 
   #addClaim({ space, key }: Claim, node: string): void {
-    const keys = this.#claims.get(space) ?? new Map<Claim['key'], string | string[]>();
-    this.#claims.set(space, keys);
+    let keys = this.#claims.get(space);
+    if (!keys) {
+      keys = new Map();
+      this.#claims.set(space, keys);
+    }
     const there = keys.get(key);
-    if (there === undefined) keys.set(key, node);
-    else if (there !== node) keys.set(key, [...new Set([there, node].flat())].sort());
+    if (there === undefined) {
+      keys.set(key, node);
+    } else if (there !== node) {
+      if (typeof there === 'string') this.#contested += 1;
+      keys.set(key, [...new Set([there, node].flat())].sort());
+    }
   }
 
   #dropClaim({ space, key }: Claim, node: string): void {
@@ -154,6 +163,7 @@ export class PeerTable {
       return;
     }
     const rest = there.filter((each) => each !== node);
+    if (rest.length === 1) this.#contested -= 1;
     keys?.set(key, rest.length === 1 ? (rest[0] as string) : rest);
   }
 
@@ -164,6 +174,7 @@ export class PeerTable {
 
   /** Why a way is not gone: what it needs is another's. */
   #obstacleOf(row: Row, path: PeerPath): string | undefined {
+    if (this.#contested === 0) return undefined;
     for (const claim of path.claims) {
       const there = this.#claims.get(claim.space)?.get(claim.key);
       if (typeof there === 'object' && there[0] !== row.node)

@@ -1,11 +1,12 @@
 /** Neighbours and forwarding entries: what is missing, wrong or stale on the devices that stay. Pure. */
 
-import { type Ip, ipEquals } from '../../../shared/ip/ip.ts';
+import { ipEquals } from '../../../shared/ip/ip.ts';
 import type { FdbEntry } from '../../../shared/netlink/codec/fdb.ts';
 import { type Neighbour, NTF, NUD } from '../../../shared/netlink/codec/neighbour.ts';
 import { bytesEqual, macKey } from './bytes.ts';
 import type { Change } from './change.ts';
 import type { DesiredFdb, DesiredNeighbour, DesiredNetwork } from './desired.ts';
+import { ipKey, type Key } from './keys.ts';
 
 /** Changes that add or correct, and changes that remove. */
 export interface EntryPlan {
@@ -25,13 +26,14 @@ export function planNeighbours(
   observed: readonly Neighbour[],
   kept: ReadonlyMap<number, string>,
 ): EntryPlan {
-  const wanted = new Map(desired.map((entry) => [neighbourKey(entry.device, entry.ip), entry]));
+  const wanted = new ByDevice<Key, DesiredNeighbour>();
+  for (const entry of desired) wanted.on(entry.device).set(ipKey(entry.ip), entry);
   const right = new Set<DesiredNeighbour>();
   const stale: Change[] = [];
   for (const neighbour of observed) {
     const device = kept.get(neighbour.index);
     if (device === undefined) continue;
-    const want = wanted.get(neighbourKey(device, neighbour.ip));
+    const want = wanted.on(device).get(ipKey(neighbour.ip));
     if (want) {
       const isRight =
         neighbour.state === NUD.PERMANENT &&
@@ -43,8 +45,9 @@ export function planNeighbours(
     }
   }
   const set: Change[] = [];
-  for (const neighbour of wanted.values())
+  wanted.each((neighbour) => {
     if (!right.has(neighbour)) set.push({ kind: 'set-neighbour', neighbour });
+  });
   return { set, delete: stale };
 }
 
@@ -57,14 +60,15 @@ export function planFdb(
   const vxlans = new Map(
     devices.flatMap((device) => (device.kind === 'vxlan' ? [[device.name, device.vxlan] as const] : [])),
   );
-  const wanted = new Map(desired.map((entry) => [fdbKey(entry.device, entry.mac), entry]));
+  const wanted = new ByDevice<number, DesiredFdb>();
+  for (const entry of desired) wanted.on(entry.device).set(macKey(entry.mac), entry);
   const right = new Set<DesiredFdb>();
   const stale: Change[] = [];
   for (const fdb of observed) {
     const device = kept.get(fdb.index);
     // Entries of a bridge that the device was put into belong to that bridge.
     if (device === undefined || fdb.master !== undefined || (fdb.flags & NTF.MASTER) !== 0) continue;
-    const want = wanted.get(fdbKey(device, fdb.mac));
+    const want = wanted.on(device).get(macKey(fdb.mac));
     if (!want) {
       stale.push({ kind: 'delete-fdb', device, fdb });
       continue;
@@ -81,14 +85,26 @@ export function planFdb(
     if (isRight) right.add(want);
   }
   const set: Change[] = [];
-  for (const fdb of wanted.values()) if (!right.has(fdb)) set.push({ kind: 'set-fdb', fdb });
+  wanted.each((fdb) => {
+    if (!right.has(fdb)) set.push({ kind: 'set-fdb', fdb });
+  });
   return { set, delete: stale };
 }
 
-function neighbourKey(device: string, ip: Ip): string {
-  return `${device} ${ip.family} ${ip.value}`;
-}
+/** Entries by device, then by a key that is cheap to make. */
+class ByDevice<K, T> {
+  readonly #devices = new Map<string, Map<K, T>>();
 
-function fdbKey(device: string, mac: Uint8Array): string {
-  return `${device} ${macKey(mac)}`;
+  on(device: string): Map<K, T> {
+    let entries = this.#devices.get(device);
+    if (!entries) {
+      entries = new Map();
+      this.#devices.set(device, entries);
+    }
+    return entries;
+  }
+
+  each(visit: (entry: T) => void): void {
+    for (const entries of this.#devices.values()) for (const entry of entries.values()) visit(entry);
+  }
 }

@@ -5,6 +5,7 @@ import { ipEquals } from '../../../shared/ip/ip.ts';
 import { type Route, RT_TABLE, RTN, RTNH_F, RTPROT } from '../../../shared/netlink/codec/route.ts';
 import type { Change } from './change.ts';
 import { type DesiredRoute, metricOf, ROUTE_PROTOCOL } from './desired.ts';
+import { cidrKey, type Key } from './keys.ts';
 import type { ObservedNetwork } from './observed.ts';
 import type { EntryPlan } from './plan-entries.ts';
 
@@ -29,14 +30,14 @@ export function planRoutes(
 ): RoutePlan {
   const indexes = new Map(observed.links.map((link) => [link.name, link.index]));
   for (const index of gone) indexes.delete(observed.links.find((link) => link.index === index)?.name ?? '');
-  const wanted = new Map(desired.map((route) => [routeKey(route.destination, metricOf(route)), route]));
+  const wanted = new WantedRoutes(desired);
   const right = new Map<DesiredRoute, Route>();
   /** Routes to a wanted destination that are not the wanted route, in the kernel's order. */
   const wrong = new Map<DesiredRoute, Route[]>();
   const removed: Change[] = [];
   for (const route of observed.routes) {
-    if (route.table !== RT_TABLE.MAIN || devicesOf(route).some((index) => gone.has(index))) continue;
-    const want = route.tos === 0 ? wanted.get(routeKey(route.destination, route.priority ?? 0)) : undefined;
+    if (route.table !== RT_TABLE.MAIN || (gone.size > 0 && leavesBy(route, gone))) continue;
+    const want = route.tos === 0 ? wanted.get(route.destination, route.priority ?? 0) : undefined;
     if (!want) {
       if (isOurs(route, kept)) removed.push({ kind: 'delete-route', route });
     } else if (!right.has(want) && isRight(route, want, indexes)) {
@@ -50,7 +51,11 @@ export function planRoutes(
   const set: Change[] = [];
   const obstacles: Change[] = [];
   for (const route of wanted.values()) {
-    const all = wrong.get(route) ?? [];
+    const all = wrong.get(route);
+    if (!all) {
+      if (!right.has(route)) set.push({ kind: 'set-route', route });
+      continue;
+    }
     const elsewhere = (other: Route): boolean =>
       !right.has(route) && other.destination.ip.family === 6 && other.oif !== indexes.get(route.device ?? '');
     for (const other of all.filter(elsewhere)) obstacles.push({ kind: 'delete-route', route: other });
@@ -78,12 +83,12 @@ export function planRoutes(
 /** Made by the agent, or on one of its devices and not made by the kernel itself. */
 function isOurs(route: Route, kept: ReadonlyMap<number, string>): boolean {
   if (route.protocol === ROUTE_PROTOCOL) return true;
-  return route.protocol !== RTPROT.KERNEL && devicesOf(route).some((index) => kept.has(index));
+  return route.protocol !== RTPROT.KERNEL && leavesBy(route, kept);
 }
 
-function devicesOf(route: Route): number[] {
-  const hops = route.nextHops?.map((hop) => hop.oif) ?? [];
-  return route.oif === undefined ? hops : [route.oif, ...hops];
+function leavesBy(route: Route, devices: { has(index: number): boolean }): boolean {
+  if (route.oif !== undefined && devices.has(route.oif)) return true;
+  return route.nextHops?.some((hop) => devices.has(hop.oif)) ?? false;
 }
 
 function isRight(route: Route, want: DesiredRoute, indexes: ReadonlyMap<string, number>): boolean {
@@ -125,6 +130,29 @@ function byPrecision(a: Route, b: Route): number {
   return named(b) - named(a);
 }
 
-function routeKey(destination: Cidr, metric: number): string {
-  return `${destination.ip.family} ${destination.ip.value} ${destination.prefix} ${metric}`;
+/** Wanted routes by metric and destination, without a key made of text for each. */
+class WantedRoutes {
+  readonly #byMetric = new Map<number, Map<Key, DesiredRoute>>();
+
+  constructor(routes: readonly DesiredRoute[]) {
+    for (const route of routes) {
+      const metric = metricOf(route);
+      let known = this.#byMetric.get(metric);
+      if (!known) {
+        known = new Map();
+        this.#byMetric.set(metric, known);
+      }
+      known.set(cidrKey(route.destination), route);
+    }
+  }
+
+  get(destination: Cidr, metric: number): DesiredRoute | undefined {
+    return this.#byMetric.get(metric)?.get(cidrKey(destination));
+  }
+
+  values(): DesiredRoute[] {
+    const all: DesiredRoute[] = [];
+    for (const routes of this.#byMetric.values()) for (const route of routes.values()) all.push(route);
+    return all;
+  }
 }

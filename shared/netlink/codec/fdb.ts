@@ -1,10 +1,11 @@
 import type { Ip } from '../../ip/ip.ts';
-import { type Attribute, parseAttributes } from './attributes.ts';
+import type { Attribute } from './attributes.ts';
 import { AF } from './constants.ts';
+import { AttributeCursor } from './cursor.ts';
 import { DecodeError } from './decode-error.ts';
 import { NDA, NDMSG_SIZE, writeNdmsg } from './ndmsg.ts';
 import { NTF, NUD } from './neighbour.ts';
-import { ip, u8, u16, u16be, u32 } from './read.ts';
+import { u8, u16, u32 } from './read.ts';
 import { type ByteWriter, encoded } from './wire.ts';
 
 /** An entry of the forwarding table of a bridge or a VXLAN device. */
@@ -59,50 +60,50 @@ export function writeFdb(writer: ByteWriter, spec: FdbSpec): void {
 /** @throws DecodeError, also for neighbours of IPv4 and IPv6 */
 export function decodeFdb(bytes: Uint8Array): FdbEntry {
   if (u8(bytes) !== AF.BRIDGE) throw new DecodeError(`family ${u8(bytes)} is not that of forwarding entries`);
-  const unknown: Attribute[] = [];
+  let unknown: Attribute[] | undefined;
   const found: { -readonly [K in keyof FdbEntry]?: FdbEntry[K] } = {
     index: u32(bytes, 4),
     state: u16(bytes, 8),
     flags: u8(bytes, 10),
   };
-  for (const attribute of parseAttributes(bytes, NDMSG_SIZE)) {
-    const { payload } = attribute;
-    switch (attribute.type) {
+  for (const at = new AttributeCursor(bytes, NDMSG_SIZE); at.next(); ) {
+    switch (at.type) {
       case NDA.LLADDR:
-        found.mac = payload;
+        found.mac = at.payload();
         break;
       case NDA.DST:
-        found.destination = ip(payload);
+        found.destination = at.ip();
         break;
       case NDA.VLAN:
-        found.vlan = u16(payload);
+        found.vlan = at.u16();
         break;
       case NDA.PORT:
-        found.port = u16be(payload);
+        found.port = at.u16be();
         break;
       case NDA.VNI:
-        found.vni = u32(payload);
+        found.vni = at.u32();
         break;
       case NDA.SRC_VNI:
-        found.sourceVni = u32(payload);
+        found.sourceVni = at.u32();
         break;
       case NDA.NH_ID:
-        found.nextHopId = u32(payload);
+        found.nextHopId = at.u32();
         break;
       case NDA.IFINDEX:
-        found.via = u32(payload);
+        found.via = at.u32();
         break;
       case NDA.MASTER:
-        found.master = u32(payload);
+        found.master = at.u32();
         break;
       case NDA.PROTOCOL:
-        found.protocol = u8(payload);
+        found.protocol = at.u8();
         break;
       default:
-        unknown.push(attribute);
+        if (unknown) unknown.push(at.attribute());
+        else unknown = [at.attribute()];
     }
   }
   if (found.mac === undefined) throw new DecodeError('a forwarding entry without a MAC address');
-  if (unknown.length > 0) found.unknown = unknown;
+  if (unknown) found.unknown = unknown;
   return found as FdbEntry;
 }

@@ -1,9 +1,10 @@
 import type { Ip } from '../../ip/ip.ts';
-import { type Attribute, parseAttributes } from './attributes.ts';
+import type { Attribute } from './attributes.ts';
 import { familyNumber, ipFamily } from './constants.ts';
+import { AttributeCursor } from './cursor.ts';
 import { DecodeError } from './decode-error.ts';
 import { NDA, NDMSG_SIZE, writeNdmsg } from './ndmsg.ts';
-import { ip, u8, u16, u32 } from './read.ts';
+import { u8, u16, u32 } from './read.ts';
 import { type ByteWriter, encoded } from './wire.ts';
 
 /** States, linux/neighbour.h. */
@@ -68,33 +69,33 @@ export function writeNeighbour(writer: ByteWriter, spec: NeighbourSpec): void {
 /** @throws DecodeError, also for the forwarding entries (family AF_BRIDGE), which `decodeFdb` reads */
 export function decodeNeighbour(bytes: Uint8Array): Neighbour {
   const family = ipFamily(u8(bytes));
-  const unknown: Attribute[] = [];
+  let unknown: Attribute[] | undefined;
   const found: { -readonly [K in keyof Neighbour]?: Neighbour[K] } = {
     index: u32(bytes, 4),
     state: u16(bytes, 8),
     flags: u8(bytes, 10),
     type: u8(bytes, 11),
   };
-  for (const attribute of parseAttributes(bytes, NDMSG_SIZE)) {
-    const { payload } = attribute;
-    switch (attribute.type) {
+  for (const at = new AttributeCursor(bytes, NDMSG_SIZE); at.next(); ) {
+    switch (at.type) {
       case NDA.DST:
-        found.ip = ip(payload, family);
+        found.ip = at.ip(family);
         break;
       case NDA.LLADDR:
-        found.mac = payload;
+        found.mac = at.payload();
         break;
       case NDA.PROBES:
-        found.probes = u32(payload);
+        found.probes = at.u32();
         break;
       case NDA.PROTOCOL:
-        found.protocol = u8(payload);
+        found.protocol = at.u8();
         break;
       default:
-        unknown.push(attribute);
+        if (unknown) unknown.push(at.attribute());
+        else unknown = [at.attribute()];
     }
   }
   if (found.ip === undefined) throw new DecodeError('a neighbour without an address');
-  if (unknown.length > 0) found.unknown = unknown;
+  if (unknown) found.unknown = unknown;
   return found as Neighbour;
 }

@@ -1,10 +1,12 @@
 import type { Cidr } from '../../ip/cidr.ts';
-import type { Ip } from '../../ip/ip.ts';
+import { familyBits, type Ip } from '../../ip/ip.ts';
 import { SCOPE } from './address.ts';
-import { type Attribute, parseAttributes } from './attributes.ts';
+import type { Attribute } from './attributes.ts';
 import { familyNumber, ipFamily } from './constants.ts';
+import { AttributeCursor } from './cursor.ts';
+import { DecodeError } from './decode-error.ts';
 import { type NextHop, readNextHops, readVia, writeGateway, writeNextHops } from './next-hop.ts';
-import { cidr, ip, u8, u32 } from './read.ts';
+import { cidr, u8, u32 } from './read.ts';
 import { type RouteMetrics, readMetrics, writeMetrics } from './route-metrics.ts';
 import { type ByteWriter, encoded } from './wire.ts';
 
@@ -147,7 +149,7 @@ export function writeRoute(writer: ByteWriter, spec: RouteSpec): void {
 /** @throws DecodeError, also for families other than IPv4 and IPv6 */
 export function decodeRoute(bytes: Uint8Array): Route {
   const family = ipFamily(u8(bytes));
-  const unknown: Attribute[] = [];
+  let unknown: Attribute[] | undefined;
   const found: { -readonly [K in keyof Route]?: Route[K] } = {
     tos: u8(bytes, 3),
     table: u8(bytes, 4),
@@ -156,58 +158,60 @@ export function decodeRoute(bytes: Uint8Array): Route {
     type: u8(bytes, 7),
     flags: u32(bytes, 8),
   };
-  let destination: Uint8Array = new Uint8Array(family === 4 ? 4 : 16);
-  for (const attribute of parseAttributes(bytes, HEADER)) {
-    const { payload } = attribute;
-    switch (attribute.type) {
+  const prefix = u8(bytes, 1);
+  if (prefix > familyBits(family)) throw new DecodeError(`no prefix of IPv${family} has ${prefix} bits`);
+  let destination: Ip = { family, value: 0n };
+  for (const at = new AttributeCursor(bytes, HEADER); at.next(); ) {
+    switch (at.type) {
       case RTA.DST:
-        if (u8(bytes, 1) > 0) destination = payload;
+        if (prefix > 0) destination = at.ip(family);
         break;
       case RTA.SRC:
-        if (u8(bytes, 2) > 0) found.source = cidr(payload, u8(bytes, 2), family);
+        if (u8(bytes, 2) > 0) found.source = cidr(at.payload(), u8(bytes, 2), family);
         break;
       case RTA.IIF:
-        found.iif = u32(payload);
+        found.iif = at.u32();
         break;
       case RTA.OIF:
-        found.oif = u32(payload);
+        found.oif = at.u32();
         break;
       case RTA.GATEWAY:
-        found.gateway = ip(payload, family);
+        found.gateway = at.ip(family);
         break;
       case RTA.VIA:
-        found.gateway = readVia(payload);
+        found.gateway = readVia(at.payload());
         break;
       case RTA.PRIORITY:
-        found.priority = u32(payload);
+        found.priority = at.u32();
         break;
       case RTA.PREFSRC:
-        found.preferredSource = ip(payload, family);
+        found.preferredSource = at.ip(family);
         break;
       case RTA.METRICS:
-        found.metrics = readMetrics(payload);
+        found.metrics = readMetrics(at.payload());
         break;
       case RTA.MULTIPATH:
-        found.nextHops = readNextHops(payload, family);
+        found.nextHops = readNextHops(at.payload(), family);
         break;
       case RTA.TABLE:
-        found.table = u32(payload);
+        found.table = at.u32();
         break;
       case RTA.MARK:
-        found.mark = u32(payload);
+        found.mark = at.u32();
         break;
       case RTA.PREF:
-        found.preference = u8(payload);
+        found.preference = at.u8();
         break;
       case RTA.NH_ID:
-        found.nextHopId = u32(payload);
+        found.nextHopId = at.u32();
         break;
       default:
-        unknown.push(attribute);
+        if (unknown) unknown.push(at.attribute());
+        else unknown = [at.attribute()];
     }
   }
-  found.destination = cidr(destination, u8(bytes, 1), family);
-  if (unknown.length > 0) found.unknown = unknown;
+  found.destination = { ip: destination, prefix };
+  if (unknown) found.unknown = unknown;
   return found as Route;
 }
 
