@@ -4,7 +4,7 @@
  */
 
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { etcdProgram } from '../etcd/program.ts';
 import { Etcd } from '../etcd/server.ts';
 import { Authority, type KeyPair } from '../testing/certificates.ts';
@@ -46,6 +46,23 @@ export interface PolicyRule {
   readonly resources: readonly string[];
   readonly verbs: readonly string[];
 }
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly namespace?: string };
+}
+
+const RBAC = '/apis/rbac.authorization.k8s.io/v1';
+
+/** Where objects of a kind are created. */
+const COLLECTIONS: Readonly<Record<string, (namespace: string) => string>> = {
+  Namespace: () => '/api/v1/namespaces',
+  ServiceAccount: (namespace) => `/api/v1/namespaces/${namespace}/serviceaccounts`,
+  ConfigMap: (namespace) => `/api/v1/namespaces/${namespace}/configmaps`,
+  ClusterRole: () => `${RBAC}/clusterroles`,
+  ClusterRoleBinding: () => `${RBAC}/clusterrolebindings`,
+  DaemonSet: (namespace) => `/apis/apps/v1/namespaces/${namespace}/daemonsets`,
+};
 
 /** From start to ready it takes 3 s on an idle machine of two cores. */
 const START_LIMIT_MS = 30_000;
@@ -145,15 +162,24 @@ export class ControlPlane implements AsyncDisposable {
 
   /** Makes a service account that may do what the rules say in the whole cluster. */
   async createServiceAccount(namespace: string, name: string, rules: readonly PolicyRule[]): Promise<void> {
-    const rbac = '/apis/rbac.authorization.k8s.io/v1';
     await this.admin.ensure('/api/v1/namespaces', { metadata: { name: namespace } });
     await this.admin.ensure(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name } });
-    await this.admin.ensure(`${rbac}/clusterroles`, { metadata: { name }, rules });
-    await this.admin.ensure(`${rbac}/clusterrolebindings`, {
+    await this.admin.ensure(`${RBAC}/clusterroles`, { metadata: { name }, rules });
+    await this.admin.ensure(`${RBAC}/clusterrolebindings`, {
       metadata: { name },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
       subjects: [{ kind: 'ServiceAccount', name, namespace }],
     });
+  }
+
+  /** Creates what a manifest says, as `kubectl apply` would in a cluster that has none of it. @throws Error for other kinds */
+  async apply(file: string): Promise<void> {
+    const parsed = Bun.YAML.parse(readFileSync(file, 'utf8')) as Manifest | Manifest[];
+    for (const object of [parsed].flat()) {
+      const path = COLLECTIONS[object.kind];
+      if (path === undefined) throw new Error(`${file}: no kind ${object.kind} here`);
+      await this.admin.ensure(path(object.metadata.namespace ?? 'default'), object);
+    }
   }
 
   /** A token of a service account, as a pod gets it. @param seconds how long it holds, at least 600 */

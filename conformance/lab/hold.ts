@@ -7,6 +7,7 @@
  */
 
 import { type BreakRequest, breakAndHeal, breakPath } from './break.ts';
+import { type ChangeoverRequest, changeover, losesNothing } from './changeover.ts';
 import { allChecks, type CheckRequest, selectChecks } from './checks/all.ts';
 import { runChecks } from './checks/check.ts';
 import { serveControl } from './control.ts';
@@ -61,6 +62,17 @@ export async function hold(args: HoldArguments): Promise<void> {
       case 'agent': {
         const { node, program } = body as { node: number; program: ProgramName };
         await lab.agentOf(lab.node(node)).start(program);
+        await lab.converged();
+        return { kind: 'end', ok: true };
+      }
+      case 'changeover': {
+        const acts = await changeover(lab, body as ChangeoverRequest, report);
+        return { kind: 'end', ok: losesNothing(acts), value: acts };
+      }
+      case 'reboot': {
+        const { node, program } = body as { node: number; program: ProgramName };
+        await lab.powerCut(lab.node(node));
+        await lab.startNode(lab.node(node), program);
         await lab.converged();
         return { kind: 'end', ok: true };
       }

@@ -11,6 +11,7 @@ import { SHARED } from './node-root.ts';
 import type { LabOptions } from './options.ts';
 import { Pod } from './pod.ts';
 import type { Probe } from './probe/handle.ts';
+import type { ProgramName } from './programs.ts';
 import { type Report, withProgress } from './report.ts';
 import { run } from './run.ts';
 import { createStore } from './stores/registry.ts';
@@ -131,12 +132,12 @@ export class Lab {
   }
 
   /** Starts a node after a power cut, with its agent and new pods; the old ones are cleaned up as a kubelet does. */
-  async startNode(node: LabNode): Promise<void> {
+  async startNode(node: LabNode, program?: ProgramName): Promise<void> {
     const old = this.podsOf(node).map((pod) => pod.name);
     this.#pods.delete(node);
     await node.boot();
     await this.store.prepare(node);
-    await this.agentOf(node).start();
+    await this.agentOf(node).start(program);
     for (const name of old) await Pod.disconnect(name, node);
     await this.#addPods(node);
   }

@@ -89,13 +89,22 @@ async function runMend(line: CommandLine): Promise<number> {
   return ok ? 0 : 1;
 }
 
+/** `agent` and `reboot`. */
 async function runAgent(line: CommandLine): Promise<number> {
   const [node = '1', program = 'underpod'] = line.positionals;
   if (!PROGRAMS.includes(program as ProgramName))
     throw new UsageError(`the agent is one of ${PROGRAMS.join(', ')}, not "${program}"`);
   const instance = new Instance(line.name);
   await nodesOf(instance);
-  const { ok } = await ask(instance.socket, 'agent', { node: nodeNumber(node), program }, printer(line));
+  const { ok } = await ask(instance.socket, line.command, { node: nodeNumber(node), program }, printer(line));
+  return ok ? 0 : 1;
+}
+
+async function runChangeover(line: CommandLine): Promise<number> {
+  const node = nodeNumber(line.positionals[0] ?? '1');
+  const instance = new Instance(line.name);
+  await nodesOf(instance);
+  const { ok } = await ask(instance.socket, 'changeover', { node }, printer(line));
   return ok ? 0 : 1;
 }
 
@@ -132,7 +141,10 @@ async function run(args: string[]): Promise<number> {
     case 'break':
     case 'heal':
       return runBreak(line);
+    case 'changeover':
+      return runChangeover(line);
     case 'agent':
+    case 'reboot':
       return runAgent(line);
     case 'server':
       return runServer(line);

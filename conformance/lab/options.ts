@@ -59,6 +59,8 @@ export const usage: string = `The lab: nodes in namespaces of their own on one m
   heal    WHAT [NODE]           the same, and how long the agent takes to put it right
   mend    NODE                  start the node's agent again, which puts everything right
   agent   NODE PROGRAM          underpod or flanneld becomes the node's agent
+  reboot  NODE PROGRAM          the same after a power cut
+  changeover [NODE]             from flanneld to underpod and back while pods talk, and what they see of it
   server  ACT                   pause, resume, stop, kill or start: the API server, or etcd where that is the store
   dump                          what agents have written to the store, as JSON
   down    remove it

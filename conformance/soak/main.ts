@@ -88,6 +88,20 @@ const steps: readonly Step[] = [
     keep: 30,
   },
   {
+    name: 'peers',
+    claim: "Kubernetes' programs and flanneld, built from nothing but Go's cache",
+    command: bun('conformance/peers.ts', '--all'),
+    keep: 4,
+  },
+  {
+    name: 'interop',
+    claim:
+      'a real flanneld and our agent in one network, on etcd and on Kubernetes, IPv4 and dual stack: every path, the same bytes ' +
+      'in the store, the same state of the kernel but for what is listed, and a change-over under traffic',
+    command: ['env', 'UNDERPOD_INTEROP=all', ...bun('scripts/test.ts', 'ci', 'conformance/interop')],
+    keep: 60,
+  },
+  {
     name: 'vm',
     claim:
       'the same executable, the kernel tests and the lab under the kernels of Debian 12 and of Debian 11',

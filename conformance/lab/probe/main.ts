@@ -3,11 +3,13 @@
  * the lab's requests on stdin, so that a check costs no process start. It ends when its stdin does.
  */
 import { ping, ready, tcp, transfer, udp } from './client.ts';
+import { Flows } from './flows.ts';
 import type { Envelope, ProbeRequest, Reply } from './protocol.ts';
 import { listen, type Sightings } from './server.ts';
 import { Stream } from './stream.ts';
 
 let stream: Stream | undefined;
+let flows: Flows | undefined;
 
 async function perform(request: ProbeRequest, sightings: Sightings): Promise<unknown> {
   switch (request.op) {
@@ -31,6 +33,16 @@ async function perform(request: ProbeRequest, sightings: Sightings): Promise<unk
       stream = undefined;
       return stopped;
     }
+    case 'flows':
+      flows = new Flows(request.hosts, request.connections, request.interval);
+      return {};
+    case 'flowed':
+      if (flows === undefined) throw new Error('no flows are running');
+      return flows.section(request.drain);
+    case 'stopFlows':
+      flows?.stop();
+      flows = undefined;
+      return {};
     case 'saw': {
       const from = await sightings.wait(request.nonce, request.timeout);
       if (from === undefined) throw new Error(`the datagram did not arrive within ${request.timeout} ms`);

@@ -25,6 +25,16 @@ export type ProbeRequest =
   | { readonly op: 'stopStream'; readonly drain: number }
   /** Resolves once `count` more echoes of the running stream have arrived. */
   | { readonly op: 'streamed'; readonly count: number; readonly timeout: number }
+  /** Opens connections that stay, and sends on them, by datagrams and by new ones every `interval` ms. */
+  | {
+      readonly op: 'flows';
+      readonly hosts: readonly string[];
+      readonly connections: number;
+      readonly interval: number;
+    }
+  /** What happened since the last such request; datagrams younger than `drain` ms may still come. */
+  | { readonly op: 'flowed'; readonly drain: number }
+  | { readonly op: 'stopFlows' }
   /** Which address the datagram with this nonce came from, once it has arrived. */
   | { readonly op: 'saw'; readonly nonce: string; readonly timeout: number }
   /** Asks `url` until it answers 200. */
@@ -50,6 +60,21 @@ export interface StreamAnswer {
   /** Longest time without an echo, in ms. */
   readonly longestGap: number;
 }
+/** What a section of flows was like. */
+export interface FlowCounts {
+  /** Connections that stay, and those that ended in this section. */
+  readonly connections: number;
+  readonly lost: number;
+  /** Answers, on connections and by datagrams. */
+  readonly echoes: number;
+  /** Datagrams that did not come back. */
+  readonly missing: number;
+  /** New connections that were answered, and that were not. */
+  readonly opened: number;
+  readonly failed: number;
+  /** Longest time without an answer on a connection or of datagrams, in ms. */
+  readonly longestGap: number;
+}
 export interface SawAnswer {
   readonly from: string;
 }
@@ -63,6 +88,9 @@ export interface ProbeAnswers {
   readonly stream: object;
   readonly stopStream: StreamAnswer;
   readonly streamed: object;
+  readonly flows: object;
+  readonly flowed: FlowCounts;
+  readonly stopFlows: object;
   readonly saw: SawAnswer;
   readonly ready: object;
 }

@@ -62,15 +62,24 @@ function tcp(host: string): Promise<void> {
   return promise;
 }
 
-/** One line of JSON is the request: `{}` for the client's address, `{bytes, seed}` for data. */
+/** One line of JSON is the request: `{}` for the client's address, `{bytes, seed}` for data, `{echo}` for what follows. */
 function serve(socket: Socket): void {
   let request = '';
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk) => {
     request += chunk.toString('latin1');
-    if (!request.endsWith('\n')) return;
-    const { bytes, seed } = JSON.parse(request) as { bytes?: number; seed?: number };
-    if (bytes === undefined) socket.end(`${plainAddress(socket.remoteAddress)}\n`);
+    const end = request.indexOf('\n');
+    if (end < 0) return;
+    const { bytes, seed, echo } = JSON.parse(request.slice(0, end)) as {
+      bytes?: number;
+      seed?: number;
+      echo?: true;
+    };
+    if (echo) {
+      socket.removeAllListeners('data');
+      socket.write(request.slice(end + 1), 'latin1');
+      socket.setNoDelay(true).pipe(socket);
+    } else if (bytes === undefined) socket.end(`${plainAddress(socket.remoteAddress)}\n`);
     else socket.end(generate(bytes, seed ?? 1));
   });
 }

@@ -1,7 +1,8 @@
 /** A control plane on the underlay; the lab does what kubelets and the controller manager would. */
 import { copyFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { ApiError, type KubeObject } from '../../kubernetes/api.ts';
-import { ControlPlane, type PolicyRule } from '../../kubernetes/control-plane.ts';
+import { ControlPlane } from '../../kubernetes/control-plane.ts';
 import { controlAddress, families, podCidr } from '../addresses.ts';
 import type { LabNode } from '../node.ts';
 import { type LabStore, NET_CONF, type ServerAct, type StoreContext } from './store.ts';
@@ -12,11 +13,8 @@ const KUBECONFIG = '/etc/underpod/kubeconfig';
 const NAMESPACE = 'underpod-system';
 const ACCOUNT = 'underpod-agent';
 
-/** All that an agent may do, and needs. */
-const RULES: readonly PolicyRule[] = [
-  { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
-  { apiGroups: [''], resources: ['nodes/status'], verbs: ['patch'] },
-];
+/** The manifests that users get: their account may do what an agent needs and no more. */
+const MANIFESTS = resolve(import.meta.dirname, '../../../cni/agent/deploy/base');
 
 export class KubernetesStore implements LabStore {
   readonly flags: readonly string[] = ['--kube-subnet-mgr', `--kubeconfig-file=${KUBECONFIG}`];
@@ -39,7 +37,7 @@ export class KubernetesStore implements LabStore {
     const [family = 4] = families(options.ipv);
     const { address } = controlAddress(family);
     this.#plane = await ControlPlane.start({ directory, address, port: PORT });
-    await this.#plane.createServiceAccount(NAMESPACE, ACCOUNT, RULES);
+    for (const name of ['namespace', 'rbac']) await this.#plane.apply(`${MANIFESTS}/${name}.yaml`);
     // Longer than any lab stays.
     const token = await this.#plane.token(NAMESPACE, ACCOUNT, 30 * 24 * 3600);
     this.#kubeconfig = this.#plane.kubeconfig('agent', { token });
