@@ -92,7 +92,10 @@ async function run(given: AgentOptions): Promise<number> {
     netConf,
     instance: instanceId(options.stateDir),
     version,
-    onReady: () => notify(log, 'READY=1'),
+    onReady: () => {
+      notify(log, 'READY=1');
+      datastore.onReady?.();
+    },
     relax: () => {
       Bun.gc(true);
       unmapExecutedCode();

@@ -1,4 +1,4 @@
-/** How long to wait before the next try. Pure, given chance. */
+/** How long to wait before the next try: longer each time, partly by chance. */
 
 export interface BackoffOptions {
   /** After the first failure, in ms. */

@@ -16,6 +16,8 @@ export interface Datastore extends AsyncDisposable {
   readonly node?: string;
   /** Which interface to use, where the datastore has a say and the settings have none (a node's annotations). */
   readonly underlay?: UnderlayOptions;
+  /** Called once, when the node's pods can be served: for whoever else waits for that (a node's condition). */
+  readonly onReady?: () => void;
 }
 
 /**

@@ -144,6 +144,7 @@ export class Membership {
           told = undefined;
           wait = renewIn(lease.expiresAt - this.#options.clock.now(), this.#options.renewMarginMs);
         } catch (error) {
+          if (signal.aborted) return;
           if (isLeaseLost(error)) {
             this.#registered = false;
             continue;
@@ -219,6 +220,7 @@ export class Membership {
           this.#heard(this.peers.applyEvents(batch.events, this.#options.clock.instant()));
         }
       } catch (error) {
+        if (signal.aborted) return;
         this.#following = false;
         if (isTooOld(error)) continue;
         failures += 1;

@@ -39,6 +39,8 @@ export interface KubernetesRegistryOptions {
    */
   readonly self?: string;
   readonly random?: () => number;
+  /** Closes the registry when it is aborted, whatever is under way. */
+  readonly signal?: AbortSignal;
 }
 
 export class KubernetesRegistry implements NodeRegistry {
@@ -54,6 +56,8 @@ export class KubernetesRegistry implements NodeRegistry {
   constructor(options: KubernetesRegistryOptions) {
     this.#options = options;
     this.#names = annotationNames(options.annotationPrefix);
+    options.signal?.addEventListener('abort', () => this.#close(), { once: true });
+    if (options.signal?.aborted) this.#close();
   }
 
   /**
@@ -174,8 +178,12 @@ export class KubernetesRegistry implements NodeRegistry {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#closed.abort(new Error('the registry is closed'));
+    this.#close();
     return Promise.resolve();
+  }
+
+  #close(): void {
+    this.#closed.abort(new Error('the registry is closed'));
   }
 
   #leaseOf(node: Node): NodeLease | undefined {
