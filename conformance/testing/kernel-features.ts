@@ -25,6 +25,8 @@ const SCRIPTS = {
   veth: 'ip link add probe type veth peer other',
   vrf: 'ip link add probe type vrf table 10',
   vxlan: 'ip link add probe type vxlan id 1 dstport 0',
+  wireguard: 'ip link add probe type wireguard',
+  ipip: 'ip link add probe type ipip local 192.0.2.1',
   // On top of another link.
   ipvlan: 'ip link add lower type veth peer other && ip link add probe link lower type ipvlan mode l2',
   macvlan: 'ip link add lower type veth peer other && ip link add probe link lower type macvlan mode bridge',
