@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -19,6 +19,7 @@ import { FakeKernel } from './kernel/fake-kernel.ts';
 import { ROUTE_PROTOCOL } from './network/desired.ts';
 import { agentOptions } from './options.ts';
 import { OWN_TABLE } from './rules/own-table.ts';
+import { publicKeyOf } from './wireguard-key-file.ts';
 
 const HOUR = 3_600_000;
 
@@ -77,7 +78,7 @@ class TestNode {
       clock: this.clock,
       registry: this.registry,
       log: createLogger('agent', { level: 'debug', sink: (line) => this.lines.push(line) }),
-      options: agentOptions(settings, 'n1'),
+      options: agentOptions(settings, 'n1', `${this.directory}/wgkey`),
       netConf: this.netConf,
       instance: 'instance-1',
       version: '0',
@@ -321,6 +322,95 @@ describe('peers', () => {
     await node.pass(100);
     expect(node.routes()).toEqual([]);
     expect(agent.status().repairs).toEqual({});
+  });
+
+  test('behind NAT host-gw says why it does not work, and takes no part until it does', async () => {
+    const node = newNode();
+    node.configure('{"Network":"10.244.0.0/16","Backend":{"Type":"host-gw"}}');
+    const agent = await node.start('--public-ip=203.0.113.1');
+    await node.pass(60_000);
+    expect(agent.ready).toBe(false);
+    expect(agent.status().problems.join()).toMatch(/203.0.113.1 is not that of eth0, 192.0.2.1: host-gw/);
+    expect(node.log.match(/host-gw does not work through NAT/g)).toHaveLength(1);
+    expect((await node.registry.list()).leases).toEqual([]);
+    // The address turns up: it was that of a floating IP which comes late.
+    node.kernel.network.addAddress(node.kernel.network.link('eth0').index, cidr('203.0.113.1/24'));
+    await node.stop();
+    const other = await node.start('--public-ip=203.0.113.1', '--iface=203.0.113.1');
+    await node.pass(2000);
+    expect(other.ready).toBe(true);
+    const [own] = (await node.registry.list()).leases;
+    expect(own?.backend).toEqual({ type: 'host-gw', data: null });
+  });
+
+  test('host-gw routes to peers on the link, replaces a foreign route, and names those that are not', async () => {
+    const node = newNode();
+    node.configure('{"Network":"10.244.0.0/16","Backend":{"Type":"host-gw"}}');
+    const eth0 = node.kernel.network.link('eth0').index;
+    const foreign = { ...defaultRoute, oif: eth0, protocol: RTPROT.STATIC, gateway: ip('192.0.2.99') };
+    const { gateway: _, ...onLink } = {
+      ...foreign,
+      protocol: RTPROT.KERNEL,
+      destination: cidr('192.0.2.0/24'),
+    };
+    node.kernel.network.routes.push(onLink);
+    node.kernel.network.routes.push({ ...foreign, destination: cidr('10.244.5.0/24') });
+    node.kernel.network.routes.push({ ...foreign, destination: cidr('10.99.0.0/24') });
+    const agent = await node.start();
+    const hostGw = { type: 'host-gw', data: null };
+    await node.registry.acquire({ ...peer(5), backend: hostGw }, { subnet: cidr('10.244.5.0/24') });
+    await node.registry.acquire(
+      { ...peer(6), backend: hostGw, publicIp: ip('198.51.100.6') },
+      { subnet: cidr('10.244.6.0/24') },
+    );
+    await node.pass(100);
+    expect(node.routes()).toEqual(['5']);
+    const to5 = node.kernel.network.routes.filter(
+      (route) => route.destination.ip.value === ip('10.244.5.0').value,
+    );
+    expect(to5).toMatchObject([{ gateway: ip('192.0.2.105'), oif: eth0, protocol: ROUTE_PROTOCOL }]);
+    expect(node.kernel.network.routes).toContainEqual({ ...foreign, destination: cidr('10.99.0.0/24') });
+    expect(agent.status().peers.skipped).toEqual([
+      { node: 'peer-6', why: expect.stringMatching(/not on the link of eth0/) },
+    ]);
+    expect(node.subnetEnv).toContain('FLANNEL_MTU=1500');
+    await node.registry.release('peer-5');
+    await node.pass(100);
+    expect(node.routes()).toEqual([]);
+  });
+
+  test('WireGuard makes its key once, keeps it to itself, and has a peer a node', async () => {
+    const node = newNode();
+    node.configure('{"Network":"10.244.0.0/16","Backend":{"Type":"wireguard"}}');
+    const agent = await node.start();
+    const [own] = (await node.registry.list()).leases;
+    const keyFile = join(node.directory, 'wgkey');
+    const key = readFileSync(keyFile, 'utf8');
+    expect(key).toMatch(/^.{43}=$/);
+    expect(statSync(keyFile).mode & 0o777).toBe(0o600);
+    const publicKey = publicKeyOf(Uint8Array.fromBase64(key)).toBase64();
+    expect(own?.backend.data).toEqual({ PublicKey: publicKey, Port: 51820 });
+    const data = { PublicKey: new Uint8Array(32).fill(5).toBase64(), Port: 51820 };
+    const wireguard = { ...peer(5), backend: { type: 'wireguard', data } };
+    await node.registry.acquire(wireguard, { subnet: cidr('10.244.5.0/24') });
+    await node.pass(100);
+    expect(node.kernel.network.wireguard).toMatchObject([
+      {
+        listenPort: 51820,
+        peers: [{ endpoint: { ip: ip('192.0.2.105'), port: 51820 }, allowedIps: [cidr('10.244.5.0/24')] }],
+      },
+    ]);
+    expect(node.subnetEnv).toContain('FLANNEL_MTU=1420');
+    expect(agent.status().peers.paths).toMatchObject([{ node: 'peer-5', path: 'wireguard', rxBytes: 0 }]);
+    const everything =
+      node.log + JSON.stringify(agent.status()) + readFileSync(join(node.directory, 'agent.json'));
+    expect(everything).not.toContain(key);
+    await node.stop();
+    await node.start();
+    expect(readFileSync(keyFile, 'utf8')).toBe(key);
+    await node.registry.release('peer-5');
+    await node.pass(100);
+    expect(node.kernel.network.wireguard).toMatchObject([{ peers: [] }]);
   });
 
   test('that cannot be reached are named', async () => {

@@ -11,7 +11,7 @@ import type { Kernel } from './kernel/kernel.ts';
 import { sameButExpiry } from './leases/lease-json.ts';
 import type { Repairs } from './loop/repairs.ts';
 import { type Change, type ChangeFailure, describeObject, objectOf } from './network/change.ts';
-import type { DesiredDevice, DesiredRoute } from './network/desired.ts';
+import type { DesiredDevice, DesiredRoute, DesiredWireguardPeer } from './network/desired.ts';
 import type { ObservedNetwork } from './network/observed.ts';
 import { planNetwork } from './network/plan.ts';
 import { planPeerChange } from './network/plan-peer.ts';
@@ -90,6 +90,11 @@ export class NetworkSync {
     return this.#wanted?.network.network.routes ?? [];
   }
 
+  /** The peers of WireGuard's devices as they should be. */
+  get wireguardPeers(): readonly DesiredWireguardPeer[] {
+    return this.#wanted?.network.network.wireguardPeers ?? [];
+  }
+
   /** Peers that cannot be reached, and why. */
   get skipped(): readonly SkippedPeer[] {
     return this.#skipped;
@@ -103,8 +108,6 @@ export class NetworkSync {
   /** One run. @throws Error when the kernel refused some of the changes; the others are made */
   sync(input: NetworkInput): SyncResult {
     const { kernel, clock, log, backend } = this.#options;
-    const problem = backend.problem?.(input.underlays);
-    if (problem !== undefined) throw new Error(problem);
     const start = clock.monotonic();
     const observed = kernel.readNetwork(backend.devices);
     const { network } = this.#wantedFor(input, observed);

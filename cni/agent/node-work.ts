@@ -16,7 +16,7 @@ import { type Interests, PARTS, type Part } from './loop/dirty.ts';
 import type { Repairs } from './loop/repairs.ts';
 import { type NetworkInput, NetworkSync, type SyncResult } from './network-sync.ts';
 import type { AgentOptions } from './options.ts';
-import { evidenceOf, type PeerEvidence } from './peer-paths.ts';
+import { evidenceOf, type PeerEvidence, wireguardEvidence } from './peer-paths.ts';
 import { ForwardGuard } from './rules/foreign/guard.ts';
 import { FormerRules } from './rules/former-rules.ts';
 import { IptablesRules } from './rules/iptables/iptables-rules.ts';
@@ -116,11 +116,18 @@ export class NodeWork implements Disposable {
     return this.#underlays.current;
   }
 
-  /** What shows that peers answer, by their public addresses; tunnels that know more add it here. */
+  /** Why the backend cannot work with the interfaces that are in use; `undefined`: it can. */
+  get problem(): string | undefined {
+    return this.#options.backend.problem?.(this.underlays);
+  }
+
+  /** What shows that peers answer, by their public addresses, and what tunnels know of them, by their keys. */
   evidence(): ReadonlyMap<string, PeerEvidence> {
     const { v4, v6 } = this.underlays;
     const names = new Set([v4, v6].flatMap((underlay) => underlay?.name ?? []));
-    return evidenceOf(this.#options.kernel.readNetwork([...names]).neighbours);
+    const { kernel, backend } = this.#options;
+    const { neighbours, wireguard } = kernel.readNetwork([...names, ...backend.devices]);
+    return new Map([...evidenceOf(neighbours), ...wireguardEvidence(wireguard)]);
   }
 
   /** True once that part has been in order. */
@@ -130,10 +137,9 @@ export class NodeWork implements Disposable {
 
   /** What the node publishes, keeping what it published before; `undefined` without a way to other nodes. */
   nodeInfo(before: NodeLease | undefined, instance: string): NodeInfo | undefined {
-    if (!this.#underlays.complete) return undefined;
-    const { options, kernel, backend } = this.#options;
     // What does not work here must not be promised to others.
-    if (backend.problem?.(this.underlays) !== undefined) return undefined;
+    if (!this.#underlays.complete || this.problem !== undefined) return undefined;
+    const { options, kernel, backend } = this.#options;
     const { v4, v6 } = this.underlays;
     return {
       name: options.node,
@@ -163,6 +169,7 @@ export class NodeWork implements Disposable {
       this.#options.onUnderlay();
       this.#options.mark('network', 'sysctl', 'subnet-file');
     }
+    if (this.problem !== undefined) throw new Error(this.problem);
     this.#finished('underlay');
   }
 

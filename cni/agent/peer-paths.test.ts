@@ -3,7 +3,7 @@ import { parseIp } from '../../shared/ip/ip.ts';
 import { type Neighbour, NUD } from '../../shared/netlink/codec/neighbour.ts';
 import { lease } from './leases/test-leases.ts';
 import type { DesiredDevice, DesiredRoute } from './network/desired.ts';
-import { evidenceOf, peerPaths } from './peer-paths.ts';
+import { evidenceOf, peerPaths, wireguardEvidence } from './peer-paths.ts';
 import type { Underlay } from './underlay.ts';
 
 const ip = (text: string): NonNullable<ReturnType<typeof parseIp>> => parseIp(text)!;
@@ -38,6 +38,7 @@ const routes: DesiredRoute[] = [
 const input = {
   peers: [far, near, alone],
   routes,
+  wireguardPeers: [],
   devices: [{ name: 'flannel.1', mtu: 1450 } as DesiredDevice],
   backend: { type: 'vxlan', devices: ['flannel.1'] },
   underlays: { v4 },
@@ -90,4 +91,52 @@ test('a tunnel that learned another endpoint shows that one', () => {
     endpoint: '203.0.113.9:51820',
     state: 'reachable',
   });
+});
+
+test('WireGuard: by the networks of its peers, with what it knows of each by its key', () => {
+  const keys = [1, 2].map((byte) => new Uint8Array(32).fill(byte));
+  const wireguardPeers = [far, near].map(({ subnet, publicIp }, n) => ({
+    device: 'flannel-wg',
+    publicKey: keys[n]!,
+    endpoint: { ip: publicIp!, port: 51820 },
+    allowedIps: [subnet!],
+    keepalive: 0,
+  }));
+  const told = { allowedIps: [], keepalive: 0, rxBytes: 10, txBytes: 20 };
+  const evidence = wireguardEvidence([
+    {
+      index: 3,
+      listenPort: 51820,
+      peers: [
+        {
+          ...told,
+          publicKey: keys[0]!,
+          endpoint: { ip: ip('198.51.100.7'), port: 4711 },
+          handshakeAgeMs: 2000,
+        },
+        { ...told, publicKey: keys[1]! },
+      ],
+    },
+  ]);
+  const cluster = { ip: ip('10.244.0.0'), prefix: 16 };
+  const paths = peerPaths({
+    ...input,
+    routes: [{ destination: cluster, device: 'flannel-wg', onlink: false }],
+    wireguardPeers,
+    devices: [{ name: 'flannel-wg', mtu: 1420 } as DesiredDevice],
+    backend: { type: 'wireguard', devices: ['flannel-wg'] },
+    evidence,
+  });
+  const common = { path: 'wireguard', device: 'flannel-wg', mtu: 1420, rxBytes: 10, txBytes: 20 };
+  expect(paths).toEqual([
+    {
+      ...common,
+      node: 'far',
+      subnet: '10.244.7.0/24',
+      endpoint: '198.51.100.7',
+      state: 'reachable',
+      lastReply: '2026-01-01T00:00:08.000Z',
+    },
+    { ...common, node: 'near', subnet: '10.244.8.0/24', endpoint: '192.0.2.8', state: 'unconfirmed' },
+  ]);
 });

@@ -7,7 +7,9 @@ import { type Neighbour, NUD } from '../../shared/netlink/codec/neighbour.ts';
 import { u32 } from '../../shared/netlink/codec/read.ts';
 import type { NodeLease } from '../../shared/store/registry.ts';
 import type { Underlays } from './backends/backend.ts';
-import type { DesiredDevice, DesiredRoute } from './network/desired.ts';
+import type { DesiredDevice, DesiredRoute, DesiredWireguardPeer } from './network/desired.ts';
+import type { ObservedWireguard } from './network/observed.ts';
+import { SESSION_MS } from './network/plan-wireguard.ts';
 import type { PeerPath } from './status.ts';
 
 /** What shows that a peer is there: an entry of the underlay's neighbour table, or a tunnel's handshake. */
@@ -17,23 +19,34 @@ export interface PeerEvidence {
   readonly replyAgeMs?: number;
   /** Where it was last heard from, if elsewhere than at its public address. */
   readonly endpoint?: string;
+  /** What a tunnel has received from it and sent to it. */
+  readonly rxBytes?: number;
+  readonly txBytes?: number;
 }
 
 export interface PeerPathsInput {
   readonly peers: readonly NodeLease[];
   readonly routes: readonly DesiredRoute[];
+  readonly wireguardPeers: readonly DesiredWireguardPeer[];
   readonly devices: readonly DesiredDevice[];
   readonly backend: { readonly type: string; readonly devices: readonly string[] };
   readonly underlays: Underlays;
-  /** By public address (formatIp). */
+  /** By public address (formatIp), of WireGuard's peers by public key (base64). */
   readonly evidence: ReadonlyMap<string, PeerEvidence>;
   /** ms since the epoch */
   readonly now: number;
 }
 
-/** A path for each family by which a peer has a route. */
+/** What leads to a subnet. */
+interface Way {
+  readonly device: string;
+  /** Where the evidence of it is found, if not by the public address. */
+  readonly key?: string;
+}
+
+/** A path for each family by which a peer is reached. */
 export function peerPaths(input: PeerPathsInput): PeerPath[] {
-  const routes = new Map(input.routes.map((route) => [formatCidr(route.destination), route]));
+  const ways = waysOf(input);
   return input.peers.flatMap((peer) =>
     (
       [
@@ -41,18 +54,27 @@ export function peerPaths(input: PeerPathsInput): PeerPath[] {
         [peer.subnetV6, peer.publicIpV6],
       ] as const
     ).flatMap(([subnet, publicIp]) => {
-      const route = subnet && routes.get(formatCidr(subnet));
-      return route?.device !== undefined && publicIp
-        ? [pathOf(peer.node, subnet as Cidr, publicIp, route.device, input)]
-        : [];
+      const way = subnet && ways.get(formatCidr(subnet));
+      return way && publicIp ? [pathOf(peer.node, subnet as Cidr, publicIp, way, input)] : [];
     }),
   );
 }
 
-function pathOf(node: string, subnet: Cidr, publicIp: Ip, device: string, input: PeerPathsInput): PeerPath {
+/** By subnet. WireGuard has one route for all, and the subnets in a table of its own. */
+function waysOf({ routes, wireguardPeers }: PeerPathsInput): Map<string, Way> {
+  const ways = new Map<string, Way>();
+  for (const { destination, device } of routes)
+    if (device !== undefined) ways.set(formatCidr(destination), { device });
+  for (const { device, publicKey, allowedIps } of wireguardPeers)
+    for (const subnet of allowedIps) ways.set(formatCidr(subnet), { device, key: publicKey.toBase64() });
+  return ways;
+}
+
+function pathOf(node: string, subnet: Cidr, publicIp: Ip, way: Way, input: PeerPathsInput): PeerPath {
   const { backend, devices, underlays, evidence, now } = input;
+  const { device } = way;
   const endpoint = formatIp(publicIp);
-  const known = evidence.get(endpoint);
+  const known = evidence.get(way.key ?? endpoint);
   const isTunnel = backend.devices.includes(device);
   const underlay = [underlays.v4, underlays.v6].find((candidate) => candidate?.name === device);
   const mtu = devices.find(({ name }) => name === device)?.mtu ?? underlay?.mtu;
@@ -65,7 +87,30 @@ function pathOf(node: string, subnet: Cidr, publicIp: Ip, device: string, input:
     ...(mtu !== undefined && { mtu }),
     ...(known && { state: known.state }),
     ...(known?.replyAgeMs !== undefined && { lastReply: new Date(now - known.replyAgeMs).toISOString() }),
+    ...(known?.rxBytes !== undefined && { rxBytes: known.rxBytes }),
+    ...(known?.txBytes !== undefined && { txBytes: known.txBytes }),
   };
+}
+
+/**
+ * What WireGuard knows of its peers, by their keys. One that nothing is sent to has no handshake, so that silence says
+ * nothing.
+ */
+export function wireguardEvidence(devices: readonly ObservedWireguard[]): Map<string, PeerEvidence> {
+  const evidence = new Map<string, PeerEvidence>();
+  for (const { peers } of devices) {
+    for (const { publicKey, endpoint, handshakeAgeMs, rxBytes, txBytes } of peers) {
+      const isAlive = handshakeAgeMs !== undefined && handshakeAgeMs < SESSION_MS;
+      evidence.set(publicKey.toBase64(), {
+        state: isAlive ? 'reachable' : 'unconfirmed',
+        ...(handshakeAgeMs !== undefined && { replyAgeMs: handshakeAgeMs }),
+        ...(endpoint && { endpoint: formatIp(endpoint.ip) }),
+        rxBytes,
+        txBytes,
+      });
+    }
+  }
+  return evidence;
 }
 
 /** Ticks a second of the times in struct nda_cacheinfo (USER_HZ, include/uapi/asm-generic/param.h: HZ of user space). */

@@ -52,6 +52,7 @@ export function agentStatus(input: StatusInput): AgentStatus {
     startedAt: iso(input.startedAt),
     ready: input.ready,
     problems: [
+      ...[backend.problem?.(underlays)].filter((problem) => problem !== undefined),
       ...(input.ready ? [] : input.waitingFor.map((part) => `waiting for: ${part}`)),
       ...input.failing.map((part) => `failing, tried again: ${part}`),
       ...(health.error === undefined ? [] : [health.error]),
@@ -78,6 +79,7 @@ export function agentStatus(input: StatusInput): AgentStatus {
       paths: peerPaths({
         peers: peers.leases,
         routes: network.routes,
+        wireguardPeers: network.wireguardPeers,
         devices: network.devices,
         backend,
         underlays,

@@ -70,6 +70,9 @@ export interface PeerPath {
   readonly state?: 'reachable' | 'unconfirmed' | 'failed';
   /** When it last answered (ARP, neighbour discovery, a tunnel's handshake), ISO 8601. */
   readonly lastReply?: string;
+  /** What a tunnel has received from the peer and sent to it, where it counts. */
+  readonly rxBytes?: number;
+  readonly txBytes?: number;
 }
 
 export interface DatastoreStatus {

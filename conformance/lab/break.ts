@@ -1,6 +1,6 @@
 /** Breaks one path on purpose, as a careless administrator would: to see the table fail, and agents repair. */
 import { slowness } from '../testing/slowness.ts';
-import { type Family, families } from './addresses.ts';
+import { CLUSTER, type Family, families } from './addresses.ts';
 import { labBackend } from './backends.ts';
 import { type NodeTrace, peerEntries, traceOf } from './kernel-state.ts';
 import type { Lab } from './lab.ts';
@@ -113,10 +113,12 @@ function fdbEntry(node: LabNode, trace: NodeTrace, device: string): Breakage {
 }
 
 function route(node: LabNode, trace: NodeTrace): Breakage {
+  // WireGuard has one route for all peers.
+  const network = trace.backend.name === 'wireguard' ? CLUSTER[trace.family] : trace.network;
   return {
     perform: async () => {
-      await node.run(['ip', `-${trace.family}`, 'route', 'del', trace.network]);
-      return `deleted the route to ${trace.network} (${trace.node}) on ${node.name}`;
+      await node.run(['ip', `-${trace.family}`, 'route', 'del', network]);
+      return `deleted the route to ${network} (${trace.node}) on ${node.name}`;
     },
     isIntact: async () => (await peerEntries(node, trace)).route !== undefined,
   };

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { formatCidr, networkOf, parseCidr } from '../../shared/ip/cidr.ts';
 import { formatIp } from '../../shared/ip/ip.ts';
-import { type Family, families, type IpVersions } from './addresses.ts';
+import { CLUSTER, type Family, families, type IpVersions } from './addresses.ts';
 import { type BackendName, type LabBackend, labBackend } from './backends.ts';
 import type { LabNode } from './node.ts';
 
@@ -95,6 +95,7 @@ export interface PeerEntries {
 export async function peerEntries(node: LabNode, trace: NodeTrace): Promise<PeerEntries> {
   const { backend, family } = trace;
   const device = backend.device(family);
+  if (backend.name === 'wireguard' && device !== undefined) return wireguardEntries(node, trace, device);
   const routes = await node.json<RouteJson[]>('ip', `-${family}`, 'route', 'show', trace.network);
   if (!backend.hasEntries || device === undefined)
     return { route: routes[0], neighbour: undefined, fdb: undefined };
@@ -106,6 +107,24 @@ export async function peerEntries(node: LabNode, trace: NodeTrace): Promise<Peer
     route: routes[0],
     neighbour: neighbours.find((entry) => entry.dst === trace.tunnel)?.lladdr,
     fdb: fdb.find((entry) => entry.mac === trace.mac)?.dst,
+  };
+}
+
+/**
+ * One route leads into the device for all peers, and each peer's networks are in WireGuard's own table: a peer is there
+ * if both have it.
+ */
+async function wireguardEntries(node: LabNode, trace: NodeTrace, device: string): Promise<PeerEntries> {
+  const cluster = CLUSTER[trace.family];
+  const [routes, allowed] = await Promise.all([
+    node.json<RouteJson[]>('ip', `-${trace.family}`, 'route', 'show', cluster, 'dev', device).catch(() => []),
+    node.run(['wg', 'show', device, 'allowed-ips']).catch(() => ''),
+  ]);
+  const isPeer = allowed.split(/\s+/).includes(trace.network);
+  return {
+    route: isPeer && routes.length > 0 ? { dst: trace.network, dev: device } : undefined,
+    neighbour: undefined,
+    fdb: undefined,
   };
 }
 

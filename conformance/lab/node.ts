@@ -100,11 +100,15 @@ export class LabNode {
     this.#probe = await Probe.start(this.name, ['nsenter', `--target=${this.pid}`, '--net', '--pid', '--']);
   }
 
-  /** The cable: a veth pair from the underlay's bridge, where the holder is, to eth0. */
+  /**
+   * The cable: a veth pair from the underlay's bridge, where the holder is, to eth0. As a real machine's, eth0 has the
+   * same MAC after a power cut; others would send to the old one for half a minute.
+   */
   async #plugIn(): Promise<void> {
     const port = this.#port;
+    const mac = `02:00:5e:00:53:${this.index.toString(16).padStart(2, '0')}`;
     await run(['ip', '-batch', '-'], {
-      input: `link add ${port} mtu ${UNDERLAY_MTU} type veth peer name eth0 mtu ${UNDERLAY_MTU} netns ${this.pid}
+      input: `link add ${port} mtu ${UNDERLAY_MTU} type veth peer name eth0 address ${mac} mtu ${UNDERLAY_MTU} netns ${this.pid}
 link set ${port} master underlay up
 `,
     });

@@ -18,6 +18,8 @@ const cidr = (text: string): Cidr => parseCidr(text) as Cidr;
 const sh = (command: string): string => run('sh', '-ec', command);
 const key = (last: number): Uint8Array => {
   const bytes = new Uint8Array(32).fill(7);
+  // As a scalar of Curve25519 is (RFC 7748 section 5); the kernel would make it one.
+  bytes[0] = 0;
   bytes[31] = 0x40 + last;
   return bytes;
 };
@@ -193,7 +195,8 @@ describe.skipIf(!hasWireguard)('what wg and ip say', () => {
     expect(ipJson('route', 'show', '10.244.0.0/16')).toMatchObject([{ dev: 'flannel-wg', protocol: '93' }]);
   });
 
-  test.each([
+  // One after the other on one device: a start for each would take the VM minutes.
+  const damages: readonly (readonly [command: string, changes: readonly string[]])[] = [
     [`wg set flannel-wg peer ${base64(2)} remove`, ['set-wireguard-peer']],
     [`wg set flannel-wg peer ${base64(8)} allowed-ips 10.9.0.0/24`, ['delete-wireguard-peer']],
     [`wg set flannel-wg peer ${base64(2)} endpoint 192.0.2.77:1`, ['set-wireguard-peer']],
@@ -217,20 +220,25 @@ describe.skipIf(!hasWireguard)('what wg and ip say', () => {
         'set-route',
       ],
     ],
-  ])('after `%s` it is mended', (command, expected) => {
+  ];
+
+  test('whatever is broken is mended, and no more than that', () => {
     using kernel = LinuxKernel.open();
     const desired = wireguardOf([peer(2)]);
     converge(kernel, desired);
-    sh(command);
-    const kinds = converge(kernel, desired);
-    // Linux drops the IPv6 address with the link.
-    expect(kinds.filter((kind) => kind !== 'add-address' || expected.includes(kind))).toEqual(expected);
-    expect(converge(kernel, desired)).toEqual([]);
+    for (const [command, expected] of damages) {
+      sh(command);
+      const kinds = converge(kernel, desired);
+      // Linux drops the IPv6 address with the link.
+      const counted = kinds.filter((kind) => kind !== 'add-address' || expected.includes(kind));
+      expect([command, ...counted]).toEqual([command, ...expected]);
+      expect(converge(kernel, desired)).toEqual([]);
+    }
   });
 
-  test('a thousand peers with two networks each are read as they were set', () => {
+  test('hundreds of peers with two networks each are read as they were set', () => {
     using kernel = LinuxKernel.open();
-    const peers = Array.from({ length: 1000 }, (_, n) => {
+    const peers = Array.from({ length: 300 }, (_, n) => {
       const scalar = key(0);
       scalar[1] = n & 255;
       scalar[2] = n >> 8;
@@ -241,7 +249,7 @@ describe.skipIf(!hasWireguard)('what wg and ip say', () => {
       };
     });
     expect(converge(kernel, wireguardOf(peers)).filter((kind) => kind === 'set-wireguard-peer')).toHaveLength(
-      1000,
+      300,
     );
     expect(converge(kernel, wireguardOf(peers))).toEqual([]);
   });
@@ -284,7 +292,7 @@ describe.skipIf(!hasIpip)('IPIP', () => {
     ]);
   });
 
-  test.each([
+  const damages: readonly (readonly [command: string, changes: readonly string[]])[] = [
     ['ip tunnel change flannel.ipip mode ipip local 192.0.2.9', ['change-device']],
     ['ip link set flannel.ipip mtu 1300', ['change-device']],
     ['ip link set flannel.ipip down', ['change-device', 'set-route']],
@@ -294,11 +302,15 @@ describe.skipIf(!hasIpip)('IPIP', () => {
       'ip link del flannel.ipip; ip link add flannel.ipip type ipip local 192.0.2.1 remote 192.0.2.9',
       ['delete-device', 'create-device', 'add-address', 'set-route'],
     ],
-  ])('after `%s` it is mended by %j', (command, expected) => {
+  ];
+
+  test('whatever is broken is mended, and no more than that', () => {
     using kernel = LinuxKernel.open();
     converge(kernel, ipipOf(2));
-    sh(command);
-    expect(converge(kernel, ipipOf(2))).toEqual(expected);
-    expect(converge(kernel, ipipOf(2))).toEqual([]);
+    for (const [command, expected] of damages) {
+      sh(command);
+      expect([command, ...converge(kernel, ipipOf(2))]).toEqual([command, ...expected]);
+      expect(converge(kernel, ipipOf(2))).toEqual([]);
+    }
   });
 });

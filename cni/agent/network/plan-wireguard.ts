@@ -11,7 +11,7 @@ import type { EntryPlan } from './plan-entries.ts';
  * A session lives this long after its handshake (REJECT_AFTER_TIME, the WireGuard paper section 6.1), in ms: until then
  * the peer is known to be where it was last heard.
  */
-const SESSION_MS = 180_000;
+export const SESSION_MS = 180_000;
 
 /** @param kept the managed devices that stay: index → name */
 export function planWireguardPeers(
