@@ -53,7 +53,11 @@ export async function* follow<T extends ApiObject>(
       };
       for await (const events of client.watch(resource, { ...rest, resourceVersion, signal, onOpen })) {
         backoff.reset();
-        for (const { object } of events) resourceVersion = object.metadata.resourceVersion ?? resourceVersion;
+        for (const event of events) {
+          const version = event.object.metadata.resourceVersion ?? resourceVersion;
+          if (event.type === 'BOOKMARK' && isBefore(version, resourceVersion)) throw wentBack(client.server);
+          resourceVersion = version;
+        }
         yield { events: events.filter(({ type }) => type !== 'BOOKMARK'), resourceVersion };
       }
       // A watch that ends without a word, again and again, is not asked for in a tight loop.
@@ -67,4 +71,17 @@ export async function* follow<T extends ApiObject>(
     }
     await sleep(clock, wait, signal);
   }
+}
+
+/** Versions may be compared as numbers (Kubernetes API conventions, since 1.35); what is none is not before anything. */
+function isBefore(a: string, b: string): boolean {
+  return /^\d+$/.test(a) && /^\d+$/.test(b) && BigInt(a) < BigInt(b);
+}
+
+/** etcd was restored from a backup: what was seen since then never was. */
+function wentBack(server: string): KubeError {
+  return new KubeError(`${server}: the cluster's history was replaced by an older one`, {
+    code: 410,
+    reason: 'Expired',
+  });
 }

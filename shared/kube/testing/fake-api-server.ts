@@ -89,7 +89,6 @@ export class FakeApiServer implements AsyncDisposable {
 
   /** As a server that is killed: connections break, and nobody listens. */
   async stop(): Promise<void> {
-    this.watches.break();
     await this.#server?.stop(true);
     this.#server = undefined;
   }
@@ -159,8 +158,8 @@ export class FakeApiServer implements AsyncDisposable {
       }
       if (query.get('watch') !== 'true') return this.#list(collection, plural, query, matches);
       const version = query.get('resourceVersion') ?? '';
-      if (!/^\d*$/.test(version))
-        throw new Refusal(400, 'BadRequest', `invalid resource version: ${version}`);
+      // The real one says so, too.
+      if (!/^\d*$/.test(version)) throw new Refusal(500, 'InternalError', `Invalid value: "${version}"`);
       return this.watches.open({
         collection,
         matches,

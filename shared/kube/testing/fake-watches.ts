@@ -14,8 +14,7 @@ export interface WatchRequest {
 
 interface Running {
   readonly end: () => void;
-  readonly fail: () => void;
-  readonly bookmark: () => void;
+  readonly bookmark: (version: string) => void;
 }
 
 export class FakeWatches {
@@ -36,18 +35,14 @@ export class FakeWatches {
     this.#frozen = frozen;
   }
 
-  bookmark(): void {
-    for (const watch of this.#running) watch.bookmark();
+  /** @param version by default the newest */
+  bookmark(version: string = String(this.#store.version)): void {
+    for (const watch of [...this.#running]) watch.bookmark(version);
   }
 
   /** As a server does when the time of a watch is over. */
   end(): void {
     for (const watch of [...this.#running]) watch.end();
-  }
-
-  /** As connections that break. */
-  break(): void {
-    for (const watch of [...this.#running]) watch.fail();
   }
 
   open(request: WatchRequest): Response {
@@ -83,13 +78,8 @@ export class FakeWatches {
             close();
             controller.close();
           },
-          fail: () => {
-            close();
-            controller.error(new Error('broken'));
-          },
-          bookmark: () => {
-            const metadata = { resourceVersion: String(store.version) };
-            if (request.bookmarks) write({ type: 'BOOKMARK', object: { metadata } });
+          bookmark: (resourceVersion) => {
+            if (request.bookmarks) write({ type: 'BOOKMARK', object: { metadata: { resourceVersion } } });
           },
         };
         this.#running.add(running);

