@@ -144,11 +144,11 @@ function keep(path: string, saved: string): void {
   fsyncDirectory(parentDirectory(saved));
 }
 
-/** Removes a directory unless something is in it. */
+/** Removes a directory unless something is in it, or it is a mount (on a read-only root), as in the pod that installs. */
 export function removeIfEmpty(path: string): void {
   try {
     rmdir(path);
   } catch (error) {
-    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error;
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY', 'EROFS')) throw error;
   }
 }

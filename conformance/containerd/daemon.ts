@@ -25,8 +25,16 @@ export interface DaemonOptions {
   readonly directory: string;
   readonly cniBinDir: string;
   readonly cniConfDir: string;
-  /** An archive with an image, which is the pods' pause image as well. */
-  readonly image: { readonly archive: string; readonly reference: string };
+  /** The pods' pause image. */
+  readonly image: ImageArchive;
+  /** Further ones. */
+  readonly images?: readonly ImageArchive[];
+}
+
+/** An archive with an image, and the name under which it is known once it is imported. */
+export interface ImageArchive {
+  readonly archive: string;
+  readonly reference: string;
 }
 
 const START_LIMIT_MS = 30_000;
@@ -77,7 +85,7 @@ class RunningDaemon implements Daemon {
   readonly #env: Record<string, string>;
   readonly #logPath: string;
   readonly #said: AsyncIterator<string>;
-  #hasImage = false;
+  #hasImages = false;
 
   constructor(options: DaemonOptions) {
     const { directory, runtime } = options;
@@ -104,12 +112,14 @@ class RunningDaemon implements Daemon {
 
   async start(): Promise<void> {
     this.#init.stdin?.write('start\n');
-    const { archive, reference } = this.#options.image;
+    const { image, images = [] } = this.#options;
     await this.#succeeds(() => this.#ctr('version'));
-    if (!this.#hasImage) this.#ctr('--namespace', 'k8s.io', 'images', 'import', archive);
-    this.#hasImage = true;
-    // The CRI's own list of images follows containerd's events.
-    await this.#succeeds(() => this.crictl('inspecti', '--quiet', reference));
+    for (const { archive, reference } of [image, ...images]) {
+      if (!this.#hasImages) this.#ctr('--namespace', 'k8s.io', 'images', 'import', archive);
+      // The CRI's own list of images follows containerd's events.
+      await this.#succeeds(() => this.crictl('inspecti', '--quiet', reference));
+    }
+    this.#hasImages = true;
     await this.#succeeds(() => {
       const { status } = JSON.parse(this.crictl('info')) as {
         status: { conditions: { type: string; status: boolean; message: string }[] };

