@@ -121,13 +121,23 @@ export class NodeWork implements Disposable {
     return this.#options.backend.problem?.(this.underlays);
   }
 
-  /** What shows that peers answer, by their public addresses, and what tunnels know of them, by their keys. */
+  /**
+   * What shows that peers answer, by their public addresses, and what tunnels know of them, by their keys. A status is told
+   * even where the kernel cannot be asked.
+   */
   evidence(): ReadonlyMap<string, PeerEvidence> {
     const { v4, v6 } = this.underlays;
-    const names = new Set([v4, v6].flatMap((underlay) => underlay?.name ?? []));
-    const { kernel, backend } = this.#options;
-    const { neighbours, wireguard } = kernel.readNetwork([...names, ...backend.devices]);
-    return new Map([...evidenceOf(neighbours), ...wireguardEvidence(wireguard)]);
+    const { kernel, log } = this.#options;
+    // A VXLAN device's own neighbours are permanent: thousands of entries that tell nothing.
+    const tunnels = this.network.devices.filter(({ kind }) => kind === 'wireguard');
+    const names = new Set([v4, v6, ...tunnels].flatMap((link) => link?.name ?? []));
+    try {
+      const { neighbours, wireguard } = kernel.readNetwork([...names]);
+      return new Map([...evidenceOf(neighbours), ...wireguardEvidence(wireguard)]);
+    } catch (error) {
+      log.debug('the kernel does not tell of peers', { error });
+      return new Map();
+    }
   }
 
   /** True once that part has been in order. */

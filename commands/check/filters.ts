@@ -63,11 +63,9 @@ function packetsOf(traffic: Traffic, { underlays, peers }: AgentStatus): Packet[
     const all = (peers.paths ?? []).flatMap(({ endpoint }) => parseIp(endpoint) ?? []);
     const from = all.find(({ family }) => family === to?.family) ?? to;
     if (!to || !from) return [];
-    return [
-      'port' in traffic
-        ? { from, to, device, protocol: 17, port: traffic.port }
-        : { from, to, device, protocol: 4 },
-    ];
+    if (!('port' in traffic)) return [{ from, to, device, protocol: 4 }];
+    const port = to.family === 6 ? (traffic.portV6 ?? traffic.port) : traffic.port;
+    return [{ from, to, device, protocol: 17, port }];
   });
 }
 

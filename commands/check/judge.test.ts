@@ -193,6 +193,11 @@ describe('one thing wrong', () => {
       { probes: [silent] },
       [/error peers: n2 answers at 192\.0\.2\.2, but not through/],
     ],
+    [
+      'a bridge that does not answer over plain routes',
+      { ...withStatus({ backend: 'host-gw', devices: [] }), probes: [silent] },
+      [/notice peers: n2 answers at 192\.0\.2\.2, but not at/],
+    ],
     ['a node that is down', { probes: [{ ...silent, outside: false }] }, [/error peers: n2 answers neither/]],
     ['a narrow path', { probes: [{ ...answered, full: false }] }, [/error peers: n2 answers small packets/]],
     ['a forward chain that drops', { forwardDrops: ['FORWARD'] }, [/error firewall: FORWARD drops/]],

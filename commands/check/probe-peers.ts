@@ -1,8 +1,8 @@
 /** Which addresses of peers to ask, and what the answers say of each. */
 
 import type { AgentStatus, PeerPath } from '../../cni/agent/status.ts';
-import { parseCidr } from '../../shared/ip/cidr.ts';
-import { type Ip, parseIp } from '../../shared/ip/ip.ts';
+import { nthIp, parseCidr } from '../../shared/ip/cidr.ts';
+import { formatIp, type Ip, parseIp } from '../../shared/ip/ip.ts';
 import type { PeerProbe } from './facts.ts';
 import { ask } from './probe.ts';
 import type { Traffic } from './traffic.ts';
@@ -16,13 +16,15 @@ interface Asked {
   readonly outside: Ip | undefined;
 }
 
-/** Asks at most `limit` peers. Where nobody has the tunnel's address, as with plain routes only, nobody is asked. */
+/** Asks at most `limit` peers. */
 export function probePeers(status: AgentStatus, traffic: Traffic, limit: number): PeerProbe[] {
-  if (traffic.kind === 'none' || traffic.kind === 'plain') return [];
+  if (traffic.kind === 'none') return [];
   const asked = (status.peers.paths ?? []).slice(0, limit).flatMap((path): Asked[] => {
-    // The device of each node has the first address of its subnet.
-    const inside = parseCidr(path.subnet)?.ip;
-    return inside ? [{ path, inside, outside: addressOf(path.endpoint) }] : [];
+    const subnet = parseCidr(path.subnet);
+    if (!subnet) return [];
+    // The device of each node has the first address of its subnet; without one, the pods' bridge has the second.
+    const inside = traffic.kind === 'plain' ? nthIp(subnet, 1n) : subnet.ip;
+    return [{ path, inside, outside: addressOf(path.endpoint) }];
   });
   const questions = asked.flatMap(({ path, inside, outside }) => [
     { to: inside, size: 0 },
@@ -30,9 +32,9 @@ export function probePeers(status: AgentStatus, traffic: Traffic, limit: number)
     { to: outside ?? inside, size: 0 },
   ]);
   const answers = ask(questions, TIMEOUT);
-  return asked.map(({ path, inside: _, outside }, at) => ({
+  return asked.map(({ path, inside, outside }, at) => ({
     node: path.node,
-    target: path.subnet.replace(/\/.*/, ''),
+    target: formatIp(inside),
     endpoint: path.endpoint,
     small: answers[3 * at] ?? false,
     full: answers[3 * at + 1] ?? false,

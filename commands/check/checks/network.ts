@@ -34,17 +34,23 @@ function answers({ probes, tunnelInput }: Facts, traffic: Traffic): Finding[] {
   const narrow = probes.filter(({ small, full }) => small && !full);
   const found = [
     ...some(silent, ({ node, target, endpoint, outside }) =>
-      outside
+      outside && traffic.kind === 'plain'
         ? peers(
-            'error',
-            `${node} answers at ${endpoint}, but not through the tunnel (${target})`,
-            `${traffic.what} is blocked on the way or at ${node}, or the agent does not run there${localHint(tunnelInput)}`,
+            'notice',
+            `${node} answers at ${endpoint}, but not at ${target}`,
+            "right as long as no pod has run there; else the network between the nodes drops packets with pods' addresses",
           )
-        : peers(
-            'error',
-            `${node} answers neither through the tunnel (${target}) nor at ${endpoint}`,
-            'the machine is down or cut off, or the way between the nodes is closed (some networks only drop ICMP)',
-          ),
+        : outside
+          ? peers(
+              'error',
+              `${node} answers at ${endpoint}, but not through the tunnel (${target})`,
+              `${traffic.what} is blocked on the way or at ${node}, or the agent does not run there${localHint(tunnelInput)}`,
+            )
+          : peers(
+              'error',
+              `${node} answers neither through the tunnel (${target}) nor at ${endpoint}`,
+              'the machine is down or cut off, or the way between the nodes is closed (some networks only drop ICMP)',
+            ),
     ),
     ...some(narrow, ({ node }) =>
       peers(
