@@ -340,7 +340,7 @@ describe('peers', () => {
     await node.pass(2000);
     expect(other.ready).toBe(true);
     const [own] = (await node.registry.list()).leases;
-    expect(own?.backend).toEqual({ type: 'host-gw', data: null });
+    expect(own?.backend).toEqual({ type: 'host-gw' });
   });
 
   test('host-gw routes to peers on the link, replaces a foreign route, and names those that are not', async () => {

@@ -16,6 +16,7 @@ import { unmapExecutedCode } from '../../shared/sys/memory.ts';
 import { hostname } from '../../shared/sys/process.ts';
 import { sdNotify } from '../../shared/sys/sd-notify.ts';
 import { Agent } from './agent.ts';
+import { BACKEND_TYPES } from './backends/registry.ts';
 import { systemClock } from './clock.ts';
 import { openDatastore } from './datastores/open.ts';
 import { locationOf } from './datastores/options.ts';
@@ -134,6 +135,9 @@ Registers the node, gets its subnet, writes subnet.env, builds the tunnel to the
 other nodes and keeps all of it in order. The node's name is NODE_NAME or the host
 name. Every flag may also stand in the environment (--ip-masq: FLANNELD_IP_MASQ) or
 in /etc/underpod/config.yaml, section "agent:"; flags win.
+
+Backend.Type in net-conf.json: ${BACKEND_TYPES.join(', ')}. WireGuard's
+key is in WIREGUARD_KEY_FILE (default ${wireguardKeyFile({})}).
 
 ${groups}
 `;

@@ -15,8 +15,8 @@ export function hostGw(_conf: BackendConf, { networks }: BackendSetting): Backen
     devices: [],
 
     publish(): BackendInfo {
-      // There is nothing to tell; flannel's annotation says `null`.
-      return { type: 'host-gw', ...(networks.v4 && { data: null }), ...(networks.v6 && { v6Data: null }) };
+      // There is nothing to tell: `null` in flannel's annotations, and left out in its etcd keys.
+      return { type: 'host-gw' };
     },
 
     problem({ v4, v6 }: Underlays): string | undefined {

@@ -30,7 +30,7 @@ export function ipip(conf: BackendConf, { networks }: BackendSetting): Backend {
     devices: [DEVICE],
 
     publish(): BackendInfo {
-      return { type: 'ipip', data: null };
+      return { type: 'ipip' };
     },
 
     problem(underlays: Underlays): string | undefined {

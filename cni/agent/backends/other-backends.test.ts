@@ -59,14 +59,10 @@ const routes = ({ network }: Desired): unknown[] =>
   ]);
 
 describe('host-gw', () => {
-  test('routes by way of the peers, in the families that there are, and publishes null', () => {
+  test('routes by way of the peers, in the families that there are, and has nothing to publish', () => {
     const backend = make('host-gw');
     expect(backend.devices).toEqual([]);
-    expect(backend.publish(undefined, new FakeNetwork())).toEqual({
-      type: 'host-gw',
-      data: null,
-      v6Data: null,
-    });
+    expect(backend.publish(undefined, new FakeNetwork())).toEqual({ type: 'host-gw' });
     expect(backend.podMtu(underlays)).toBe(1500);
     expect(routes(desired(backend, [lease('host-gw', 2)]))).toEqual([
       ['10.244.2.0/24', '192.0.2.2', 'eth0', false],
@@ -99,7 +95,7 @@ describe('host-gw', () => {
 describe('ipip', () => {
   test('a device whose gateways are the peers', () => {
     const backend = make('ipip', only4);
-    expect(backend.publish(undefined, new FakeNetwork())).toEqual({ type: 'ipip', data: null });
+    expect(backend.publish(undefined, new FakeNetwork())).toEqual({ type: 'ipip' });
     const all = desired(backend, [lease('ipip', 2)]);
     expect(all.network.devices).toEqual([
       {

@@ -16,6 +16,9 @@ const builders: Readonly<Record<string, BackendBuilder>> = {
   alloc,
 };
 
+/** The names of those that are built. */
+export const BACKEND_TYPES: readonly string[] = Object.keys(builders);
+
 /** flannel's other backends: old, or for a cloud or a program outside. */
 const NOT_BUILT: readonly string[] = ['udp', 'ipsec', 'extension', 'tencent-vpc'];
 
@@ -24,5 +27,5 @@ export function createBackend(conf: BackendConf, setting: BackendSetting): Backe
   const builder = Object.hasOwn(builders, conf.type) ? builders[conf.type] : undefined;
   if (builder) return builder(conf, setting);
   const what = NOT_BUILT.includes(conf.type) ? 'is not built' : 'is unknown';
-  throw new NetConfError(`Backend.Type "${conf.type}" ${what}; built: ${Object.keys(builders).join(', ')}`);
+  throw new NetConfError(`Backend.Type "${conf.type}" ${what}; built: ${BACKEND_TYPES.join(', ')}`);
 }
