@@ -3,7 +3,13 @@
 import type { Logger } from '../../shared/log/logger.ts';
 import { isErrno } from '../../shared/sys/errno.ts';
 import type { Underlays } from './backends/backend.ts';
-import { type ForwardingInput, isGlobalSwitch, isSwitch, planForwarding, type Sysctl } from './forwarding.ts';
+import {
+  type ForwardingInput,
+  isGlobalSwitch,
+  isSwitch,
+  type Sysctl,
+  wantedForwarding,
+} from './forwarding.ts';
 import type { Kernel } from './kernel/kernel.ts';
 
 export interface ForwardingSyncOptions {
@@ -18,8 +24,8 @@ export interface ForwardingSyncOptions {
 
 export class ForwardingSync {
   readonly #options: ForwardingSyncOptions;
-  /** Parameters that were set: one of them that differs was changed by somebody. */
-  readonly #set = new Set<string>();
+  /** Parameters that were right once: one of them that differs was changed by somebody. */
+  readonly #right = new Set<string>();
   /** Parameters that this process may not set, and that it has said so of. */
   readonly #refused = new Set<string>();
 
@@ -48,11 +54,15 @@ export class ForwardingSync {
   #setAll(input: ForwardingInput): boolean {
     const { kernel, allowRepair } = this.#options;
     let followed = false;
-    for (const { key, value } of planForwarding(input, (name) => kernel.readSysctl(name))) {
-      if (this.#set.has(key) && !allowRepair(key)) continue;
-      if (!this.#write({ key, value })) continue;
-      this.#set.add(key);
-      followed ||= isGlobalSwitch(key);
+    for (const { key, value } of wantedForwarding(input, (name) => kernel.readSysctl(name))) {
+      const current = kernel.readSysctl(key);
+      if (current === undefined) continue;
+      if (current !== value) {
+        if (this.#right.has(key) && !allowRepair(key)) continue;
+        if (!this.#write({ key, value })) continue;
+        followed ||= isGlobalSwitch(key);
+      }
+      this.#right.add(key);
     }
     return followed;
   }
@@ -85,8 +95,8 @@ export class ForwardingSync {
 
   /** A device was made anew, and has the kernel's own settings again. */
   devicesChanged(): void {
-    for (const key of this.#set) {
-      if (this.#options.devices.some((device) => key.includes(`/${device}/`))) this.#set.delete(key);
+    for (const key of this.#right) {
+      if (this.#options.devices.some((device) => key.includes(`/${device}/`))) this.#right.delete(key);
     }
   }
 }

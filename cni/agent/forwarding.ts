@@ -32,12 +32,23 @@ export function isGlobalSwitch(key: string): boolean {
   return key === GLOBAL[4] || key === GLOBAL[6];
 }
 
+/** Parameters that have another value than they should, in the order in which they have to be set. */
+export function planForwarding(input: ForwardingInput, read: (key: string) => string | undefined): Sysctl[] {
+  return wantedForwarding(input, read).filter(({ key, value }) => {
+    const current = read(key);
+    return current !== undefined && current !== value;
+  });
+}
+
 /**
- * Parameters that have another value than they should, in the order in which they have to be set.
+ * All parameters that matter as they are set now, with the values that they should have.
  *
  * @param read the current value; `undefined` where the kernel has no such parameter
  */
-export function planForwarding(input: ForwardingInput, read: (key: string) => string | undefined): Sysctl[] {
+export function wantedForwarding(
+  input: ForwardingInput,
+  read: (key: string) => string | undefined,
+): Sysctl[] {
   const wanted: Sysctl[] = [];
   if (input.v4) wanted.push(...switches(4, input, read));
   if (input.v6) {
@@ -49,6 +60,8 @@ export function planForwarding(input: ForwardingInput, read: (key: string) => st
     wanted.push(...switches(6, input, read));
   }
   for (const device of input.devices) {
+    // A node where IPv6 is off by default has it off on new devices, which then take no address.
+    if (input.v6) wanted.push({ key: `net/ipv6/conf/${device}/disable_ipv6`, value: '0' });
     wanted.push({ key: `net/ipv6/conf/${device}/accept_ra`, value: '0' });
     // A strict check of sources would drop what comes back by another way; the kernel takes the larger of this and
     // conf/all, so loose (2) has to be set here. With 0 or 2 nothing is lost.
@@ -56,10 +69,7 @@ export function planForwarding(input: ForwardingInput, read: (key: string) => st
       read('net/ipv4/conf/all/rp_filter') === '1' || read(`net/ipv4/conf/${device}/rp_filter`) === '1';
     if (strict) wanted.push({ key: `net/ipv4/conf/${device}/rp_filter`, value: '2' });
   }
-  return wanted.filter(({ key, value }) => {
-    const current = read(key);
-    return current !== undefined && current !== value;
-  });
+  return wanted;
 }
 
 /**

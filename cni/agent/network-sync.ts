@@ -112,7 +112,7 @@ export class NetworkSync {
     const observed = kernel.readNetwork(backend.devices);
     const { network } = this.#wantedFor(input, observed);
     const retired = this.#ownDevices.filter((name) => !backend.devices.includes(name));
-    const all = planNetwork({ ...network, retired }, observed);
+    const all = planNetwork({ ...network, retired, known: this.#deviceIndexes }, observed);
     const planned = input.complete ? all : withoutRemovals(all);
     const changes = this.#settled && same(this.#settled, input) ? this.#allowed(planned) : planned;
     for (const change of changes) {

@@ -1,6 +1,6 @@
 /** Collects the facts: from the agent's socket, the kernel, files and peers. Changes nothing. */
 
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import type { Kernel } from '../../cni/agent/kernel/kernel.ts';
 import { LinuxKernel } from '../../cni/agent/kernel/linux-kernel.ts';
 import type { AgentStatus } from '../../cni/agent/status.ts';
@@ -56,6 +56,7 @@ export async function collect(options: CollectOptions): Promise<Facts> {
 }
 
 async function askAgent(socket: string): Promise<AgentStatus | { readonly why: string }> {
+  if (!existsSync(socket)) return { why: `there is no ${socket}` };
   try {
     const signal = AbortSignal.timeout(AGENT_TIMEOUT);
     const response = await fetch('http://localhost/v1/status', { unix: socket, signal });

@@ -11,7 +11,7 @@ import {
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { RpcError } from './error.ts';
 import { ClientStream } from './stream.ts';
-import { TlsFiles, type TlsPaths } from './tls-files.ts';
+import { NO_SERVER_NAME, TlsFiles, type TlsPaths } from './tls-files.ts';
 import { decode } from './wire/decode.ts';
 import { encode } from './wire/encode.ts';
 import type { DuplexMethod, Init, Method, ServerStreamMethod, UnaryMethod } from './wire/schema.ts';
@@ -63,7 +63,7 @@ interface Connection {
 export class Channel implements Disposable {
   readonly #options: ChannelOptions;
   readonly #endpoints: readonly Endpoint[];
-  readonly #tls: TlsFiles;
+  readonly #tls: readonly TlsFiles[];
   #current = 0;
   #connection: Connection | undefined;
   #tlsCheckedAt = Number.NEGATIVE_INFINITY;
@@ -74,7 +74,7 @@ export class Channel implements Disposable {
     this.#options = options;
     this.#endpoints = options.endpoints.map(parseEndpoint);
     if (this.#endpoints.length === 0) throw new Error('a channel needs an address');
-    this.#tls = new TlsFiles(options.tls ?? {});
+    this.#tls = this.#endpoints.map(({ address }) => new TlsFiles(options.tls ?? {}, address));
   }
 
   /** @throws RpcError */
@@ -197,7 +197,7 @@ export class Channel implements Disposable {
     this.#connection = {
       endpoint,
       secure: fresh,
-      client: new Client(endpoint.target, fresh, this.#libraryOptions()),
+      client: new Client(endpoint.target, fresh, this.#libraryOptions(endpoint)),
     };
     return this.#connection;
   }
@@ -206,7 +206,7 @@ export class Channel implements Disposable {
     if (!endpoint.tls) return insecure;
     this.#tlsCheckedAt = Date.now();
     try {
-      return this.#tls.current();
+      return (this.#tls[this.#current] as TlsFiles).current();
     } catch (cause) {
       throw new RpcError('UNAVAILABLE', 'the certificates cannot be used', endpoint.url, { cause });
     }
@@ -231,7 +231,7 @@ export class Channel implements Disposable {
     this.#connection = undefined;
   }
 
-  #libraryOptions(): Record<string, string | number> {
+  #libraryOptions({ tls, address }: Endpoint): Record<string, string | number> {
     const { keepaliveMs, keepaliveTimeoutMs, maxMessageBytes } = this.#options;
     return {
       'grpc.keepalive_time_ms': keepaliveMs ?? KEEPALIVE,
@@ -240,6 +240,7 @@ export class Channel implements Disposable {
       'grpc.max_send_message_length': maxMessageBytes ?? MAX_MESSAGE,
       // Each channel is its own: another one's failures must not delay it.
       'grpc.use_local_subchannel_pool': 1,
+      ...(tls && address !== undefined && { 'grpc.ssl_target_name_override': NO_SERVER_NAME }),
       'grpc.enable_retries': 0,
       'grpc.enable_channelz': 0,
       'grpc.enable_http_proxy': 0,

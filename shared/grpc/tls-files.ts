@@ -1,5 +1,6 @@
 /** Certificates on disk, read again when they change: whoever issues short-lived ones exchanges the files. */
 
+import { checkServerIdentity } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
 import { readFile } from '../sys/file.ts';
 
@@ -13,13 +14,22 @@ export interface TlsPaths {
 
 type Credentials = ReturnType<typeof credentials.createSsl>;
 
+/**
+ * The name to ask for where a server is called by its address. The library would ask for the address, which TLS has no
+ * room for (RFC 6066, section 3) and Bun refuses.
+ */
+export const NO_SERVER_NAME = 'address.invalid';
+
 export class TlsFiles {
   readonly #paths: TlsPaths;
+  readonly #address: string | undefined;
   #read: readonly (Uint8Array | undefined)[] | undefined;
   #credentials: Credentials | undefined;
 
-  constructor(paths: TlsPaths) {
+  /** @param address what the server's certificate has to be for, where that is no name */
+  constructor(paths: TlsPaths, address?: string) {
     this.#paths = paths;
+    this.#address = address;
   }
 
   /**
@@ -37,7 +47,15 @@ export class TlsFiles {
       if (this.#credentials && this.#read?.every((bytes, index) => same(bytes, read[index])))
         return this.#credentials;
       const [ca, key, cert] = read.map((bytes) => (bytes ? Buffer.from(bytes) : null));
-      this.#credentials = credentials.createSsl(ca ?? null, key ?? null, cert ?? null);
+      const address = this.#address;
+      this.#credentials = credentials.createSsl(
+        ca ?? null,
+        key ?? null,
+        cert ?? null,
+        address === undefined
+          ? {}
+          : { checkServerIdentity: (_, presented) => checkServerIdentity(address, presented) },
+      );
       this.#read = read;
     } catch (error) {
       if (!this.#credentials) throw error;

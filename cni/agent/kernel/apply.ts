@@ -131,6 +131,7 @@ function requestFor(
         ...(repair.mac && { mac: repair.mac }),
         ...(repair.mtu !== undefined && { mtu: repair.mtu }),
         ...(repair.up && { flags: IFF.UP, changeMask: IFF.UP }),
+        ...(repair.free && { master: 0 }),
       });
     }
     case 'add-address':

@@ -93,6 +93,7 @@ export class FakeNetwork {
           ...(mac && { mac }),
           ...(mtu !== undefined && { mtu }),
           ...(repair.up && { flags: this.link(device.name).flags | IFF.UP }),
+          ...(repair.free && { master: 0 }),
           ...(repair.options && { kind: newKind(device) }),
         });
         if (repair.options && device.kind === 'wireguard') this.#configure(device);

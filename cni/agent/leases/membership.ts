@@ -72,6 +72,7 @@ export class Membership {
     this.#options = options;
     this.#own = options.known?.own;
     this.peers = new PeerSet(options.node, options.known?.peers);
+    if (this.#own) this.peers.setOwn(this.#own);
   }
 
   /** The node's lease: the registry's, or, where that cannot be reached, the one in the state file. */
@@ -191,6 +192,7 @@ export class Membership {
   #setOwn(lease: NodeLease): NodeLease {
     const changed = !this.own || !sameButExpiry(this.own, lease);
     this.#own = lease;
+    this.peers.setOwn(lease);
     this.#asked.lease = true;
     this.#options.onChange(changed ? 'own' : 'renewal');
     return lease;

@@ -21,6 +21,19 @@ describe('lists and events', () => {
     expect(names(set)).toEqual(['a']);
   });
 
+  test('who has the own subnet is the node itself, whatever it is called', () => {
+    const set = new PeerSet('me');
+    set.applyList(list([lease('10.244.1.0-24', 1), lease('10.244.2.0-24', 2)]), at(10));
+    expect(names(set)).toEqual(['10.244.1.0-24', '10.244.2.0-24']);
+    set.setOwn(lease('me', 1));
+    expect(names(set)).toEqual(['10.244.2.0-24']);
+    const before = set.leases;
+    set.setOwn(lease('me', 1, 5000));
+    expect(set.leases).toBe(before);
+    set.setOwn(lease('me', 2));
+    expect(names(set)).toEqual(['10.244.1.0-24']);
+  });
+
   test('who is missing from a list is gone', () => {
     const set = new PeerSet('me');
     set.applyList(list([lease('a', 2), lease('b', 3)]), at(10));

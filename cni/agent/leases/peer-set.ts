@@ -9,7 +9,7 @@
  * peer since it lost its memory is told by its epoch, and what is left of a lease is counted by the boot clock.
  */
 
-import { formatCidr } from '../../../shared/ip/cidr.ts';
+import { type Cidr, cidrEquals, formatCidr } from '../../../shared/ip/cidr.ts';
 import type { Instant } from '../../../shared/store/clock.ts';
 import { type LeaseTerm, remainingMs } from '../../../shared/store/lease-time.ts';
 import {
@@ -47,6 +47,7 @@ export class PeerSet {
   #peers = new Map<string, KnownPeer>();
   #epoch: string | undefined;
   #leases: readonly NodeLease[] | undefined;
+  #own: NodeLease | undefined;
 
   /** @param self the node's own name, which is no peer */
   constructor(self: string, known: readonly KnownPeer[] = []) {
@@ -56,8 +57,20 @@ export class PeerSet {
 
   /** The peers' leases: the same array until something changes. */
   get leases(): readonly NodeLease[] {
-    this.#leases ??= [...this.#peers.values()].map((peer) => peer.lease);
+    this.#leases ??= [...this.#peers.values()]
+      .map((peer) => peer.lease)
+      .filter((lease) => !this.#own || !haveSameSubnet(lease, this.#own));
     return this.#leases;
+  }
+
+  /**
+   * The node's lease. Who has its subnet is no peer but the node itself: a registry without names (etcd) does not know it
+   * by its own before it has registered.
+   */
+  setOwn(lease: NodeLease): void {
+    if (this.#own && sameButExpiry(this.#own, lease)) return;
+    this.#own = lease;
+    this.#leases = undefined;
   }
 
   /** All that is known, for the cache file. */
@@ -173,6 +186,14 @@ function termOf(lease: NodeLease, now: Instant): LeaseTerm {
  */
 export function leftOf(term: LeaseTerm, now: Instant): number {
   return Math.min(term.durationMs, remainingMs(term, now));
+}
+
+function haveSameSubnet(a: NodeLease, b: NodeLease): boolean {
+  return isSame(a.subnet, b.subnet) || isSame(a.subnetV6, b.subnetV6);
+}
+
+function isSame(a: Cidr | undefined, b: Cidr | undefined): boolean {
+  return a !== undefined && b !== undefined && cidrEquals(a, b);
 }
 
 function subnetsOf({ subnet, subnetV6 }: NodeLease): string[] {

@@ -44,7 +44,8 @@ export function dirtyParts(event: KernelEvent, interests: Interests): readonly P
       if (deviceIndexes.has(event.index) || deviceNames.includes(event.name)) return ['network', 'sysctl'];
       return waiting || underlays.includes(event.index) ? ['underlay', 'network'] : NONE;
     case 'address':
-      if (deviceIndexes.has(event.index)) return ['network'];
+      // Whoever switches IPv6 off on a device takes its addresses: the only event of that.
+      if (deviceIndexes.has(event.index)) return ['network', 'sysctl'];
       return waiting || underlays.includes(event.index) ? ['underlay', 'network'] : NONE;
     case 'neighbour':
       return deviceIndexes.has(event.index) ? ['network'] : NONE;

@@ -207,7 +207,7 @@ describe('which events matter', () => {
     ['the underlay', { kind: 'link', index: 2, name: 'eth0' }, ['underlay', 'network']],
     ["a pod's neighbour", { kind: 'neighbour', index: 30 }, []],
     ['a neighbour on the device', { kind: 'neighbour', index: 7 }, ['network']],
-    ["the device's address", { kind: 'address', index: 7, family: 4 }, ['network']],
+    ["the device's address", { kind: 'address', index: 7, family: 4 }, ['network', 'sysctl']],
     ["the underlay's address", { kind: 'address', index: 2, family: 4 }, ['underlay', 'network']],
     ['a route elsewhere', route('198.51.100.0/24', 2, 4), []],
     ['a route on the device', route('198.51.100.0/24', 7, 4), ['network']],

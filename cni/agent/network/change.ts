@@ -21,6 +21,8 @@ export interface DeviceRepair {
   readonly mtu?: number;
   /** Only ever set up: the agent never sets a device down. */
   readonly up?: true;
+  /** Takes it out of the bridge, bond or VRF that it was put into. */
+  readonly free?: true;
   /** Sends all options of its kind that can be changed. */
   readonly options?: true;
 }

@@ -120,6 +120,8 @@ export interface Entries {
 export interface DesiredNetwork extends Entries {
   /** Names of devices that the agent made under other settings: they go. */
   readonly retired?: readonly string[];
+  /** Indexes of the devices as they were last seen: one of them under another name was renamed by somebody. */
+  readonly known?: ReadonlySet<number>;
   readonly devices: readonly DesiredDevice[];
 }
 

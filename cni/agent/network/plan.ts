@@ -34,6 +34,14 @@ export function planNetwork(desired: DesiredNetwork, observed: ObservedNetwork):
     gone.add(link.index);
     devices.push({ kind: 'delete-device', name, why: 'it was made under other settings' });
   }
+  for (const link of observed.links) {
+    const isElsewhere =
+      desired.known?.has(link.index) && !desired.devices.some(({ name }) => name === link.name);
+    if (!isElsewhere || gone.has(link.index)) continue;
+    // It holds what the new one needs: the kernel has no two tunnels alike.
+    gone.add(link.index);
+    devices.push({ kind: 'delete-device', name: link.name, why: 'it is ours under another name' });
+  }
   for (const device of desired.devices) {
     const link = linkNamed(observed, device.name);
     const obstacle = link && obstacleOf(device, link);
@@ -78,6 +86,8 @@ function repairOf(device: DesiredDevice, link: Link, observed: ObservedNetwork):
     ...(mac ? { mac: device.mac } : {}),
     ...(link.mtu === device.mtu ? {} : { mtu: device.mtu }),
     ...((link.flags & IFF.UP) !== 0 ? {} : { up: true }),
+    // A port of a bridge or a VRF routes nothing in the main table.
+    ...(link.master ? { free: true } : {}),
   };
   return Object.keys(repair).length > 0 ? repair : undefined;
 }

@@ -80,7 +80,7 @@ function sourceChecks(facts: Facts): Finding[] {
     ({ name }) => Math.max(all, Number(sysctls[`net/ipv4/conf/${name}/rp_filter`] ?? 0)) === 1,
   );
   const tunnels = statusOf(facts)?.devices.map(({ name }) => name) ?? [];
-  if (strict.length === 0) return [source('ok', 'does not stand in the way')];
+  if (strict.length === 0) return statusOf(facts) ? [source('ok', 'does not stand in the way')] : [];
   return strict.map(({ name }) =>
     tunnels.includes(name)
       ? source(

@@ -97,7 +97,8 @@ function filters(facts: Facts): Finding[] {
           ),
     );
   }
-  return found.length > 0 ? found : [firewall('ok', 'nothing here drops what pods or nodes send')];
+  if (found.length > 0) return found;
+  return statusOf(facts) ? [firewall('ok', 'nothing here drops what pods or nodes send')] : [];
 }
 
 function provider(facts: Facts, traffic: Traffic): Finding[] {

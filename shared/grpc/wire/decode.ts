@@ -10,7 +10,9 @@ import { type AnyMessageType, type Field, type MessageType, WIRE, WireError, wir
  */
 export function decode<M>(type: MessageType<M>, bytes: Uint8Array): M {
   try {
-    return readMessage(new Reader(bytes), type as AnyMessageType) as M;
+    const values = emptyMessage(type as AnyMessageType);
+    readFields(new Reader(bytes), type as AnyMessageType, values);
+    return values as M;
   } catch (cause) {
     if (!(cause instanceof WireError)) throw cause;
     throw new WireError(`${type.name}: ${cause.message}`, { cause });
@@ -30,10 +32,9 @@ function fieldsOf(type: AnyMessageType): ReadonlyMap<number, Field> {
   return fields;
 }
 
-function readMessage(reader: Reader, type: AnyMessageType): Values {
+function emptyMessage(type: AnyMessageType): Values {
   const values: Values = {};
   for (const field of type.fields) if (field.label !== 'maybe') values[field.name] = initial(field);
-  readFields(reader, type, values);
   return values;
 }
 
@@ -54,9 +55,9 @@ function readField(reader: Reader, field: Field, wireType: number, values: Value
     readEntry(reader, field, values[field.name] as Values);
   } else if (field.label === 'many' && wireType === WIRE.LEN && wanted !== WIRE.LEN) {
     const list = values[field.name] as unknown[];
-    reader.nested(() => {
-      while (!reader.done) list.push(readValue(reader, field));
-    });
+    const end = reader.enter();
+    while (!reader.done) list.push(readValue(reader, field));
+    reader.leave(end);
   } else if (wireType !== wanted) {
     // A type that was changed since: as little known as another number.
     reader.skip(wireType);
@@ -70,15 +71,15 @@ function readField(reader: Reader, field: Field, wireType: number, values: Value
 function readEntry(reader: Reader, field: Field, entries: Values): void {
   let key = '';
   let value = field.kind === 'message' ? undefined : initial({ ...field, label: 'one' });
-  reader.nested(() => {
-    while (!reader.done) {
-      const tag = reader.uint32();
-      if (tag === ((1 << 3) | WIRE.LEN)) key = reader.string();
-      else if (tag === ((2 << 3) | wireTypeOf(field.kind))) value = readValue(reader, field);
-      else reader.skip(tag & 7);
-    }
-  });
-  if (value === undefined && field.type) value = readMessage(new Reader(new Uint8Array()), field.type());
+  const end = reader.enter();
+  while (!reader.done) {
+    const tag = reader.uint32();
+    if (tag === ((1 << 3) | WIRE.LEN)) key = reader.string();
+    else if (tag === ((2 << 3) | wireTypeOf(field.kind))) value = readValue(reader, field);
+    else reader.skip(tag & 7);
+  }
+  reader.leave(end);
+  if (value === undefined && field.type) value = emptyMessage(field.type());
   // A key such as __proto__ is a key as any other.
   Object.defineProperty(entries, key, { value, enumerable: true, writable: true, configurable: true });
 }
@@ -128,11 +129,10 @@ function readValue(reader: Reader, { kind, type }: Field, before?: unknown): unk
     case 'message': {
       const inner = type?.();
       if (!inner) return undefined;
-      let value = before as Values | undefined;
-      reader.nested(() => {
-        if (value) readFields(reader, inner, value);
-        else value = readMessage(reader, inner);
-      });
+      const end = reader.enter();
+      const value = (before as Values | undefined) ?? emptyMessage(inner);
+      readFields(reader, inner, value);
+      reader.leave(end);
       return value;
     }
     default:

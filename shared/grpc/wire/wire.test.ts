@@ -198,6 +198,14 @@ test('any bytes decode or are a WireError', () => {
   );
 });
 
+test('text that is not UTF-8 costs nothing but itself', () => {
+  const Text: MessageType<{ a: string; b: string }> = messageType('Text', [
+    [1, 'a', 'one', 'string'],
+    [2, 'b', 'one', 'string'],
+  ]);
+  expect(decode(Text, Buffer.from('0a02ff41120142', 'hex'))).toEqual({ a: '\ufffdA', b: 'B' });
+});
+
 test('a message that is cut short is a WireError that names the type', () => {
   const bytes = encode(Kinds, { text: 'some text that is rather long', inner: { count: 7 } });
   expect(() => decode(Kinds, bytes.subarray(0, 10))).toThrow(/test\.Kinds: it ends in the middle/);

@@ -37,19 +37,9 @@ export interface ListOptions {
 /** Keys in one answer: a few hundred kilobytes of flannel's leases. */
 const PAGE = 2000n;
 
-const encoder = new TextEncoder();
-
-/** Text as etcd takes keys and values. */
-export function utf8(text: string): Uint8Array {
-  return encoder.encode(text);
-}
-
-/** The end of the range of keys that begin with `prefix`: its last byte counted up. */
-export function prefixEnd(prefix: string): Uint8Array {
-  const end = encoder.encode(prefix);
-  // Text ends in no byte above 0xf7.
-  end[end.length - 1] = (end[end.length - 1] ?? 0) + 1;
-  return end;
+/** The end of the range of keys that begin with `prefix`, which ends in ASCII: its last byte counted up. */
+export function prefixEnd(prefix: string): string {
+  return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }
 
 export class EtcdClient implements Disposable {
@@ -68,22 +58,20 @@ export class EtcdClient implements Disposable {
     key: string,
     signal?: AbortSignal,
   ): Promise<{ readonly kv?: KeyValue; readonly header: ResponseHeader }> {
-    const { kvs, header } = await this.#call(KVCalls.range, { key: utf8(key) }, signal);
+    const { kvs, header } = await this.#call(KVCalls.range, { key }, signal);
     return { ...(kvs[0] && { kv: kvs[0] }), header: known(header) };
   }
 
   /** Every key that begins with `prefix`, in order, as of one revision. @throws RpcError */
   async list(prefix: string, { keysOnly = false, signal }: ListOptions = {}): Promise<KeyList> {
     const range = { rangeEnd: prefixEnd(prefix), limit: PAGE, keysOnly };
-    let { header, kvs, more } = await this.#call(KVCalls.range, { ...range, key: utf8(prefix) }, signal);
+    let { header, kvs, more } = await this.#call(KVCalls.range, { ...range, key: prefix }, signal);
     if (!more) return { header: known(header), kvs };
     const all = [...kvs];
     const first = known(header);
     while (more) {
-      const last = all.at(-1)?.key ?? utf8(prefix);
       // The key after the last one.
-      const key = new Uint8Array(last.length + 1);
-      key.set(last);
+      const key = `${all.at(-1)?.key ?? prefix}\0`;
       ({ kvs, more } = await this.#call(KVCalls.range, { ...range, key, revision: first.revision }, signal));
       all.push(...kvs);
     }
@@ -97,12 +85,12 @@ export class EtcdClient implements Disposable {
 
   /** Puts a key, whatever it was. @throws RpcError */
   async put(key: string, value: string, lease: bigint = 0n): Promise<void> {
-    await this.#call(KVCalls.put, { key: utf8(key), value: utf8(value), lease });
+    await this.#call(KVCalls.put, { key, value, lease });
   }
 
   /** How many keys of that name there were. @throws RpcError */
   async delete(key: string): Promise<number> {
-    const { deleted } = await this.#call(KVCalls.deleteRange, { key: utf8(key) });
+    const { deleted } = await this.#call(KVCalls.deleteRange, { key });
     return Number(deleted);
   }
 
@@ -162,7 +150,7 @@ export class EtcdClient implements Disposable {
       const stream = await this.#channel.duplex(WatchCalls.watch, { metadata: headers, signal });
       await stream.send({
         createRequest: {
-          key: utf8(prefix),
+          key: prefix,
           rangeEnd: prefixEnd(prefix),
           startRevision: fromRevision,
         },

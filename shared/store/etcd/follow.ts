@@ -28,6 +28,8 @@ export interface FollowOptions {
  * theirs in the same moment. After the last the caller hears of it.
  */
 const PAUSES: readonly number[] = [0, 100, 300, 800];
+/** A server that hangs lets each try last seconds: the caller hears of it no later than this after the first (ms). */
+const LONGEST_SILENCE = 3000;
 
 /**
  * Yields until the signal is aborted.
@@ -39,6 +41,7 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Changes, v
   const { clock, signal } = options;
   let { revision } = options;
   let failures = 0;
+  let failedAt = 0;
   while (!signal.aborted) {
     try {
       for await (const changes of once({ ...options, revision })) {
@@ -49,8 +52,10 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Changes, v
       if (signal.aborted) return;
     } catch (error) {
       if (signal.aborted) return;
-      const pause = PAUSES[failures];
-      if (pause === undefined || !(isUnavailable(error) || isDeadlineExceeded(error))) throw error;
+      const { bootMs } = clock.now();
+      if (failures === 0) failedAt = bootMs;
+      const isOver = PAUSES[failures] === undefined || bootMs - failedAt > LONGEST_SILENCE;
+      if (isOver || !(isUnavailable(error) || isDeadlineExceeded(error))) throw error;
     }
     const pause = PAUSES[failures] ?? 1000;
     failures += 1;

@@ -4,7 +4,7 @@
  */
 
 import { type Cidr, networkOf } from '../../ip/cidr.ts';
-import { formatIp, type Ip, parseIp } from '../../ip/ip.ts';
+import { formatIp, type Ip, parseDecimal, parseIp } from '../../ip/ip.ts';
 import type { WantedSubnets } from '../registry.ts';
 
 /** In the place of the subnet that a node without IPv4 does not have; flannel writes the same, and cannot read it. */
@@ -49,9 +49,8 @@ function format({ ip, prefix }: Cidr): string {
 
 function parse(text: string, family: 4 | 6): Cidr | undefined {
   const dash = text.lastIndexOf('-');
-  const digits = text.slice(dash + 1);
+  const prefix = parseDecimal(text.slice(dash + 1));
   const ip: Ip | undefined = dash < 0 ? undefined : parseIp(text.slice(0, dash));
-  if (ip?.family !== family || !/^\d{1,3}$/.test(digits)) return undefined;
-  const prefix = Number(digits);
-  return prefix <= (family === 4 ? 32 : 128) ? networkOf({ ip, prefix }) : undefined;
+  if (ip?.family !== family || prefix === undefined || prefix > (family === 4 ? 32 : 128)) return undefined;
+  return networkOf({ ip, prefix });
 }

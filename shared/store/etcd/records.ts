@@ -2,8 +2,8 @@
 
 import type { KeyValue } from '#messages/etcd';
 import { ipEquals } from '../../ip/ip.ts';
-import type { NodeInfo, WantedSubnets } from '../registry.ts';
-import { type DecodedAttributes, decodeAttributes } from './attributes.ts';
+import type { NodeInfo, NodeLease } from '../registry.ts';
+import { decodeAttributes } from './attributes.ts';
 import { parseSubnetName } from './keys.ts';
 import { isLeaseOf } from './lease-id.ts';
 
@@ -11,35 +11,38 @@ import { isLeaseOf } from './lease-id.ts';
 export interface NodeRecord {
   /** The key's last part. */
   readonly name: string;
-  readonly subnets: WantedSubnets;
-  /** `undefined` for a value that nobody can read: the subnet is taken all the same. */
-  readonly attributes: DecodedAttributes | undefined;
+  /** What others need of it, under that name; without what it published where nobody can read the value. */
+  readonly node: Omit<NodeLease, 'expiresAt' | 'backend'> & Partial<Pick<NodeLease, 'backend'>>;
+  /** See DecodedAttributes. */
+  readonly nameless: boolean;
   /** 0: it does not expire. */
   readonly lease: bigint;
   readonly createRevision: bigint;
   readonly modRevision: bigint;
 }
 
-const decoder = new TextDecoder();
-
 /** A key with its value; `undefined` for one that names no subnet. */
-export function toRecord(kv: KeyValue, prefixLength: number): NodeRecord | undefined {
-  const name = nameOf(kv, prefixLength);
+export function toRecord(
+  { key, value, lease, createRevision, modRevision }: KeyValue,
+  prefix: string,
+): NodeRecord | undefined {
+  const name = key.slice(prefix.length);
   const subnets = parseSubnetName(name);
   if (subnets === undefined) return undefined;
-  const { lease, createRevision, modRevision } = kv;
-  const attributes = decodeAttributes(decoder.decode(kv.value));
-  return { name, subnets, attributes, lease, createRevision, modRevision };
-}
-
-/** The last part of a key, after the `prefixLength` bytes that all have. */
-export function nameOf({ key }: KeyValue, prefixLength: number): string {
-  return decoder.decode(key.subarray(prefixLength));
+  const { nameless = true, ...published } = decodeAttributes(value) ?? {};
+  return {
+    name,
+    node: { node: name, ...published, ...subnets },
+    nameless,
+    lease,
+    createRevision,
+    modRevision,
+  };
 }
 
 /** Somebody keeps the subnet for a node that has not registered yet: flannel's reservations. */
-export function isReservation({ lease, attributes }: NodeRecord): boolean {
-  return lease === 0n && attributes?.nameless !== false;
+export function isReservation({ lease, nameless }: NodeRecord): boolean {
+  return lease === 0n && nameless;
 }
 
 /**
@@ -56,9 +59,8 @@ export function findOwn(records: readonly NodeRecord[], info: NodeInfo): NodeRec
 }
 
 /** flannel knows nodes by their IPv4 address; without one, by IPv6. */
-function hasAddressOf({ attributes }: NodeRecord, { publicIp, publicIpV6 }: NodeInfo): boolean {
-  if (publicIp !== undefined)
-    return attributes?.publicIp !== undefined && ipEquals(attributes.publicIp, publicIp);
-  if (publicIpV6 === undefined || attributes?.publicIpV6 === undefined) return false;
-  return attributes.publicIp === undefined && ipEquals(attributes.publicIpV6, publicIpV6);
+function hasAddressOf({ node }: NodeRecord, { publicIp, publicIpV6 }: NodeInfo): boolean {
+  if (publicIp !== undefined) return node.publicIp !== undefined && ipEquals(node.publicIp, publicIp);
+  if (publicIpV6 === undefined || node.publicIpV6 === undefined) return false;
+  return node.publicIp === undefined && ipEquals(node.publicIpV6, publicIpV6);
 }

@@ -5,7 +5,7 @@ import { isRpcError } from '../../grpc/error.ts';
 import type { Cidr } from '../../ip/cidr.ts';
 import { overlaps } from '../../ip/cidr.ts';
 import { type Clock, systemClock } from '../clock.ts';
-import { LeaseLostError, TooOldError } from '../errors.ts';
+import { isOutOfSubnets, LeaseLostError, TooOldError } from '../errors.ts';
 import { expiresAtMs, type LeaseTerm } from '../lease-time.ts';
 import {
   LEASE_DURATION_MS,
@@ -19,7 +19,7 @@ import {
 } from '../registry.ts';
 import { mathRandom, type PodNetworks, planSubnets, type Random } from '../subnet-allocator.ts';
 import { encodeAttributes } from './attributes.ts';
-import { type EtcdClient, prefixEnd, utf8 } from './client.ts';
+import { type EtcdClient, prefixEnd } from './client.ts';
 import { follow } from './follow.ts';
 import { ipv4Part, subnetName, subnetsPrefix } from './keys.ts';
 import { IDS_PER_INSTANCE, leaseIdsOf } from './lease-id.ts';
@@ -31,7 +31,7 @@ import {
   parseEtcdVersion,
   remember,
 } from './memory.ts';
-import { findOwn, isReservation, type NodeRecord, nameOf, toRecord } from './records.ts';
+import { findOwn, isReservation, type NodeRecord, toRecord } from './records.ts';
 
 export interface EtcdRegistryOptions {
   readonly client: EtcdClient;
@@ -57,6 +57,18 @@ interface Own {
   readonly term: LeaseTerm;
 }
 
+/** All records, at one revision. */
+interface Snapshot {
+  /** By the boot clock. */
+  readonly readAt: number;
+  readonly records: readonly NodeRecord[];
+  readonly revision: bigint;
+  readonly memory: EtcdMemory;
+}
+
+/** A list this old (ms) is good enough to choose from: what is written by it is written only if it still holds. */
+const RECENT = 1000;
+
 /** Each further try means that another node has got a subnet in the meantime. */
 const MOST_TRIES = 100;
 
@@ -65,12 +77,13 @@ export class EtcdRegistry implements NodeRegistry {
   readonly #options: EtcdRegistryOptions;
   readonly #clock: Clock;
   readonly #prefix: string;
-  readonly #prefixLength: number;
   readonly #durationMs: number;
   readonly #closed = new AbortController();
   /** By node name. */
   readonly #own = new Map<string, Own>();
   #memory: EtcdMemory | undefined;
+  #last: Snapshot | undefined;
+  #reading: Promise<Snapshot> | undefined;
 
   /** Owns the client. */
   constructor(options: EtcdRegistryOptions) {
@@ -78,7 +91,6 @@ export class EtcdRegistry implements NodeRegistry {
     this.#options = options;
     this.#clock = options.clock ?? systemClock();
     this.#prefix = subnetsPrefix(options.prefix);
-    this.#prefixLength = utf8(this.#prefix).length;
     this.#durationMs = options.leaseDurationMs ?? LEASE_DURATION_MS;
     this.#memory = options.memory;
   }
@@ -87,10 +99,17 @@ export class EtcdRegistry implements NodeRegistry {
     const { networks, random = mathRandom } = this.#options;
     let lease: Lease | undefined;
     for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
-      const { records } = await this.#read();
+      const { records } = await (attempt === 0 ? this.#recent() : this.#read());
       const before = this.#recordOf(info, records);
-      const taken = records.filter((record) => record !== before).flatMap(subnetsOf);
-      const subnets = planSubnets(networks, before ? [before.subnets, want] : [want], taken, random);
+      const taken = records.filter((record) => record !== before).flatMap(({ node }) => subnetsOf(node));
+      let subnets: WantedSubnets;
+      try {
+        subnets = planSubnets(networks, before ? [before.node, want] : [want], taken, random);
+      } catch (error) {
+        // One may have become free since.
+        if (isOutOfSubnets(error) && attempt === 0) continue;
+        throw error;
+      }
       const name = subnetName(subnets);
       // A record that does not expire stays so.
       const isStatic = before?.lease === 0n && before.name === name;
@@ -113,9 +132,9 @@ export class EtcdRegistry implements NodeRegistry {
       if (ttl === undefined) throw this.#forget(info);
       term = this.#term(ttl * 1000);
     }
-    const key = utf8(`${this.#prefix}${own.name}`);
+    const key = `${this.#prefix}${own.name}`;
     // Written even if nothing is new: so the others hear that the lease goes on, as they do of flanneld's.
-    const put = { requestPut: { key, value: utf8(encodeAttributes(info)), lease: own.lease } };
+    const put = { requestPut: { key, value: encodeAttributes(info), lease: own.lease } };
     const { EQUAL, GREATER } = CompareCompareResult;
     const { LEASE, VERSION } = CompareCompareTarget;
     const compare = [
@@ -132,20 +151,21 @@ export class EtcdRegistry implements NodeRegistry {
   }
 
   async find(info: NodeInfo): Promise<NodeLease | undefined> {
-    const record = this.#recordOf(info, (await this.#read()).records);
+    const record = this.#recordOf(info, (await this.#recent()).records);
     return record && this.#toLease(record, info.name);
   }
 
   async release(node: string): Promise<boolean> {
     const own = this.#own.get(node);
     this.#own.delete(node);
+    this.#forgetReads();
     const deleted = await this.#client.delete(`${this.#prefix}${own?.name ?? node}`);
     if (own && own.lease !== 0n) await this.#client.revoke(own.lease);
     return deleted > 0;
   }
 
   async list(): Promise<LeaseList> {
-    const { records, revision, memory } = await this.#read();
+    const { records, revision, memory } = await (this.#reading ?? this.#read());
     const owners = this.#owners();
     const leases: NodeLease[] = [];
     for (const record of records) {
@@ -180,8 +200,8 @@ export class EtcdRegistry implements NodeRegistry {
       const told: LeaseEvent[] = [];
       for (const { type, kv } of events) {
         if (kv === undefined) continue;
-        const name = nameOf(kv, this.#prefixLength);
-        const record = type === EventEventType.PUT ? toRecord(kv, this.#prefixLength) : undefined;
+        const name = kv.key.slice(this.#prefix.length);
+        const record = type === EventEventType.PUT ? toRecord(kv, this.#prefix) : undefined;
         const lease = record && this.#toLease(record, owners.get(name));
         if (lease) {
           told.push({ type: 'set', lease });
@@ -202,18 +222,47 @@ export class EtcdRegistry implements NodeRegistry {
     this.#client[Symbol.dispose]();
   }
 
+  /** What was read a moment ago, if anything was: a node that starts asks for the same list three times. */
+  async #recent(): Promise<Snapshot> {
+    if (this.#last && this.#clock.now().bootMs - this.#last.readAt < RECENT) return this.#last;
+    return await (this.#reading ?? this.#read());
+  }
+
+  async #read(): Promise<Snapshot> {
+    const reading = this.#readNow();
+    this.#reading = reading;
+    try {
+      const snapshot = await reading;
+      this.#last = snapshot;
+      // Thousands of records are not kept for nothing.
+      this.#clock.setTimer(RECENT, () => {
+        if (this.#last === snapshot) this.#last = undefined;
+      });
+      return snapshot;
+    } finally {
+      if (this.#reading === reading) this.#reading = undefined;
+    }
+  }
+
+  /** What was read is history. */
+  #forgetReads(): void {
+    this.#last = undefined;
+    this.#reading = undefined;
+  }
+
   /** All records, at one revision. */
-  async #read(): Promise<{ records: NodeRecord[]; revision: bigint; memory: EtcdMemory }> {
+  async #readNow(): Promise<Snapshot> {
+    const readAt = this.#clock.now().bootMs;
     const { kvs, header } = await this.#client.list(this.#prefix);
     const memory = remember(this.#memory, header, this.#clock.now().wallMs);
     if (memory !== this.#memory) this.#options.onMemory?.(memory);
     this.#memory = memory;
     const records: NodeRecord[] = [];
     for (const kv of kvs) {
-      const record = toRecord(kv, this.#prefixLength);
+      const record = toRecord(kv, this.#prefix);
       if (record) records.push(record);
     }
-    return { records, revision: header.revision, memory };
+    return { readAt, records, revision: header.revision, memory };
   }
 
   #recordOf(info: NodeInfo, records: readonly NodeRecord[]): NodeRecord | undefined {
@@ -228,12 +277,13 @@ export class EtcdRegistry implements NodeRegistry {
     lease: bigint,
     before: NodeRecord | undefined,
   ): Promise<boolean> {
-    const key = utf8(`${this.#prefix}${name}`);
-    const put = { requestPut: { key, value: utf8(encodeAttributes(info)), lease } };
+    this.#forgetReads();
+    const key = `${this.#prefix}${name}`;
+    const put = { requestPut: { key, value: encodeAttributes(info), lease } };
     const { EQUAL } = CompareCompareResult;
     const { MOD, VERSION } = CompareCompareTarget;
     const asRead = before && {
-      key: utf8(`${this.#prefix}${before.name}`),
+      key: `${this.#prefix}${before.name}`,
       target: MOD,
       result: EQUAL,
       modRevision: before.modRevision,
@@ -246,10 +296,10 @@ export class EtcdRegistry implements NodeRegistry {
       before && ipv4Part(before.name) === ipv4Part(name)
         ? []
         : [
-            { ...isFree, key: utf8(`${v4}&`), rangeEnd: prefixEnd(`${v4}&`) },
-            { ...isFree, key: utf8(v4) },
+            { ...isFree, key: `${v4}&`, rangeEnd: prefixEnd(`${v4}&`) },
+            { ...isFree, key: v4 },
           ];
-    const removal = before && { requestDeleteRange: { key: utf8(`${this.#prefix}${before.name}`) } };
+    const removal = before && { requestDeleteRange: { key: `${this.#prefix}${before.name}` } };
     const { succeeded } = await this.#client.txn(
       [isFree, ...v4IsFree, ...(asRead ? [asRead] : [])],
       [...(removal ? [removal] : []), put],
@@ -263,15 +313,15 @@ export class EtcdRegistry implements NodeRegistry {
    */
   async #isUndisputed(name: string, subnets: WantedSubnets): Promise<boolean> {
     const { kvs } = await this.#client.list(this.#prefix, { keysOnly: true });
-    const records = kvs.flatMap((kv) => toRecord(kv, this.#prefixLength) ?? []);
+    const records = kvs.flatMap((kv) => toRecord(kv, this.#prefix) ?? []);
     const mine = records.find((record) => record.name === name);
     if (mine === undefined) return false;
-    const wide = subnetsOf({ subnets });
+    const wide = subnetsOf(subnets);
     const disputed = records.some(
       (other) =>
         other !== mine &&
         other.createRevision < mine.createRevision &&
-        subnetsOf(other).some((theirs) => wide.some((ours) => overlaps(ours, theirs))),
+        subnetsOf(other.node).some((theirs) => wide.some((ours) => overlaps(ours, theirs))),
     );
     if (disputed) await this.#client.delete(`${this.#prefix}${name}`);
     return !disputed;
@@ -327,12 +377,11 @@ export class EtcdRegistry implements NodeRegistry {
 
   /** `undefined` for what is no node to anybody else. */
   #toLease(record: NodeRecord, owner: string | undefined): NodeLease | undefined {
-    const { attributes, subnets, name } = record;
-    if (attributes === undefined || (owner === undefined && isReservation(record))) return undefined;
-    const { nameless: _, ...published } = attributes;
+    const { backend, ...node } = record.node;
+    if (backend === undefined || (owner === undefined && isReservation(record))) return undefined;
     const own = owner === undefined ? undefined : this.#own.get(owner);
     const expiresAt = own ? this.#endOf(own) : this.#latestEnd(record);
-    return { node: owner ?? name, ...published, ...subnets, expiresAt };
+    return { ...node, backend, ...(owner !== undefined && { node: owner }), expiresAt };
   }
 
   #endOf({ lease, term }: Own): number {
@@ -358,6 +407,6 @@ function lost({ name }: NodeInfo): LeaseLostError {
   return new LeaseLostError(`node ${name} has no lease in etcd any more`);
 }
 
-function subnetsOf({ subnets }: Pick<NodeRecord, 'subnets'>): Cidr[] {
-  return [subnets.subnet, subnets.subnetV6].filter((cidr) => cidr !== undefined);
+function subnetsOf({ subnet, subnetV6 }: WantedSubnets): Cidr[] {
+  return [subnet, subnetV6].filter((cidr) => cidr !== undefined);
 }

@@ -53,7 +53,7 @@ export class FakeModel {
     const found = [...keys]
       .filter(([key]) => within(key, request))
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, kv]) => (keysOnly ? { ...kv, value: new Uint8Array() } : kv));
+      .map(([, kv]) => (keysOnly ? { ...kv, value: '' } : kv));
     const page = limit > 0n ? found.slice(0, Number(limit)) : found;
     return { header: this.header, kvs: page, more: page.length < found.length, count: BigInt(found.length) };
   }
@@ -105,15 +105,13 @@ export class FakeModel {
   revoke(id: bigint): void {
     if (!this.#leases.delete(id)) throw new RpcError('NOT_FOUND', 'etcdserver: requested lease not found');
     const keys = [...this.#keys.values()].filter(({ lease }) => lease === id);
-    this.#change(
-      keys.map(({ key }) => ({ requestDeleteRange: { key, rangeEnd: new Uint8Array(), prevKv: false } })),
-    );
+    this.#change(keys.map(({ key }) => ({ requestDeleteRange: { key, rangeEnd: '', prevKv: false } })));
   }
 
   /** Events from that revision on; @throws the compacted revision where they are gone */
   eventsFrom(revision: bigint, range: Pick<RangeRequest, 'key' | 'rangeEnd'>): Event[] | bigint {
     if (revision > 0n && revision < this.#compacted) return this.#compacted;
-    return this.#history.filter(({ kv }) => kv && kv.modRevision >= revision && within(text(kv.key), range));
+    return this.#history.filter(({ kv }) => kv && kv.modRevision >= revision && within(kv.key, range));
   }
 
   /** Calls back at each change. */
@@ -130,8 +128,8 @@ export class FakeModel {
     const keys = new Map<string, KeyValue>();
     for (const { type, kv } of this.#history) {
       if (kv === undefined || kv.modRevision > revision) continue;
-      if (type === EventEventType.PUT) keys.set(text(kv.key), kv);
-      else keys.delete(text(kv.key));
+      if (type === EventEventType.PUT) keys.set(kv.key, kv);
+      else keys.delete(kv.key);
     }
     return keys;
   }
@@ -145,7 +143,7 @@ export class FakeModel {
       for (const [key, kv] of [...this.#keys]) {
         if (!within(key, requestDeleteRange)) continue;
         this.#keys.delete(key);
-        const gone = { ...kv, value: new Uint8Array(), createRevision: 0n, version: 0n, lease: 0n };
+        const gone = { ...kv, value: '', createRevision: 0n, lease: 0n };
         events.push({ type: EventEventType.DELETE, kv: { ...gone, modRevision: revision } });
       }
     }
@@ -156,16 +154,15 @@ export class FakeModel {
   }
 
   #set({ key, value, lease }: PutRequest, revision: bigint): Event {
-    const before = this.#keys.get(text(key));
+    const before = this.#keys.get(key);
     const kv: KeyValue = {
       key,
       value,
       lease,
       createRevision: before?.createRevision ?? revision,
       modRevision: revision,
-      version: (before?.version ?? 0n) + 1n,
     };
-    this.#keys.set(text(key), kv);
+    this.#keys.set(key, kv);
     return { type: EventEventType.PUT, kv };
   }
 
@@ -176,11 +173,12 @@ export class FakeModel {
 
   #holds(compare: Compare): boolean {
     const found = [...this.#keys].filter(([key]) => within(key, compare)).map(([, kv]) => kv);
-    const none = { version: 0n, createRevision: 0n, modRevision: 0n, lease: 0n };
+    const none = { createRevision: 0n, modRevision: 0n, lease: 0n };
     return (found.length > 0 ? found : [none]).every((kv) => {
       const { VERSION, MOD, LEASE, CREATE } = CompareCompareTarget;
       const [is, asked] = {
-        [VERSION]: [kv.version, compare.version],
+        // As far as it matters: 0 for a key that is not there.
+        [VERSION]: [kv.createRevision > 0n ? 1n : 0n, compare.version],
         [MOD]: [kv.modRevision, compare.modRevision],
         [LEASE]: [kv.lease, compare.lease],
         [CREATE]: [kv.createRevision, compare.createRevision],
@@ -212,14 +210,10 @@ export class FakeModel {
   }
 }
 
+/** Keys of tests are ASCII, which sorts as its bytes do. */
 function within(key: string, { key: from, rangeEnd }: Pick<RangeRequest, 'key' | 'rangeEnd'>): boolean {
-  if (rangeEnd.length === 0) return key === text(from);
-  return key >= text(from) && key < text(rangeEnd);
-}
-
-/** Bytes as text that sorts as they do. */
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length).toString('latin1');
+  if (rangeEnd.length === 0) return key === from;
+  return key >= from && key < rangeEnd;
 }
 
 function compacted(): RpcError {

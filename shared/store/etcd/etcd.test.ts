@@ -1,0 +1,317 @@
+/** What the contract suite does not ask: flannel's bytes, identity, faults; against an imitation and the real one. */
+
+import { afterEach, describe, expect, test } from 'vitest';
+import { parseNetConf } from '../../config/net-conf.ts';
+import { isUnavailable } from '../../grpc/error.ts';
+import { isLeaseLost, isTooOld } from '../errors.ts';
+import { ManualClock } from '../manual-clock.ts';
+import { LEASE_DURATION_MS, type LeaseEvent, type NodeLease } from '../registry.ts';
+import { cidr, ip, LeaseWatcher, sampleNode, show } from '../registry-samples.ts';
+import { EtcdClient, type EtcdClientOptions } from './client.ts';
+import { EtcdRegistry } from './registry.ts';
+import { FakeEtcd } from './testing/fake-etcd.ts';
+
+const prefix = '/coreos.com/network';
+const networks = parseNetConf('{"Network":"10.244.0.0/16"}');
+const dual = parseNetConf('{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:244::/48"}');
+const undo: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+async function setUp(): Promise<{ clock: ManualClock; etcd: FakeEtcd }> {
+  const clock = new ManualClock();
+  const etcd = await new FakeEtcd(clock).start();
+  undo.push(() => etcd[Symbol.asyncDispose]());
+  return { clock, etcd };
+}
+
+function clientOf(etcd: FakeEtcd, more: Partial<EtcdClientOptions> = {}): EtcdClient {
+  const client = new EtcdClient({ endpoints: [etcd.endpoint], ...more });
+  undo.push(() => client[Symbol.dispose]());
+  return client;
+}
+
+function open(
+  { clock, etcd }: { clock: ManualClock; etcd: FakeEtcd },
+  more: Partial<ConstructorParameters<typeof EtcdRegistry>[0]> = {},
+): EtcdRegistry {
+  return new EtcdRegistry({ client: clientOf(etcd), prefix, networks, clock, random: () => 0, ...more });
+}
+
+async function keys(etcd: FakeEtcd): Promise<string[]> {
+  const { kvs } = await clientOf(etcd).list(`${prefix}/subnets/`);
+  return kvs.map(({ key }) => key.slice(prefix.length + 9));
+}
+
+/** Lets time pass, ten times as fast as it does. */
+function passing(clock: ManualClock): Disposable {
+  const timer = setInterval(() => clock.advance(100), 10);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+const failure = (error: unknown): unknown => error;
+
+describe("flannel's layout", () => {
+  test('keys and values are byte for byte what flanneld writes', async () => {
+    const world = await setUp();
+    const vxlan = { VNI: 1, VtepMAC: '5e:f0:7c:0e:f1:9c' };
+    await open(world).acquire({
+      name: 'a',
+      publicIp: ip('192.0.2.1'),
+      backend: { type: 'vxlan', data: vxlan },
+    });
+    await open(world, { networks: dual }).acquire({
+      name: 'b',
+      publicIp: ip('192.0.2.2'),
+      publicIpV6: ip('2001:db8::2'),
+      backend: { type: 'wireguard', data: { PublicKey: 'a<b>&c=' }, v6Data: { PublicKey: 'x' } },
+    });
+    await open(world).acquire({ name: 'c', publicIp: ip('192.0.2.3'), backend: { type: 'alloc' } });
+    const { kvs } = await clientOf(world.etcd).list(prefix);
+    expect(kvs.map(({ key, value }) => [key, value])).toEqual([
+      [
+        '/coreos.com/network/subnets/10.244.1.0-24',
+        '{"PublicIP":"192.0.2.1","PublicIPv6":null,"BackendType":"vxlan",' +
+          '"BackendData":{"VNI":1,"VtepMAC":"5e:f0:7c:0e:f1:9c"}}',
+      ],
+      [
+        '/coreos.com/network/subnets/10.244.2.0-24&fd00:244:0:1::-64',
+        '{"PublicIP":"192.0.2.2","PublicIPv6":"2001:db8::2","BackendType":"wireguard",' +
+          '"BackendData":{"PublicKey":"a\\u003cb\\u003e\\u0026c="},"BackendV6Data":{"PublicKey":"x"}}',
+      ],
+      ['/coreos.com/network/subnets/10.244.3.0-24', '{"PublicIP":"192.0.2.3","PublicIPv6":null}'],
+    ]);
+    expect((await open(world).list()).leases.map((lease) => [lease.node, lease.backend.type])).toEqual([
+      ['10.244.1.0-24', 'vxlan'],
+      ['10.244.2.0-24&fd00:244:0:1::-64', 'wireguard'],
+      ['10.244.3.0-24', 'alloc'],
+    ]);
+  });
+
+  test('what nobody can read takes its subnet, and costs nobody else anything', async () => {
+    const world = await setUp();
+    const client = clientOf(world.etcd);
+    await client.put(`${prefix}/subnets/10.244.1.0-24`, 'no JSON');
+    await client.put(`${prefix}/subnets/10.244.2.0-24`, '[]');
+    await client.put(`${prefix}/subnets/something`, '{}');
+    const registry = open(world);
+    expect(show(await registry.acquire(sampleNode('a', 1)))).toBe('a 10.244.3.0/24');
+    expect((await registry.list()).leases.map(show)).toEqual(['a 10.244.3.0/24']);
+  });
+
+  test('a reservation is seen by nobody, and taken by the node whose address it has, for good', async () => {
+    const world = await setUp();
+    await clientOf(world.etcd).put(`${prefix}/subnets/10.244.9.0-24`, '{"PublicIP":"192.0.2.1"}');
+    const registry = open(world);
+    expect((await registry.list()).leases).toEqual([]);
+    await registry.acquire(sampleNode('b', 2), { subnet: cidr('10.244.9.0/24') });
+    const lease = await registry.acquire(sampleNode('a', 1), { subnet: cidr('10.244.5.0/24') });
+    expect([show(lease), lease.expiresAt]).toEqual(['a 10.244.9.0/24', Number.POSITIVE_INFINITY]);
+    expect((await registry.renew(sampleNode('a', 1))).expiresAt).toBe(Number.POSITIVE_INFINITY);
+    world.clock.advance(2 * LEASE_DURATION_MS);
+    expect((await open(world).list()).leases.map(show)).toEqual(['10.244.9.0-24 10.244.9.0/24']);
+  });
+});
+
+describe('whose record it is', () => {
+  test('a node that moved keeps its subnet, by its instance', async () => {
+    const world = await setUp();
+    await open(world).acquire(sampleNode('a', 1, { instance: 'one' }));
+    const moved = open(world);
+    expect(show((await moved.find(sampleNode('a', 7, { instance: 'one' }))) as NodeLease)).toBe(
+      'a 10.244.1.0/24',
+    );
+    expect(show(await moved.acquire(sampleNode('a', 7, { instance: 'one' })))).toBe('a 10.244.1.0/24');
+    expect(await keys(world.etcd)).toEqual(['10.244.1.0-24']);
+    expect((await open(world).list()).leases[0]?.publicIp).toEqual(ip('192.0.2.7'));
+  });
+
+  test('one that was installed anew keeps it by its address, and so does a node that ran flanneld', async () => {
+    const world = await setUp();
+    await open(world).acquire(sampleNode('a', 1));
+    expect(show(await open(world).acquire(sampleNode('a', 1, { instance: 'new' })))).toBe('a 10.244.1.0/24');
+    expect(show(await open(world).acquire(sampleNode('b', 2, { instance: 'other' })))).toBe(
+      'b 10.244.2.0/24',
+    );
+  });
+
+  test('before it has registered, a node is to itself one among the others', async () => {
+    const world = await setUp();
+    await open(world).acquire(sampleNode('a', 1));
+    const registry = open(world);
+    const { leases, version } = await registry.list();
+    expect(leases.map(show)).toEqual(['10.244.1.0-24 10.244.1.0/24']);
+    await using watcher = new LeaseWatcher(registry, version);
+    const next = watcher.next();
+    await registry.acquire(sampleNode('a', 1));
+    await next;
+    expect((await registry.list()).leases.map(show)).toEqual(['a 10.244.1.0/24']);
+    // When it is gone, both names are.
+    const gone = watcher.next();
+    await clientOf(world.etcd).delete(`${prefix}/subnets/10.244.1.0-24`);
+    expect(await gone).toEqual([
+      { type: 'removed', node: '10.244.1.0-24', reason: 'deleted' },
+      { type: 'removed', node: 'a', reason: 'deleted' },
+    ] satisfies LeaseEvent[]);
+  });
+
+  test('a cluster that becomes dual-stack keeps its IPv4 subnets; old key and new one change at once', async () => {
+    const world = await setUp();
+    await open(world).acquire(sampleNode('a', 1, { instance: 'one' }));
+    await using watcher = new LeaseWatcher(open(world), (await open(world).list()).version);
+    const next = watcher.texts();
+    const lease = await open(world, { networks: dual }).acquire(sampleNode('a', 1, { instance: 'one' }));
+    expect(show(lease)).toBe('a 10.244.1.0/24 fd00:244:0:1::/64');
+    expect(await keys(world.etcd)).toEqual(['10.244.1.0-24&fd00:244:0:1::-64']);
+    expect((await next).sort()).toEqual([
+      'removed 10.244.1.0-24 deleted',
+      'set 10.244.1.0-24&fd00:244:0:1::-64 10.244.1.0/24 fd00:244:0:1::/64',
+    ]);
+  });
+
+  test('an IPv4 subnet that another key holds with another IPv6 one is taken', async () => {
+    const world = await setUp();
+    await open(world, { networks: dual }).acquire(sampleNode('a', 1));
+    expect(show(await open(world).acquire(sampleNode('b', 2), { subnet: cidr('10.244.1.0/24') }))).toBe(
+      'b 10.244.2.0/24',
+    );
+  });
+
+  test('the lease of another length than before takes its place, and the former one is ended', async () => {
+    const world = await setUp();
+    const node = sampleNode('a', 1, { instance: 'one' });
+    await open(world).acquire(node);
+    const shorter = await open(world, { leaseDurationMs: 60_000 }).acquire(node);
+    expect(shorter.expiresAt - world.clock.now().wallMs).toBe(60_000);
+    expect(world.etcd.calls.filter((call) => call === 'revoke')).toHaveLength(1);
+    world.clock.advance(60_000);
+    expect(await keys(world.etcd)).toEqual([]);
+  });
+});
+
+describe('when things go wrong', () => {
+  test('a revoked lease is told, and taken again with the same subnet', async () => {
+    const world = await setUp();
+    const registry = open(world);
+    await registry.acquire(sampleNode('a', 1), { subnet: cidr('10.244.77.0/24') });
+    await using watcher = new LeaseWatcher(registry, (await registry.list()).version);
+    const next = watcher.texts();
+    const [kv] = (await clientOf(world.etcd).list(`${prefix}/subnets/`)).kvs;
+    await clientOf(world.etcd).revoke(kv?.lease ?? 0n);
+    expect(await next).toContain('removed a deleted');
+    expect(isLeaseLost(await registry.renew(sampleNode('a', 1)).catch(failure))).toBe(true);
+    const want = { subnet: cidr('10.244.77.0/24') };
+    expect(show(await registry.acquire(sampleNode('a', 1), want))).toBe('a 10.244.77.0/24');
+  });
+
+  test('a record that somebody took over is lost', async () => {
+    const world = await setUp();
+    const registry = open(world);
+    await registry.acquire(sampleNode('a', 1));
+    await clientOf(world.etcd).put(`${prefix}/subnets/10.244.1.0-24`, '{"PublicIP":"192.0.2.9"}');
+    expect(isLeaseLost(await registry.renew(sampleNode('a', 1)).catch(failure))).toBe(true);
+    expect(show(await registry.acquire(sampleNode('a', 1)))).toBe('a 10.244.2.0/24');
+  });
+
+  test('a watch goes on behind a restart of etcd, and misses nothing', async () => {
+    const world = await setUp();
+    await using watcher = new LeaseWatcher(open(world), (await open(world).list()).version);
+    let next = watcher.texts();
+    await open(world).acquire(sampleNode('a', 1));
+    expect(await next).toEqual(['set 10.244.1.0-24 10.244.1.0/24']);
+    next = watcher.texts();
+    await world.etcd.stop();
+    world.etcd.model.put({
+      key: `${prefix}/subnets/10.244.8.0-24`,
+      value: '{"BackendType":"x"}',
+      lease: 0n,
+      prevKv: false,
+    });
+    await world.etcd.start();
+    using _ = passing(world.clock);
+    expect(await next).toEqual(['set 10.244.8.0-24 10.244.8.0/24']);
+  });
+
+  test('one that stays away is told of', async () => {
+    const world = await setUp();
+    await using watcher = new LeaseWatcher(open(world), (await open(world).list()).version);
+    const next = watcher.next().catch(failure);
+    await world.etcd.stop();
+    using _ = passing(world.clock);
+    expect(isUnavailable(await next)).toBe(true);
+  });
+
+  test('a watch from before a compaction is too old', async () => {
+    const world = await setUp();
+    const { version } = await open(world).list();
+    for (const n of [1, 2, 3]) await open(world).acquire(sampleNode(`n${n}`, n));
+    await clientOf(world.etcd).compact(4n);
+    await using watcher = new LeaseWatcher(open(world), version);
+    expect(isTooOld(await watcher.next().catch(failure))).toBe(true);
+  });
+
+  test('an etcd that lost everything is noticed by watch and list, after a restart of ours as well', async () => {
+    const world = await setUp();
+    let memory:
+      | Parameters<NonNullable<ConstructorParameters<typeof EtcdRegistry>[0]['onMemory']>>[0]
+      | undefined;
+    const registry = open(world, { onMemory: (now) => (memory = now) });
+    for (const n of [1, 2, 3]) await registry.acquire(sampleNode(`n${n}`, n));
+    const before = await registry.list();
+    expect(before.rebuiltAt).toBe(undefined);
+    await using watcher = new LeaseWatcher(registry, before.version);
+    const next = watcher.next().catch(failure);
+    await world.etcd.stop();
+    world.etcd.wipe();
+    await world.etcd.start();
+    {
+      using _ = passing(world.clock);
+      expect(isTooOld(await next)).toBe(true);
+    }
+    const after = await registry.list();
+    expect([after.leases, after.rebuiltAt]).toEqual([[], world.clock.now().wallMs]);
+    expect(after.epoch).not.toBe(before.epoch);
+    const again = await open(world, { ...(memory && { memory }) }).list();
+    expect([again.epoch, again.rebuiltAt]).toEqual([after.epoch, after.rebuiltAt]);
+  });
+
+  test('lists of thousands come in pages of one revision', async () => {
+    const world = await setUp();
+    for (let n = 0; n < 4500; n++) {
+      const key = `${prefix}/subnets/10.${n >> 8}.${n & 255}.0-24`;
+      world.etcd.model.put({ key, value: '{"BackendType":"x"}', lease: 0n, prevKv: false });
+    }
+    const { leases } = await open(world).list();
+    expect(new Set(leases.map(({ node }) => node)).size).toBe(4500);
+    expect(world.etcd.calls.filter((call) => call === 'range')).toHaveLength(3);
+  });
+});
+
+describe('users', () => {
+  test('a token is asked for once, and anew when it is worth nothing any more', async () => {
+    const world = await setUp();
+    world.etcd.user = { name: 'flannel', password: 'secret' };
+    const client = clientOf(world.etcd, { username: 'flannel', password: 'secret' });
+    const registry = open(world, { client });
+    await registry.acquire(sampleNode('a', 1));
+    await registry.renew(sampleNode('a', 1));
+    const asked = (): number => world.etcd.calls.filter((call) => call === 'authenticate').length;
+    expect(asked()).toBe(1);
+    world.etcd.expireTokens();
+    await registry.renew(sampleNode('a', 1));
+    world.etcd.expireTokens();
+    await registry.list();
+    expect(asked()).toBe(3);
+    world.etcd.user = undefined;
+    expect((await registry.list()).leases).toHaveLength(1);
+  });
+
+  test('a wrong password says so', async () => {
+    const world = await setUp();
+    world.etcd.user = { name: 'flannel', password: 'secret' };
+    const client = clientOf(world.etcd, { username: 'flannel', password: 'wrong' });
+    await expect(open(world, { client }).list()).rejects.toThrow(/authentication failed/);
+  });
+});
