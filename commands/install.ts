@@ -6,7 +6,7 @@ import { UsageError } from '../shared/config/usage-error.ts';
 import { digestFile, openDisk } from './install/disk.ts';
 import { reportFailure } from './install/failure.ts';
 import { FLAGS_ONLY } from './install/flags-only.ts';
-import { type Layout, linkPath } from './install/layout.ts';
+import type { Layout } from './install/layout.ts';
 import { planInstall } from './install/plan-install.ts';
 import { run } from './install/run.ts';
 
@@ -17,7 +17,7 @@ export const INSTALL_FLAGS: readonly FlagSpec[] = [
     kind: 'string',
     default: '/usr/local/bin',
     value: 'DIR',
-    help: 'where the executable goes (may be the next one)',
+    help: 'where the executable goes',
   },
   {
     name: 'cni-bin-dir',
@@ -75,8 +75,7 @@ export async function main(args: string[]): Promise<number> {
     const layout = layoutOf(settings);
     const wanted = {
       layout,
-      // With both in one directory the executable is the type underpod itself.
-      types: pluginTypes.filter((type) => linkPath(layout, type) !== layout.binary),
+      types: pluginTypes,
       source: { path: source, digest: await digestFile(source) },
       conflist: settings.boolean('conflist') ? conflist(settings.string('chain') as ChainStyle) : undefined,
     };
@@ -92,18 +91,25 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-/** Where the settings say that things go. @throws UsageError for a path that is not absolute */
+/** Where the settings say that things go. @throws UsageError for places that do not do */
 export function layoutOf(settings: Settings): Layout {
   const directory = (flag: string): string => {
     const path = settings.string(flag);
     if (!path.startsWith('/')) throw new UsageError(`--${flag}=${path}: give an absolute path`);
     return path.replace(/\/+$/, '');
   };
-  return {
+  const layout = {
     binary: `${directory('bin-dir')}/underpod`,
     cniBinDir: directory('cni-bin-dir'),
     cniConfDir: directory('cni-conf-dir'),
   };
+  if (layout.binary === `${layout.cniBinDir}/underpod`) {
+    throw new UsageError(
+      `--bin-dir and --cni-bin-dir are both ${layout.cniBinDir}: keep the executable elsewhere, or whoever copies a plugin ` +
+        'over its link (cp follows links, as in the init container of flannel) writes over all of them',
+    );
+  }
+  return layout;
 }
 
 /** The executable that runs now. Uncompiled there is none to install, only Bun. */

@@ -253,21 +253,6 @@ describe('install', () => {
     expect(tree()).toEqual(before);
   });
 
-  test('may share a directory with its links, and leaves it as it was', async () => {
-    const before = tree();
-    const shared = { ...LAYOUT, binary: '/opt/cni/bin/underpod' };
-    const types = TYPES.filter((type) => type !== 'underpod');
-    await install({ layout: shared, types });
-    expect(tree()).toMatchObject({
-      '/opt/cni/bin/underpod': 'executable one',
-      '/opt/cni/bin/bridge': '-> /opt/cni/bin/underpod',
-    });
-    await install({ layout: shared, types, version: 'two' });
-    expect(tree()['/opt/cni/bin/underpod']).toBe('executable two');
-    await uninstall();
-    expect(tree()).toEqual(before);
-  });
-
   test('refuses another place while it is installed', async () => {
     await install();
     const other = { ...LAYOUT, binary: '/opt/bin/underpod' };

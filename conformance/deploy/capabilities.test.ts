@@ -21,7 +21,9 @@ const needed = agent.securityContext?.capabilities?.add ?? [];
 
 describe.skipIf(reason !== undefined || !freshNetns())('the agent', () => {
   const directory = new TemporaryDirectory();
+  let underpod = '';
   beforeAll(() => {
+    underpod = executable();
     for (const args of [
       'link add eth0 type veth peer wire',
       'address add 192.0.2.1/24 dev eth0',
@@ -32,7 +34,7 @@ describe.skipIf(reason !== undefined || !freshNetns())('the agent', () => {
       run('ip', ...args.split(' '));
     // A node whose packet filter the agent has to see and to change, by programs.
     run('iptables-legacy', '-P', 'FORWARD', 'DROP');
-  });
+  }, 120_000);
   afterAll(() => directory[Symbol.dispose]());
 
   /** Runs it until it is ready or says that it cannot. @returns its log */
@@ -44,7 +46,7 @@ describe.skipIf(reason !== undefined || !freshNetns())('the agent', () => {
     const child = Bun.spawn(
       [
         ...['setpriv', '--pdeathsig=KILL', '--inh-caps=-all', `--bounding-set=${bounding}`, '--no-new-privs'],
-        ...[executable(), 'agent', `--net-config-path=${base}/net-conf.json`, `--store=${base}/store.db`],
+        ...[underpod, 'agent', `--net-config-path=${base}/net-conf.json`, `--store=${base}/store.db`],
         ...[
           `--state-dir=${base}`,
           `--run-dir=${base}/run`,

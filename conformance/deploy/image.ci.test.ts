@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -218,11 +219,22 @@ describe.skipIf(!available)('the image', () => {
   test('installs plugins and configuration on the node, which stay when its container is gone', async () => {
     const pod = await startPod('install');
     await pod.runToEnd(install);
-    expect(readlinkSync(`${NODE}/opt/cni/bin/bridge`)).toBe('/opt/cni/bin/underpod');
+    expect(readlinkSync(`${NODE}/opt/cni/bin/bridge`)).toBe('/opt/underpod/bin/underpod');
     expect(existsSync(`${NODE}/etc/cni/net.d/10-underpod.conflist`)).toBe(true);
     expect(existsSync(`${NODE}/etc/cni/net.d/10-flannel.conflist.underpod-saved`)).toBe(true);
     expect(existsSync(`${NODE}/opt/cni/bin/flannel.underpod-saved`)).toBe(true);
     expect(await pod.runToEnd({ ...install, name: 'again' })).toContain('in place already');
+  }, 60_000);
+
+  test("an init container of flannel's may copy its plugin there: cp follows links, but not into our executable", async () => {
+    const executable = `${NODE}/opt/underpod/bin/underpod`;
+    const before = statSync(executable);
+    const pod = await startPod('copies');
+    const copy = ['/bin/busybox', 'cp', '-f', '/bin/busybox', '/opt/cni/bin/flannel'];
+    await pod.runToEnd({ ...flannel.plugin, image: PAUSE, command: copy });
+    expect(lstatSync(`${NODE}/opt/cni/bin/flannel`).isFile()).toBe(true);
+    expect(statSync(executable)).toMatchObject({ ino: before.ino, size: before.size });
+    expect(await pod.runToEnd({ ...install, name: 'again' })).toContain('link /opt/cni/bin/flannel');
   }, 60_000);
 
   test('runs the agent until it is ready, with a root that is read-only and the rights of the manifest', async () => {

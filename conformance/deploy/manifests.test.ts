@@ -166,3 +166,8 @@ test('during a change-over each node has the one agent or the other', () => {
   expect(label).toBeDefined();
   expect(term?.matchExpressions).toContainEqual({ key: label, operator: 'DoesNotExist' });
 });
+
+test('the executable must not lie among its links', () => {
+  const both = ['--bin-dir=/opt/cni/bin', '--cni-bin-dir=/opt/cni/bin/'];
+  expect(() => layoutOf(settingsOf(both, INSTALL_FLAGS))).toThrow(/cp follows links/);
+});
