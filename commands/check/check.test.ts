@@ -4,6 +4,7 @@ import type { AgentStatus } from '../../cni/agent/status.ts';
 import { coverWithTmpfs, freshNetns, run, TemporaryDirectory } from '../../conformance/testing/netns.ts';
 import { parseIp } from '../../shared/ip/ip.ts';
 import { isClockSynchronised } from '../../shared/sys/clock-state.ts';
+import { main } from '../check.ts';
 import { collect } from './collect.ts';
 import { decodeReply, encodeEcho } from './icmp.ts';
 import { judge } from './judge.ts';
@@ -150,6 +151,20 @@ describe.skipIf(!available)('on a node with a peer', () => {
     ]);
     sh('ip -n peer link set eth0 mtu 1500; ip -n peer link set flannel.1 mtu 1450');
     expect(await troubles()).toEqual([]);
+  });
+
+  test('the command: exit code and JSON', async () => {
+    const flags = [
+      `--run-dir=${options.runDir}`,
+      `--net-config-path=${options.netConfigPath}`,
+      `--subnet-file=${options.subnetFile}`,
+    ];
+    expect(await main([...flags, '--probe=false'])).toBe(1);
+    const server = Bun.serve({ unix: directory.join('run/agent.sock'), fetch: () => Response.json(status) });
+    expect(await main([...flags, '--output=json'])).toBe(0);
+    await server.stop(true);
+    expect(await main(['surplus'])).toBe(2);
+    expect(await main(['--output=xml'])).toBe(2);
   });
 
   test('with the agent down it says so, and checks what it can', async () => {

@@ -77,7 +77,13 @@ export class FormerRules {
       const there = places.filter(([table, chain]) => this.#mayHave(variant, family, table, chain));
       if (there.length === 0) continue;
       const programs = await findIptables(kernel, variant, family);
-      if (!programs) continue;
+      if (!programs) {
+        // Of legacy tables only the programs could tell what is in them.
+        if (variant === 'legacy') continue;
+        throw new Error(
+          `chains of a former run are left in iptables, and its programs are missing: install iptables, or remove ${there.map(([, chain]) => chain).join(' and ')} by hand`,
+        );
+      }
       const inputs: string[] = [];
       for (const [table, chain, callers] of there) {
         const listed = await listWithCallers(kernel, programs, table, chain, callers);

@@ -250,6 +250,7 @@ END`);
     beforeAll(() => {
       // A pod, this node, and a machine that is another node's pod, somebody outside and a multicast group's router.
       sh(`ip netns add pod-${variant}; ip netns add far-${variant}
+        off="echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad"; sh -c "$off"; for n in pod far; do ip netns exec $n-${variant} sh -c "$off"; done
         ip link add to-pod type veth peer name eth0 netns pod-${variant}; ip link add to-far type veth peer name eth0 netns far-${variant}
         ip addr add 10.244.3.1/24 dev to-pod; ip link set to-pod up; ip addr add 192.0.2.1/24 dev to-far; ip link set to-far up
         echo 1 > /proc/sys/net/ipv4/ip_forward
@@ -257,10 +258,17 @@ END`);
         ip -n pod-${variant} addr add 10.244.3.2/24 dev eth0; ip -n pod-${variant} link set eth0 up; ip -n pod-${variant} route add default via 10.244.3.1
         ip -n far-${variant} addr add 192.0.2.2/24 dev eth0; ip -n far-${variant} link set eth0 up; ip -n far-${variant} link set lo up
         ip -n far-${variant} addr add 10.244.5.2/32 dev lo; ip -n far-${variant} addr add 198.51.100.9/32 dev lo; ip -n far-${variant} route add 10.244.3.0/24 via 192.0.2.1
+        echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+        ip -6 addr add fd00:244:0:3::1/64 dev to-pod nodad; ip -6 addr add 2001:db8::1/64 dev to-far nodad
+        ip -6 route add fd00:244:0:5::/64 via 2001:db8::2; ip -6 route add 2001:db8:9::/64 via 2001:db8::2
+        ip -n pod-${variant} -6 addr add fd00:244:0:3::2/64 dev eth0 nodad; ip -n pod-${variant} -6 route add default via fd00:244:0:3::1
+        ip -n far-${variant} -6 addr add 2001:db8::2/64 dev eth0 nodad; ip -n far-${variant} -6 addr add fd00:244:0:5::2/128 dev lo; ip -n far-${variant} -6 addr add 2001:db8:9::9/128 dev lo
+        ip -n far-${variant} -6 route add fd00:244:0:3::/64 via 2001:db8::1
         ip netns exec far-${variant} nft -f - <<'END'
-table ip seen {
+table inet seen {
   set pairs { type ipv4_addr . ipv4_addr; flags dynamic; size 100; }
-  chain input { type filter hook input priority 0; add @pairs { ip saddr . ip daddr }; }
+  set pairs6 { type ipv6_addr . ipv6_addr; flags dynamic; size 100; }
+  chain input { type filter hook input priority 0; add @pairs { ip saddr . ip daddr }; add @pairs6 { ip6 saddr . ip6 daddr }; }
 }
 END`);
     });
@@ -274,11 +282,12 @@ END`);
     /** Pings from the pod, or from this node, and tells by which source address it was seen. */
     const seenBy = (target: string, from: 'pod' | 'node', mark = 0): string => {
       const within = from === 'pod' ? `ip netns exec pod-${variant}` : '';
+      const set = target.includes(':') ? 'pairs6' : 'pairs';
       sh(
-        `ip netns exec far-${variant} nft flush set ip seen pairs; ${within} ping -q -c1 -W2 -m ${mark} ${target} >/dev/null`,
+        `ip netns exec far-${variant} nft flush set inet seen ${set}; ${within} ping -q -c1 -W2 -m ${mark} ${target} >/dev/null`,
       );
-      const shown = sh(`ip netns exec far-${variant} nft list set ip seen pairs`);
-      return new RegExp(`([0-9.]+) \\. ${target}`).exec(shown)?.[1] ?? 'nobody';
+      const shown = sh(`ip netns exec far-${variant} nft list set inet seen ${set}`);
+      return new RegExp(`([0-9a-f.:]+) \\. ${target}[ ,]`).exec(shown)?.[1] ?? 'nobody';
     };
 
     test('between pods the source stays, towards outside it is masqueraded', async () => {
@@ -287,6 +296,8 @@ END`);
       await rulesOf(kernel).rules.sync(settings);
       expect(seenBy('10.244.5.2', 'pod')).toBe('10.244.3.2');
       expect(seenBy('198.51.100.9', 'pod')).toBe('192.0.2.1');
+      expect(seenBy('fd00:244:0:5::2', 'pod')).toBe('fd00:244:0:3::2');
+      expect(seenBy('2001:db8:9::9', 'pod')).toBe('2001:db8::1');
       // Marked for masquerading by the proxy: that does it itself.
       expect(seenBy('10.244.5.2', 'node', 0x4000)).toBe('192.0.2.1');
       expect(Number(sh(`${v4} -t nat -L FLANNEL-POSTRTG 1 -v -n -x | awk '{print $1}'`))).toBe(1);
