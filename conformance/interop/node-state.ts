@@ -38,6 +38,7 @@ const CHANGING = new Set([
   'used',
   'updated',
   'confirmed',
+  'tentative',
 ]);
 
 export async function nodeState(lab: LabUnderTest, node: number): Promise<NodeState> {

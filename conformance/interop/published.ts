@@ -12,8 +12,16 @@ interface Condition {
 /** The text of a node's lease: etcd's key, value and time to live, or annotations and condition of the node object. */
 export async function published(lab: LabUnderTest, store: StoreName, node: number): Promise<string> {
   const { out } = await lab.must('dump');
-  const dumped = JSON.parse(out) as Record<string, unknown>;
+  const { value: dumped } = JSON.parse(out) as { value: Record<string, unknown> };
   return store === 'etcd' ? ofEtcd(dumped, node) : ofKubernetes(dumped, node);
+}
+
+/** The same text with tokens for what is a node's own: MACs, which change with a boot, addresses, the subnet's number. */
+export function withoutNode(text: string, node: number): string {
+  return text
+    .replaceAll(/[0-9a-f]{2}(:[0-9a-f]{2}){5}/g, '<MAC>')
+    .replaceAll(new RegExp(`(192\\.0\\.2\\.|2001:db8::)${node}\\b`, 'g'), '$1<node>')
+    .replaceAll(/(10\.244\.)\d+|(fd00:10:244:)[0-9a-f]+/g, '$1$2<subnet>');
 }
 
 function ofEtcd(dumped: Record<string, unknown>, node: number): string {

@@ -121,7 +121,8 @@ async function runDump(line: CommandLine): Promise<number> {
   const instance = new Instance(line.name);
   await nodesOf(instance);
   const { ok, value } = await ask(instance.socket, 'dump', {}, printer(line));
-  if (ok) console.log(JSON.stringify(value, undefined, 2));
+  if (ok)
+    console.log(line.json ? JSON.stringify({ kind: 'dump', value }) : JSON.stringify(value, undefined, 2));
   return ok ? 0 : 1;
 }
 
