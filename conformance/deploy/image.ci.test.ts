@@ -249,6 +249,11 @@ describe.skipIf(!available)('the image', () => {
     expect(readFileSync('/proc/sys/net/ipv6/conf/flannel.1/accept_ra', 'utf8').trim()).toBe('0');
     expect(pod.log(agentContainer)).not.toMatch(/Z (warn|error) /);
     expect(daemon.crictl('exec', '--sync', id, 'underpod', 'status')).toContain('node-a');
+    // As the pages say. Nothing of what it looks at may be out of its reach in the container.
+    const { findings } = JSON.parse(
+      daemon.crictl('exec', '--sync', id, 'underpod', 'check', '--output=json'),
+    ) as { findings: { severity: string }[] };
+    expect(findings.filter(({ severity }) => severity === 'error' || severity === 'warning')).toEqual([]);
   }, 60_000);
 
   test('its role is what the agent asks of the API server, no more and no less', async () => {
