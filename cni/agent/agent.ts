@@ -93,7 +93,11 @@ export class Agent {
       leaseEnd: () => this.#membership.own?.expiresAt ?? 0,
     });
     this.#timers = new Timers(clock, log);
-    this.#relaxer = new Relaxer(this.#timers, () => parts.relax?.());
+    this.#relaxer = new Relaxer(
+      this.#timers,
+      () => parts.relax?.(),
+      () => clock.monotonic(),
+    );
     this.#repairs = new Repairs({
       clock,
       log,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { bootTimeMs } from '../sys/boot-time.ts';
 
 /**
  * A moment by two clocks. The wall clock may jump (a board without a battery starts in 1970 until NTP answers); the
@@ -31,12 +32,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export function systemClock(): Clock {
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return {
-    // proc_pid(5): the first number of /proc/uptime is CLOCK_BOOTTIME in seconds with two decimals.
-    now: () => ({
-      wallMs: Date.now(),
-      bootMs: Math.round(Number.parseFloat(readFileSync('/proc/uptime', 'utf8')) * 1000),
-      bootId,
-    }),
+    now: () => ({ wallMs: Date.now(), bootMs: Math.round(bootTimeMs()), bootId }),
     setTimer: (delayMs, callback) => {
       const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), LONGEST_TIMER_MS));
       timer.unref();

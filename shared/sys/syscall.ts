@@ -12,7 +12,7 @@
 import { SyscallError } from './errno.ts';
 
 /** An argument of a system call: an integer, or memory that the kernel reads or writes during the call. */
-export type SyscallArgument = number | Uint8Array | Int32Array | BigUint64Array | null;
+export type SyscallArgument = number | Uint8Array | Int32Array | BigInt64Array | BigUint64Array | null;
 
 /** FFIType of bun:ffi: int32_t, a pointer, int64_t as a number where it fits. */
 const I32 = 5;
@@ -89,6 +89,7 @@ const numbers = {
   umount2: [166, 39],
   sethostname: [170, 161],
   getdents64: [217, 61],
+  clock_gettime: [228, 113],
   exit_group: [231, 94],
   openat: [257, 56],
   mkdirat: [258, 34],

@@ -30,11 +30,16 @@ import { type DesiredRoute, metricOf, ROUTE_PROTOCOL } from '../network/desired.
 import { changeableKind, newKind } from './device-kinds.ts';
 import { applyWireguard } from './wireguard.ts';
 
-/** Carries changes out; see Kernel.apply. */
+/**
+ * Carries changes out; see Kernel.apply.
+ *
+ * @param announce is told of what is about to be made on devices, which exist by then
+ */
 export function applyChanges(
   rtnetlink: Rtnetlink,
   wireguard: Wireguard,
   changes: readonly Change[],
+  announce: (changes: readonly Change[], indexOf: (device: string) => number | undefined) => void,
 ): ChangeFailure[] {
   const devices = changes.filter((change) => objectOf(change) === 'device');
   const peers = changes.filter((change) => objectOf(change) === 'wireguard-peer');
@@ -43,7 +48,9 @@ export function applyChanges(
   replaceUnchangeable(rtnetlink, failures);
   failures.push(...applyWireguard(wireguard, devices), ...applyWireguard(wireguard, peers));
   if (others.length === 0) return failures;
-  return [...failures, ...send(rtnetlink, others, byName(rtnetlink))];
+  const indexOf = byName(rtnetlink);
+  announce(others, indexOf);
+  return [...failures, ...send(rtnetlink, others, indexOf)];
 }
 
 /** Looks up an index once a name: a node has a link for every pod, and a change names one or two. */

@@ -10,9 +10,10 @@ import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { type Ip, ipFromBytes } from '../../../shared/ip/ip.ts';
 import { AF, RTM, RTNLGRP } from '../../../shared/netlink/codec/constants.ts';
 import type { NlMessage } from '../../../shared/netlink/codec/message.ts';
-import { i32, text, u8, u16, u32 } from '../../../shared/netlink/codec/read.ts';
+import { i32, text, u8, u32 } from '../../../shared/netlink/codec/read.ts';
 import { RT_TABLE } from '../../../shared/netlink/codec/route.ts';
 import { familyOf } from '../../../shared/nftables/model/family.ts';
+import { attributeOf } from './attribute-of.ts';
 import type { KernelEvent } from './event.ts';
 
 const RTM_NEWNETCONF = 80;
@@ -44,7 +45,7 @@ export function decodeRouteEvent({ type, payload }: NlMessage): KernelEvent | un
   switch (type) {
     case RTM.NEWLINK:
     case RTM.DELLINK: {
-      const name = attribute(payload, 16, IFLA_IFNAME);
+      const name = attributeOf(payload, 16, IFLA_IFNAME);
       // The bridge's view of its ports says nothing that the link itself does not.
       if (u8(payload) === AF.BRIDGE) return undefined;
       return { kind: 'link', index: i32(payload, 4), name: name ? text(name) : '' };
@@ -57,17 +58,17 @@ export function decodeRouteEvent({ type, payload }: NlMessage): KernelEvent | un
       return { kind: 'neighbour', index: i32(payload, 4) };
     case RTM.NEWROUTE:
     case RTM.DELROUTE: {
-      const device = attribute(payload, 12, RTA_OIF);
-      const wide = attribute(payload, 12, RTA_TABLE);
+      const device = attributeOf(payload, 12, RTA_OIF);
+      const wide = attributeOf(payload, 12, RTA_TABLE);
       const table = wide ? u32(wide) : u8(payload, 4);
       if (table === RT_TABLE.LOCAL) return undefined;
       const destination: Cidr = { ip: destinationOf(payload), prefix: u8(payload, 1) };
       return { kind: 'route', destination, device: device ? i32(device) : 0, protocol: u8(payload, 5) };
     }
     case RTM_NEWNETCONF: {
-      const index = attribute(payload, 4, NETCONFA_IFINDEX);
+      const index = attributeOf(payload, 4, NETCONFA_IFINDEX);
       const concerns =
-        attribute(payload, 4, NETCONFA_FORWARDING) || attribute(payload, 4, NETCONFA_RP_FILTER);
+        attributeOf(payload, 4, NETCONFA_FORWARDING) || attributeOf(payload, 4, NETCONFA_RP_FILTER);
       if (!index || !concerns) return undefined;
       return { kind: 'forwarding', family: u8(payload) === AF.INET ? 4 : 6, index: i32(index) };
     }
@@ -79,7 +80,7 @@ export function decodeRouteEvent({ type, payload }: NlMessage): KernelEvent | un
 /** A default route carries no address. */
 function destinationOf(payload: Uint8Array): Ip {
   const family = u8(payload) === AF.INET ? 4 : 6;
-  const bytes = attribute(payload, 12, RTA_DST);
+  const bytes = attributeOf(payload, 12, RTA_DST);
   return bytes?.length === (family === 4 ? 4 : 16) ? ipFromBytes(bytes) : { family, value: 0n };
 }
 
@@ -99,13 +100,13 @@ export function decodeNftablesEvent({ type, payload }: NlMessage): KernelEvent |
   const message = type & 0xff;
   if (message > NFT_MSG.DELRULE) return undefined;
   const family = familyOf(u8(payload));
-  const table = attribute(payload, 4, NFTA_TABLE);
+  const table = attributeOf(payload, 4, NFTA_TABLE);
   if (!family || !table) return undefined;
   const isChain = message === NFT_MSG.NEWCHAIN || message === NFT_MSG.DELCHAIN;
   const isRule = message === NFT_MSG.NEWRULE || message === NFT_MSG.DELRULE;
   const chain =
-    isChain || isRule ? attribute(payload, 4, isChain ? NFTA_CHAIN_NAME : NFTA_RULE_CHAIN) : undefined;
-  const isBaseChain = isChain && attribute(payload, 4, NFTA_CHAIN_HOOK) !== undefined;
+    isChain || isRule ? attributeOf(payload, 4, isChain ? NFTA_CHAIN_NAME : NFTA_RULE_CHAIN) : undefined;
+  const isBaseChain = isChain && attributeOf(payload, 4, NFTA_CHAIN_HOOK) !== undefined;
   return {
     kind: 'nftables',
     family,
@@ -113,15 +114,4 @@ export function decodeNftablesEvent({ type, payload }: NlMessage): KernelEvent |
     ...(chain && { chain: text(chain) }),
     ...(isBaseChain && { isBaseChain }),
   };
-}
-
-/** The payload of the first attribute of a type; what follows a broken one is not looked at. */
-function attribute(payload: Uint8Array, start: number, type: number): Uint8Array | undefined {
-  for (let at = start; at + 4 <= payload.length; ) {
-    const length = u16(payload, at);
-    if (length < 4 || at + length > payload.length) return undefined;
-    if ((u16(payload, at + 2) & 0x3fff) === type) return payload.subarray(at + 4, at + length);
-    at += (length + 3) & ~3;
-  }
-  return undefined;
 }

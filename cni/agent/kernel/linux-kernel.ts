@@ -18,6 +18,7 @@ import type { ObservedNetwork, ObservedWireguard } from '../network/observed.ts'
 import { applyChanges } from './apply.ts';
 import { runCommand } from './command.ts';
 import { decodeNftablesEvent, decodeRouteEvent, NFTABLES_GROUP, ROUTE_GROUPS } from './decode-event.ts';
+import { Echoes } from './echoes.ts';
 import type { KernelEvent } from './event.ts';
 import type { CommandResult, Kernel } from './kernel.ts';
 import { LegacyTables } from './legacy-tables.ts';
@@ -25,6 +26,7 @@ import { observedWireguard } from './wireguard.ts';
 
 export class LinuxKernel implements Kernel {
   readonly nftables: Nftables;
+  readonly #echoes = new Echoes();
   readonly #rtnetlink: Rtnetlink;
   readonly #netfilter: NetlinkSocket;
   readonly #wireguard: Wireguard;
@@ -69,7 +71,9 @@ export class LinuxKernel implements Kernel {
   }
 
   apply(changes: readonly Change[]): readonly ChangeFailure[] {
-    return applyChanges(this.#rtnetlink, this.#wireguard, changes);
+    return applyChanges(this.#rtnetlink, this.#wireguard, changes, (others, indexOf) =>
+      this.#echoes.expect(others, indexOf, performance.now()),
+    );
   }
 
   routesTo(destinations: readonly Ip[]): readonly (Route | undefined)[] {
@@ -111,7 +115,8 @@ export class LinuxKernel implements Kernel {
       const onMessages = (messages: readonly NlMessage[]): void => {
         for (const message of messages) {
           // What this object did itself comes back with its own port number.
-          const event = message.pid === own ? undefined : decode(message);
+          if (message.pid === own || this.#echoes.isEcho(message, performance.now())) continue;
+          const event = decode(message);
           if (event) listener(event);
         }
       };

@@ -1,7 +1,7 @@
 /** Node leases as JSON, for the agent's cache file. Pure. */
 
-import { type Cidr, formatCidr, parseCidr } from '../../../shared/ip/cidr.ts';
-import { formatIp, type Ip, parseIp } from '../../../shared/ip/ip.ts';
+import { type Cidr, cidrEquals, formatCidr, parseCidr } from '../../../shared/ip/cidr.ts';
+import { formatIp, type Ip, ipEquals, parseIp } from '../../../shared/ip/ip.ts';
 import type { Json, NodeLease } from '../../../shared/store/registry.ts';
 
 /** A lease in a form that JSON can carry; addresses in text. */
@@ -54,10 +54,43 @@ export function leaseFromJson(value: unknown): NodeLease | undefined {
   };
 }
 
+/** The JSON text of each lease that was written once: leases are never changed, and the state file has thousands. */
+const texts = new WeakMap<NodeLease, string>();
+
+/** `leaseToJson` as text. */
+export function leaseText(lease: NodeLease): string {
+  let text = texts.get(lease);
+  if (text === undefined) {
+    text = JSON.stringify(leaseToJson(lease));
+    texts.set(lease, text);
+  }
+  return text;
+}
+
 /** True if two leases differ at most in when they end. */
 export function sameButExpiry(a: NodeLease, b: NodeLease): boolean {
+  if (a === b) return true;
   return (
-    JSON.stringify(leaseToJson({ ...a, expiresAt: 0 })) ===
-    JSON.stringify(leaseToJson({ ...b, expiresAt: 0 }))
+    a.node === b.node &&
+    sameCidr(a.subnet, b.subnet) &&
+    sameCidr(a.subnetV6, b.subnetV6) &&
+    sameIp(a.publicIp, b.publicIp) &&
+    sameIp(a.publicIpV6, b.publicIpV6) &&
+    a.backend.type === b.backend.type &&
+    sameJson(a.backend.data, b.backend.data) &&
+    sameJson(a.backend.v6Data, b.backend.v6Data)
   );
+}
+
+function sameCidr(a: Cidr | undefined, b: Cidr | undefined): boolean {
+  return a && b ? cidrEquals(a, b) : a === b;
+}
+
+function sameIp(a: Ip | undefined, b: Ip | undefined): boolean {
+  return a && b ? ipEquals(a, b) : a === b;
+}
+
+/** Backend data that says the same in another order counts as another: peers then get it again. */
+function sameJson(a: Json | undefined, b: Json | undefined): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -80,7 +80,9 @@ export class PeerSet {
 
   /** How many peers the registry does not know at present. */
   get carried(): number {
-    return this.known.filter((peer) => peer.carried).length;
+    let carried = 0;
+    for (const peer of this.#peers.values()) if (peer.carried) carried += 1;
+    return carried;
   }
 
   /** Takes over a list. */

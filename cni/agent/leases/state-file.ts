@@ -11,7 +11,7 @@ import type { Instant } from '../../../shared/store/clock.ts';
 import type { NodeLease } from '../../../shared/store/registry.ts';
 import { readTextIfExists, writeFileAtomic } from '../../../shared/sys/file.ts';
 import type { Clock, Timer } from '../clock.ts';
-import { leaseFromJson, leaseToJson } from './lease-json.ts';
+import { leaseFromJson, leaseText } from './lease-json.ts';
 import { type KnownPeer, leftOf } from './peer-set.ts';
 
 /** Written by this release; read by it and the next. */
@@ -82,27 +82,27 @@ export function parseState(text: string, node: string): AgentState {
   };
 }
 
-/** The text of the file, with what is left of each lease now. */
+/** The text of the file, with what is left of each lease now. Put together by hand: the leases' texts are at hand. */
 export function renderState(
   node: string,
   { own, peers, devices, iptables }: AgentState,
   now: Instant,
 ): string {
-  return JSON.stringify({
-    version: VERSION,
-    node,
-    written: now,
-    ...(own && { own: leaseToJson(own) }),
-    peers: peers.map(({ lease, epoch, term, carried }) => ({
-      lease: leaseToJson(lease),
-      epoch,
-      // JSON has no infinity.
-      ...(Number.isFinite(term.durationMs) && { leftMs: leftOf(term, now) }),
-      ...(carried && { carried }),
-    })),
-    ...(devices && { devices }),
-    ...(iptables && { iptables }),
+  const known = peers.map(({ lease, epoch, term, carried }) => {
+    // JSON has no infinity.
+    const left = Number.isFinite(term.durationMs) ? `,"leftMs":${leftOf(term, now)}` : '';
+    return `{"lease":${leaseText(lease)},"epoch":${JSON.stringify(epoch)}${left}${carried ? ',"carried":true' : ''}}`;
   });
+  const fields = [
+    `"version":${VERSION}`,
+    `"node":${JSON.stringify(node)}`,
+    `"written":${JSON.stringify(now)}`,
+    ...(own ? [`"own":${leaseText(own)}`] : []),
+    `"peers":[${known.join(',')}]`,
+    ...(devices ? [`"devices":${JSON.stringify(devices)}`] : []),
+    ...(iptables ? ['"iptables":true'] : []),
+  ];
+  return `{${fields.join(',')}}`;
 }
 
 function parsePeer(value: unknown, written: Instant): KnownPeer | undefined {

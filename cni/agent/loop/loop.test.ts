@@ -158,9 +158,13 @@ test('memory is given back after much work, once it rests, and regularly', async
   const clock = new FakeClock();
   using timers = new Timers(clock, silentLogger);
   let times = 0;
-  const relaxer = new Relaxer(timers, () => {
-    times += 1;
-  });
+  const relaxer = new Relaxer(
+    timers,
+    () => {
+      times += 1;
+    },
+    () => clock.monotonic(),
+  );
   relaxer.worked(5);
   await clock.advance(60_000);
   expect(times).toBe(0);
@@ -174,6 +178,33 @@ test('memory is given back after much work, once it rests, and regularly', async
   relaxer.started();
   await clock.advance(600_000 + 60_000);
   expect(times).toBe(9);
+});
+
+test('it is not given back in the middle of steady little work, though not never', async () => {
+  const clock = new FakeClock();
+  using timers = new Timers(clock, silentLogger);
+  let times = 0;
+  const relaxer = new Relaxer(
+    timers,
+    () => {
+      times += 1;
+    },
+    () => clock.monotonic(),
+  );
+  relaxer.worked(3000);
+  const steady = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      await clock.advance(100);
+      relaxer.worked(3);
+    }
+  };
+  await steady(20_000);
+  expect(times).toBe(0);
+  await clock.advance(1000);
+  expect(times).toBe(1);
+  relaxer.worked(3000);
+  await steady(60_000);
+  expect(times).toBeGreaterThan(1);
 });
 
 test('lags are summed up for people: count, last, percentiles of the latest', () => {

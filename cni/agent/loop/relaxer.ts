@@ -12,15 +12,23 @@ const PAUSES: readonly number[] = [500, 1000, 10_000];
 const REGULARLY = 600_000;
 /** So many changes are much work. */
 const MUCH = 100;
+/** Giving back stops everything for some 100 ms with thousands of peers: it waits for so long a pause of the work (ms) … */
+const QUIET = 500;
+/** … but not for ever: so often. */
+const PATIENCE = 60;
 
 export class Relaxer {
   readonly #timers: Timers;
   readonly #relax: () => void;
+  readonly #now: () => number;
   #next: Timer | undefined;
+  #worked = Number.NEGATIVE_INFINITY;
 
-  constructor(timers: Timers, relax: () => void) {
+  /** @param now monotonic ms */
+  constructor(timers: Timers, relax: () => void, now: () => number) {
     this.#timers = timers;
     this.#relax = relax;
+    this.#now = now;
   }
 
   /** The start is over. */
@@ -31,13 +39,18 @@ export class Relaxer {
 
   /** So many changes were made. */
   worked(changes: number): void {
+    if (changes > 0) this.#worked = this.#now();
     if (changes >= MUCH) this.#soon(PAUSES);
   }
 
-  #soon([pause, ...rest]: readonly number[]): void {
+  #soon([pause, ...rest]: readonly number[], patience = PATIENCE): void {
     this.#next?.cancel();
     if (pause === undefined) return;
     this.#next = this.#timers.after(pause, () => {
+      if (patience > 0 && this.#now() - this.#worked < QUIET) {
+        this.#soon([QUIET, ...rest], patience - 1);
+        return;
+      }
       this.#relax();
       this.#soon(rest);
     });
