@@ -27,19 +27,19 @@ async function register(peers: number): Promise<void> {
   }
 }
 
-function underlay(): void {
+export function underlay(): void {
   run('ip', 'link', 'add', 'eth0', 'type', 'bridge');
   run('ip', 'link', 'set', 'eth0', 'up');
   run('ip', 'address', 'add', '192.0.0.1/16', 'dev', 'eth0');
   run('ip', 'route', 'add', 'default', 'via', '192.0.0.254');
 }
 
-function pssMiB(pid: number): number {
+export function pssMiB(pid: number): number {
   const kib = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
   return Number(kib) / 1024;
 }
 
-function routesTo(device: string): number {
+export function routesTo(device: string): number {
   return run('ip', 'route', 'show', 'dev', device, 'proto', 'all')
     .split('\n')
     .filter((line) => line.includes(' via ')).length;

@@ -34,6 +34,8 @@ export interface Selection {
 export interface ListOptions extends Selection {
   /** Objects a page; 0: all in one. */
   readonly limit?: number;
+  /** Called after each page of so many objects, which has left megabytes of garbage: a moment to give memory back. */
+  readonly onPage?: (objects: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -192,7 +194,7 @@ export class KubeClient {
 
   async #page(
     resource: Resource,
-    { namespace, fieldSelector, labelSelector, signal }: ListOptions,
+    { namespace, fieldSelector, labelSelector, signal, onPage }: ListOptions,
     page: { readonly limit?: number; readonly continue?: string },
     onItem: (item: unknown) => void,
   ): Promise<ListMeta> {
@@ -202,12 +204,17 @@ export class KubeClient {
       query: { fieldSelector, labelSelector, limit: page.limit || undefined, continue: page.continue },
       signal,
     });
-    const scanner = new ListScanner(onItem);
+    let objects = 0;
+    const scanner = new ListScanner((item) => {
+      objects += 1;
+      onItem(item);
+    });
     try {
       for await (const chunk of answer.chunks) scanner.push(chunk);
       const { metadata } = scanner.end() as { readonly metadata?: ListMeta };
       if (typeof metadata?.resourceVersion !== 'string')
         throw new SyntaxError('a list without a resourceVersion');
+      onPage?.(objects);
       return metadata;
     } catch (cause) {
       if (!(cause instanceof SyntaxError)) throw cause;

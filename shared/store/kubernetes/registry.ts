@@ -3,7 +3,7 @@
  * rest in annotations, as flanneld does. Nothing expires: a node is there until its Node is deleted.
  */
 
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient, ListOptions } from '../../kube/client.ts';
 import { type KubeClock, sleep } from '../../kube/clock.ts';
 import { isConflict, isGone, isNotFound } from '../../kube/errors.ts';
 import { follow } from '../../kube/follow.ts';
@@ -39,6 +39,8 @@ export interface KubernetesRegistryOptions {
    */
   readonly self?: string;
   readonly random?: () => number;
+  /** See ListOptions. */
+  readonly onPage?: ListOptions['onPage'];
   /** Closes the registry when it is aborted, whatever is under way. */
   readonly signal?: AbortSignal;
 }
@@ -122,7 +124,11 @@ export class KubernetesRegistry implements NodeRegistry {
       nodes.set(node.metadata.name, fingerprint(this.#names, node));
       return this.#isShown(node) ? this.#leaseOf(node) : undefined;
     };
-    const list = await this.#options.client.list(NODES, project, { signal: this.#closed.signal });
+    const { client, onPage } = this.#options;
+    const list = await client.list(NODES, project, {
+      signal: this.#closed.signal,
+      ...(onPage && { onPage }),
+    });
     const version = list.resourceVersion;
     this.#listed = { version, nodes };
     // The API server's order is that of its keys already, but it does not say so.
