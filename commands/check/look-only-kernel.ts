@@ -21,6 +21,7 @@ export function lookOnly(kernel: Kernel): Kernel {
       return prints ? await kernel.run(argv) : done;
     },
     legacyFingerprint: (family, table) => kernel.legacyFingerprint(family, table),
+    legacyGlance: (family, table) => kernel.legacyGlance(family, table),
     watch: (listener) => kernel.watch(listener),
     [Symbol.dispose]: () => undefined,
   };

@@ -88,6 +88,10 @@ export class FakeKernel implements Kernel {
     return table === 'filter' ? this.legacy.get(family) : undefined;
   }
 
+  legacyGlance(family: 4 | 6, table: string): string | undefined {
+    return this.legacyFingerprint(family, table);
+  }
+
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };

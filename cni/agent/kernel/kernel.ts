@@ -36,9 +36,12 @@ export interface Kernel extends Disposable {
 
   /**
    * A value that changes whenever the rules of a table of legacy iptables (`filter`, `nat`) change, counters aside;
-   * `undefined` while there is no such table. Cheap enough to be asked twice a second.
+   * `undefined` while there is no such table.
    */
   legacyFingerprint(family: 4 | 6, table: string): string | undefined;
+
+  /** The same, cheap for tables of any size: of a large one it may miss that a rule was replaced by one of equal size. */
+  legacyGlance(family: 4 | 6, table: string): string | undefined;
 
   /**
    * Calls `listener` for changes that others make (never for those made through this object) until disposed of. What

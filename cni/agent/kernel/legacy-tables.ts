@@ -25,6 +25,8 @@ const LAYOUT = {
   4: { domain: AF.INET, level: SOL.IP, names: '/proc/net/ip_tables_names', next: 90, counters: 96 },
   6: { domain: AF.INET6, level: SOL.IPV6, names: '/proc/net/ip6_tables_names', next: 142, counters: 152 },
 } as const;
+/** So many bytes of rules, some thousand, are looked at whole in a millisecond. */
+const LARGE = 256 * 1024;
 /** struct xt_counters: packets and bytes, 64 bits each. */
 const COUNTERS_SIZE = 16;
 
@@ -43,6 +45,24 @@ export class LegacyTables implements Disposable {
     if (!tables?.split('\n').includes(table)) return undefined;
     const entries = this.#entries(family, table);
     return entries && hashEntries(entries, family);
+  }
+
+  /**
+   * As `fingerprint` for a table of ordinary size; of a large one only its size, its number of rules and where its chains
+   * begin, since the kernel copies and counts every rule for whoever asks for more.
+   */
+  glance(family: 4 | 6, table: string): string | undefined {
+    const { names, level } = LAYOUT[family];
+    if (!readTextIfExists(names)?.split('\n').includes(table)) return undefined;
+    try {
+      const name = new TextEncoder().encode(table);
+      const info = getOption(this.#socket(family).fd, level, GET_INFO, INFO_SIZE, name);
+      const size = new DataView(info.buffer, info.byteOffset).getUint32(INFO_ENTRY_BYTES, true);
+      return size > LARGE ? info.toHex() : this.fingerprint(family, table);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOPROTOOPT', 'EPERM')) return undefined;
+      throw error;
+    }
   }
 
   #entries(family: 4 | 6, table: string): Uint8Array | undefined {

@@ -253,6 +253,20 @@ describe.skipIf(!available)('the kernel', () => {
     }
   });
 
+  test('legacy iptables at a glance: of a table with thousands of rules only whether there are more or fewer', () => {
+    using kernel = LinuxKernel.open();
+    expect(kernel.legacyGlance(4, 'nat')).toBeUndefined();
+    cut('iptables-legacy -t nat -A POSTROUTING -s 10.9.0.0/16 -j RETURN');
+    expect(kernel.legacyGlance(4, 'nat')).toBe(kernel.legacyFingerprint(4, 'nat'));
+    cut(`(echo '*nat'; for i in $(seq 1 2000); do echo "-A POSTROUTING -s 10.8.0.0/16 -j RETURN"; done; echo COMMIT) |
+      iptables-legacy-restore --noflush`);
+    const large = kernel.legacyGlance(4, 'nat');
+    expect(large).not.toBe(kernel.legacyFingerprint(4, 'nat'));
+    expect(kernel.legacyGlance(4, 'nat')).toBe(large);
+    cut('iptables-legacy -t nat -D POSTROUTING 1');
+    expect(kernel.legacyGlance(4, 'nat')).not.toBe(large);
+  });
+
   test('programs are run with their input and their failure is told', async () => {
     using kernel = LinuxKernel.open();
     expect(await kernel.run(['cat'], 'hello')).toMatchObject({ code: 0, stdout: 'hello' });

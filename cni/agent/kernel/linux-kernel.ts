@@ -102,6 +102,10 @@ export class LinuxKernel implements Kernel {
     return this.#legacy.fingerprint(family, table);
   }
 
+  legacyGlance(family: 4 | 6, table: string): string | undefined {
+    return this.#legacy.glance(family, table);
+  }
+
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {
     const onResync = (): void => listener({ kind: 'overrun' });
     const onError = (error: unknown): void => listener({ kind: 'deaf', error });

@@ -44,6 +44,7 @@ export class ForwardGuard {
   #watched = new Set<string>();
   /** The firewalld table that was dealt with through its program; a reload makes another one. */
   #trusted: bigint | undefined;
+  /** What legacy tables looked like at a glance. */
   #legacy: readonly (string | undefined)[] = [];
   readonly #told = new Set<string>();
 
@@ -70,7 +71,7 @@ export class ForwardGuard {
       }
     }
     for (const family of [4, 6] as const) await this.#checkLegacy(family, networks);
-    this.#legacy = this.#fingerprints();
+    this.#legacy = this.#glances();
     this.#watched = watched;
   }
 
@@ -89,11 +90,11 @@ export class ForwardGuard {
 
   /** True if legacy iptables' rules have changed since the last check. */
   legacyChanged(): boolean {
-    return this.#fingerprints().some((fingerprint, index) => fingerprint !== this.#legacy[index]);
+    return this.#glances().some((glance, index) => glance !== this.#legacy[index]);
   }
 
-  #fingerprints(): (string | undefined)[] {
-    return ([4, 6] as const).map((family) => this.#options.kernel.legacyFingerprint(family, 'filter'));
+  #glances(): (string | undefined)[] {
+    return ([4, 6] as const).map((family) => this.#options.kernel.legacyGlance(family, 'filter'));
   }
 
   async #checkNft(
@@ -160,8 +161,7 @@ export class ForwardGuard {
 
   async #checkLegacy(family: 4 | 6, networks: readonly Cidr[]): Promise<void> {
     const { kernel } = this.#options;
-    if (this.#options.leave?.() === 'legacy' || kernel.legacyFingerprint(family, 'filter') === undefined)
-      return;
+    if (this.#options.leave?.() === 'legacy' || kernel.legacyGlance(family, 'filter') === undefined) return;
     const programs = await this.#find('legacy', family);
     if (!programs) {
       this.#tellOnce(

@@ -70,19 +70,19 @@ export class IptablesRules implements PodRules {
       await this.#syncFamily(this.#variant, network, settings, watched);
     }
     this.#watched = watched;
-    this.#silent = this.#fingerprints();
+    this.#silent = this.#glances();
     this.#generation = generation;
   }
 
   mayDiffer(): boolean {
-    return this.#variant === 'nft'
-      ? this.#options.kernel.nftables.getGeneration() !== this.#generation
-      : this.changedSilently();
+    const variant = this.#variant;
+    if (variant !== 'legacy') return this.#options.kernel.nftables.getGeneration() !== this.#generation;
+    return [...this.#known].some(([family, { view }]) => view !== this.#view(variant, family));
   }
 
   changedSilently(): boolean {
     if (this.#variant !== 'legacy') return false;
-    return this.#fingerprints().some((fingerprint, index) => fingerprint !== this.#silent[index]);
+    return this.#glances().some((glance, index) => glance !== this.#silent[index]);
   }
 
   concerns(event: KernelEvent): boolean {
@@ -95,10 +95,10 @@ export class IptablesRules implements PodRules {
     );
   }
 
-  #fingerprints(): (string | undefined)[] {
+  #glances(): (string | undefined)[] {
     const { kernel } = this.#options;
     return ([4, 6] as const).flatMap((family) =>
-      ['nat', 'filter'].map((table) => kernel.legacyFingerprint(family, table)),
+      ['nat', 'filter'].map((table) => kernel.legacyGlance(family, table)),
     );
   }
 
