@@ -57,6 +57,14 @@ describe('what two nodes claim', () => {
     expect(table.skipped()).toEqual([]);
   });
 
+  test('a node whose key in etcd moved is two for a while: when the old one goes, what both have stays', () => {
+    const table = newTable(lease('10.244.2.0-24', 2, 2, 2), lease('10.244.3.0-24', 3, 2, 2));
+    const { before, after } = table.remove('10.244.2.0-24');
+    const changes = planPeerChange(before, after, () => 7).map(({ kind }) => kind);
+    expect(changes).toEqual(['set-neighbour', 'set-fdb', 'set-route', 'delete-route', 'delete-neighbour']);
+    expect(table.entries().routes.map((route) => route.destination)).toEqual([cidr('10.244.3.0/24')]);
+  });
+
   test('is a subnet, too; one within another is none', () => {
     const table = newTable(lease('a', 2, 2), lease('b', 2, 3, 3));
     expect(table.skipped()).toEqual([{ node: 'b', why: 'its subnet is that of a' }]);

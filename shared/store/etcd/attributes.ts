@@ -36,6 +36,8 @@ export interface DecodedAttributes extends Attributes {
 
 /** `undefined` for what is no JSON object. */
 export function decodeAttributes(text: string): DecodedAttributes | undefined {
+  // A list of keys alone has thousands of these.
+  if (text === '') return undefined;
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -44,16 +46,20 @@ export function decodeAttributes(text: string): DecodedAttributes | undefined {
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
   const { PublicIP, PublicIPv6, BackendType, BackendData, BackendV6Data } = json as Record<string, Json>;
-  const publicIp = address(PublicIP, 4);
-  const publicIpV6 = address(PublicIPv6, 6);
   const nameless = typeof BackendType !== 'string' || BackendType === '';
-  const backend: BackendInfo = {
-    type: nameless ? NAMELESS : BackendType,
-    ...(BackendData !== undefined && { data: BackendData }),
-    ...(BackendV6Data !== undefined && { v6Data: BackendV6Data }),
-  };
-  return { ...(publicIp && { publicIp }), ...(publicIpV6 && { publicIpV6 }), backend, nameless };
+  // Filled in step by step: lists have thousands, and each spread would make an object more.
+  const backend: Mutable<BackendInfo> = { type: nameless ? NAMELESS : BackendType };
+  if (BackendData !== undefined) backend.data = BackendData;
+  if (BackendV6Data !== undefined) backend.v6Data = BackendV6Data;
+  const decoded: Mutable<DecodedAttributes> = { backend, nameless };
+  const publicIp = address(PublicIP, 4);
+  if (publicIp) decoded.publicIp = publicIp;
+  const publicIpV6 = address(PublicIPv6, 6);
+  if (publicIpV6) decoded.publicIpV6 = publicIpV6;
+  return decoded;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 function address(value: Json | undefined, family: 4 | 6): Ip | undefined {
   const ip = typeof value === 'string' ? parseIp(value) : undefined;

@@ -52,5 +52,12 @@ function parse(text: string, family: 4 | 6): Cidr | undefined {
   const prefix = parseDecimal(text.slice(dash + 1));
   const ip: Ip | undefined = dash < 0 ? undefined : parseIp(text.slice(0, dash));
   if (ip?.family !== family || prefix === undefined || prefix > (family === 4 ? 32 : 128)) return undefined;
-  return networkOf({ ip, prefix });
+  return withoutHostBits({ ip, prefix });
+}
+
+/** As `networkOf`; most have none, and lists have thousands: arithmetic on 64-bit integers is slow. */
+function withoutHostBits(cidr: Cidr): Cidr {
+  const { ip, prefix } = cidr;
+  if (ip.family === 4 && Number(ip.value) % 2 ** (32 - prefix) === 0) return cidr;
+  return networkOf(cidr);
 }

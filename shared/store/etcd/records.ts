@@ -2,8 +2,8 @@
 
 import type { KeyValue } from '#messages/etcd';
 import { ipEquals } from '../../ip/ip.ts';
-import type { NodeInfo, NodeLease } from '../registry.ts';
-import { decodeAttributes } from './attributes.ts';
+import type { NodeInfo, NodeLease, WantedSubnets } from '../registry.ts';
+import { type DecodedAttributes, decodeAttributes } from './attributes.ts';
 import { parseSubnetName } from './keys.ts';
 import { isLeaseOf } from './lease-id.ts';
 
@@ -11,8 +11,9 @@ import { isLeaseOf } from './lease-id.ts';
 export interface NodeRecord {
   /** The key's last part. */
   readonly name: string;
-  /** What others need of it, under that name; without what it published where nobody can read the value. */
-  readonly node: Omit<NodeLease, 'expiresAt' | 'backend'> & Partial<Pick<NodeLease, 'backend'>>;
+  readonly subnets: WantedSubnets;
+  /** What it says, under that name; `undefined` for a value that nobody can read: the subnets are taken all the same. */
+  readonly node: NodeLease | undefined;
   /** See DecodedAttributes. */
   readonly nameless: boolean;
   /** 0: it does not expire. */
@@ -21,23 +22,37 @@ export interface NodeRecord {
   readonly modRevision: bigint;
 }
 
-/** A key with its value; `undefined` for one that names no subnet. */
+/**
+ * A key with its value; `undefined` for one that names no subnet.
+ *
+ * @param latestEnd of a lease; etcd tells the end of one at a time, which takes seconds for thousands
+ */
 export function toRecord(
   { key, value, lease, createRevision, modRevision }: KeyValue,
   prefix: string,
+  latestEnd: number,
 ): NodeRecord | undefined {
   const name = key.slice(prefix.length);
   const subnets = parseSubnetName(name);
   if (subnets === undefined) return undefined;
-  const { nameless = true, ...published } = decodeAttributes(value) ?? {};
-  return {
-    name,
-    node: { node: name, ...published, ...subnets },
-    nameless,
-    lease,
-    createRevision,
-    modRevision,
-  };
+  const attributes = decodeAttributes(value);
+  const expiresAt = lease === 0n ? Number.POSITIVE_INFINITY : latestEnd;
+  const node = attributes && toNode(name, subnets, attributes, expiresAt);
+  return { name, subnets, node, nameless: attributes?.nameless ?? true, lease, createRevision, modRevision };
+}
+
+function toNode(
+  node: string,
+  { subnet, subnetV6 }: WantedSubnets,
+  { backend, publicIp, publicIpV6 }: DecodedAttributes,
+  expiresAt: number,
+): NodeLease {
+  const lease: { -readonly [K in keyof NodeLease]: NodeLease[K] } = { node, backend, expiresAt };
+  if (subnet) lease.subnet = subnet;
+  if (subnetV6) lease.subnetV6 = subnetV6;
+  if (publicIp) lease.publicIp = publicIp;
+  if (publicIpV6) lease.publicIpV6 = publicIpV6;
+  return lease;
 }
 
 /** Somebody keeps the subnet for a node that has not registered yet: flannel's reservations. */
@@ -60,7 +75,7 @@ export function findOwn(records: readonly NodeRecord[], info: NodeInfo): NodeRec
 
 /** flannel knows nodes by their IPv4 address; without one, by IPv6. */
 function hasAddressOf({ node }: NodeRecord, { publicIp, publicIpV6 }: NodeInfo): boolean {
-  if (publicIp !== undefined) return node.publicIp !== undefined && ipEquals(node.publicIp, publicIp);
-  if (publicIpV6 === undefined || node.publicIpV6 === undefined) return false;
+  if (publicIp !== undefined) return node?.publicIp !== undefined && ipEquals(node.publicIp, publicIp);
+  if (publicIpV6 === undefined || node?.publicIpV6 === undefined) return false;
   return node.publicIp === undefined && ipEquals(node.publicIpV6, publicIpV6);
 }

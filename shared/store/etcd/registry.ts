@@ -101,10 +101,12 @@ export class EtcdRegistry implements NodeRegistry {
     for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
       const { records } = await (attempt === 0 ? this.#recent() : this.#read());
       const before = this.#recordOf(info, records);
-      const taken = records.filter((record) => record !== before).flatMap(({ node }) => subnetsOf(node));
+      const taken = records
+        .filter((record) => record !== before)
+        .flatMap((record) => subnetsOf(record.subnets));
       let subnets: WantedSubnets;
       try {
-        subnets = planSubnets(networks, before ? [before.node, want] : [want], taken, random);
+        subnets = planSubnets(networks, before ? [before.subnets, want] : [want], taken, random);
       } catch (error) {
         // One may have become free since.
         if (isOutOfSubnets(error) && attempt === 0) continue;
@@ -116,7 +118,8 @@ export class EtcdRegistry implements NodeRegistry {
       if (!isStatic) lease ??= await this.#grant(info);
       const id = isStatic ? 0n : (lease?.id ?? 0n);
       if (!(await this.#write(info, name, id, before))) continue;
-      if (before?.name !== name && !(await this.#isUndisputed(name, subnets))) continue;
+      const mayOverlap = before?.name !== name && canOverlap(subnets, taken);
+      if (mayOverlap && !(await this.#isUndisputed(name, subnets))) continue;
       if (lease) await this.#revokeFormer(info, before, lease.id);
       return this.#registered(info, { name, subnets, lease: id, term: this.#term(lease?.ttlMs) });
     }
@@ -201,7 +204,7 @@ export class EtcdRegistry implements NodeRegistry {
       for (const { type, kv } of events) {
         if (kv === undefined) continue;
         const name = kv.key.slice(this.#prefix.length);
-        const record = type === EventEventType.PUT ? toRecord(kv, this.#prefix) : undefined;
+        const record = type === EventEventType.PUT ? toRecord(kv, this.#prefix, this.#latestEnd) : undefined;
         const lease = record && this.#toLease(record, owners.get(name));
         if (lease) {
           told.push({ type: 'set', lease });
@@ -258,8 +261,9 @@ export class EtcdRegistry implements NodeRegistry {
     if (memory !== this.#memory) this.#options.onMemory?.(memory);
     this.#memory = memory;
     const records: NodeRecord[] = [];
+    const latestEnd = this.#latestEnd;
     for (const kv of kvs) {
-      const record = toRecord(kv, this.#prefix);
+      const record = toRecord(kv, this.#prefix, latestEnd);
       if (record) records.push(record);
     }
     return { readAt, records, revision: header.revision, memory };
@@ -313,7 +317,7 @@ export class EtcdRegistry implements NodeRegistry {
    */
   async #isUndisputed(name: string, subnets: WantedSubnets): Promise<boolean> {
     const { kvs } = await this.#client.list(this.#prefix, { keysOnly: true });
-    const records = kvs.flatMap((kv) => toRecord(kv, this.#prefix) ?? []);
+    const records = kvs.flatMap((kv) => toRecord(kv, this.#prefix, this.#latestEnd) ?? []);
     const mine = records.find((record) => record.name === name);
     if (mine === undefined) return false;
     const wide = subnetsOf(subnets);
@@ -321,7 +325,7 @@ export class EtcdRegistry implements NodeRegistry {
       (other) =>
         other !== mine &&
         other.createRevision < mine.createRevision &&
-        subnetsOf(other.node).some((theirs) => wide.some((ours) => overlaps(ours, theirs))),
+        subnetsOf(other.subnets).some((theirs) => wide.some((ours) => overlaps(ours, theirs))),
     );
     if (disputed) await this.#client.delete(`${this.#prefix}${name}`);
     return !disputed;
@@ -377,20 +381,19 @@ export class EtcdRegistry implements NodeRegistry {
 
   /** `undefined` for what is no node to anybody else. */
   #toLease(record: NodeRecord, owner: string | undefined): NodeLease | undefined {
-    const { backend, ...node } = record.node;
-    if (backend === undefined || (owner === undefined && isReservation(record))) return undefined;
-    const own = owner === undefined ? undefined : this.#own.get(owner);
-    const expiresAt = own ? this.#endOf(own) : this.#latestEnd(record);
-    return { ...node, backend, ...(owner !== undefined && { node: owner }), expiresAt };
+    const { node } = record;
+    if (owner === undefined) return isReservation(record) ? undefined : node;
+    const own = this.#own.get(owner);
+    return node && { ...node, node: owner, ...(own && { expiresAt: this.#endOf(own) }) };
   }
 
   #endOf({ lease, term }: Own): number {
     return lease === 0n ? Number.POSITIVE_INFINITY : expiresAtMs(term, this.#clock.now());
   }
 
-  /** etcd tells the end of one lease at a time, which takes seconds for thousands: this is the latest that it can be. */
-  #latestEnd({ lease }: NodeRecord): number {
-    return lease === 0n ? Number.POSITIVE_INFINITY : this.#clock.now().wallMs + this.#durationMs;
+  /** When a lease that was renewed just now ends. */
+  get #latestEnd(): number {
+    return this.#clock.now().wallMs + this.#durationMs;
   }
 
   #term(durationMs = this.#durationMs): LeaseTerm {
@@ -405,6 +408,11 @@ interface Lease {
 
 function lost({ name }: NodeInfo): LeaseLostError {
   return new LeaseLostError(`node ${name} has no lease in etcd any more`);
+}
+
+/** False where all subnets are of one length and have IPv4: no two keys overlap but the same one. */
+function canOverlap({ subnet, subnetV6 }: WantedSubnets, taken: readonly Cidr[]): boolean {
+  return subnetV6 !== undefined || taken.some(({ prefix }) => prefix !== subnet?.prefix);
 }
 
 function subnetsOf({ subnet, subnetV6 }: WantedSubnets): Cidr[] {
