@@ -100,9 +100,9 @@ test('lease ids are positive, and tell the instance', () => {
     fc.property(fc.string(), fc.string(), (one, other) => {
       const first = leaseIdsOf(one);
       expect(first > 0n && first < 1n << 63n && first % IDS_PER_INSTANCE === 0n).toBe(true);
-      expect(isLeaseOf(first + IDS_PER_INSTANCE - 1n, one)).toBe(true);
-      expect(isLeaseOf(first + IDS_PER_INSTANCE, one)).toBe(false);
-      expect(isLeaseOf(first, other)).toBe(one === other);
+      expect(isLeaseOf(first + IDS_PER_INSTANCE - 1n, first)).toBe(true);
+      expect(isLeaseOf(first + IDS_PER_INSTANCE, first)).toBe(false);
+      expect(isLeaseOf(first, leaseIdsOf(other))).toBe(one === other);
     }),
   );
 });

@@ -15,7 +15,7 @@ export function leaseIdsOf(instance: string): bigint {
   return id & 0x7fff_ffff_ffff_ff00n || IDS_PER_INSTANCE;
 }
 
-/** True for a lease that was granted to that instance. */
-export function isLeaseOf(lease: bigint, instance: string): boolean {
-  return (lease & ~(IDS_PER_INSTANCE - 1n)) === leaseIdsOf(instance);
+/** True for a lease that was granted to the instance whose first id is `first`. */
+export function isLeaseOf(lease: bigint, first: bigint): boolean {
+  return lease >= first && lease < first + IDS_PER_INSTANCE;
 }

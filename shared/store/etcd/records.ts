@@ -5,7 +5,7 @@ import { ipEquals } from '../../ip/ip.ts';
 import type { NodeInfo, NodeLease, WantedSubnets } from '../registry.ts';
 import { type DecodedAttributes, decodeAttributes } from './attributes.ts';
 import { parseSubnetName } from './keys.ts';
-import { isLeaseOf } from './lease-id.ts';
+import { isLeaseOf, leaseIdsOf } from './lease-id.ts';
 
 /** One key. */
 export interface NodeRecord {
@@ -65,10 +65,10 @@ export function isReservation({ lease, nameless }: NodeRecord): boolean {
  * address (as flannel finds it: another state directory, or flanneld itself, made it).
  */
 export function findOwn(records: readonly NodeRecord[], info: NodeInfo): NodeRecord | undefined {
-  const { instance } = info;
-  const leased = instance && records.filter(({ lease }) => isLeaseOf(lease, instance));
+  const first = info.instance === undefined ? undefined : leaseIdsOf(info.instance);
+  const leased = first === undefined ? [] : records.filter(({ lease }) => isLeaseOf(lease, first));
   // After a crash in between there may be two; the latest is in use.
-  if (leased && leased.length > 0) return leased.reduce((a, b) => (b.modRevision > a.modRevision ? b : a));
+  if (leased.length > 0) return leased.reduce((a, b) => (b.modRevision > a.modRevision ? b : a));
   const here = records.filter((record) => hasAddressOf(record, info));
   return here.find(({ lease }) => lease === 0n) ?? here[0];
 }

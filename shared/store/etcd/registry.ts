@@ -22,7 +22,7 @@ import { encodeAttributes } from './attributes.ts';
 import { type EtcdClient, prefixEnd } from './client.ts';
 import { follow } from './follow.ts';
 import { ipv4Part, subnetName, subnetsPrefix } from './keys.ts';
-import { IDS_PER_INSTANCE, leaseIdsOf } from './lease-id.ts';
+import { IDS_PER_INSTANCE, isLeaseOf, leaseIdsOf } from './lease-id.ts';
 import {
   type EtcdMemory,
   epochOf,
@@ -271,7 +271,8 @@ export class EtcdRegistry implements NodeRegistry {
 
   #recordOf(info: NodeInfo, records: readonly NodeRecord[]): NodeRecord | undefined {
     const own = this.#own.get(info.name);
-    return records.find(({ name }) => name === own?.name) ?? findOwn(records, info);
+    const mine = own && records.find(({ name }) => name === own.name);
+    return mine ?? findOwn(records, info);
   }
 
   /** Puts the record in the place of the one before; `false` when somebody else changed something there. */
@@ -357,9 +358,8 @@ export class EtcdRegistry implements NodeRegistry {
   /** The lease that the record had before, if it was our own: nothing hangs on it any more. */
   async #revokeFormer(info: NodeInfo, before: NodeRecord | undefined, lease: bigint): Promise<void> {
     const former = before?.lease ?? 0n;
-    if (info.instance === undefined || former === 0n || former === lease) return;
-    if (former >= leaseIdsOf(info.instance) && former < leaseIdsOf(info.instance) + IDS_PER_INSTANCE)
-      await this.#client.revoke(former);
+    if (info.instance === undefined || former === lease) return;
+    if (isLeaseOf(former, leaseIdsOf(info.instance))) await this.#client.revoke(former);
   }
 
   #registered(info: NodeInfo, own: Own): NodeLease {
