@@ -139,6 +139,21 @@ describe('what the plan does', () => {
     ]);
   });
 
+  test.each([
+    ['flannel.7', { kind: 'vxlan', id: 7 }, true],
+    ['flannel-wg', { kind: 'other', name: 'wireguard' }, true],
+    ['flannel-wg-v6', { kind: 'other', name: 'wireguard' }, true],
+    ['flannel.ipip', { kind: 'other', name: 'ipip' }, true],
+    ['flannel-wg', { kind: 'vxlan', id: 7 }, false],
+    ['flannel.ipip', { kind: 'bridge' }, false],
+    ['flannel.7', undefined, false],
+  ] as const)('of a former backend %s goes if it is of that kind: %j', (name, kind, goes) => {
+    const kernel = withUnderlay();
+    kernel.addLink(name, [], kind ? { kind } : {});
+    const nothing: DesiredNetwork = { ...network(), devices: [], retired: [name] };
+    expect(converge(nothing, kernel)).toEqual(goes ? ['delete-device'] : []);
+  });
+
   test('what is not the business of the agent stays', () => {
     const kernel = withUnderlay();
     converge(network(1), kernel);
