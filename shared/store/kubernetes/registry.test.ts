@@ -107,6 +107,17 @@ describe('what a node publishes', () => {
     expect(t.annotations('me')[`${prefix}/public-ipv6`]).toBe('2001:db8:9::9');
   });
 
+  test('is written again where somebody else wrote at the same moment', async () => {
+    await using t = setUp();
+    t.addNode('me', ['10.244.1.0/24']);
+    const isPatch = ({ method }: { method: string }): boolean => method === 'PATCH';
+    using conflicts = t.server.inject({ when: isPatch, times: 2, answer: { code: 409, reason: 'Conflict' } });
+    await t.registry.acquire(sampleNode('me', 1));
+    expect(t.annotations('me')[`${prefix}/public-ip`]).toBe('192.0.2.1');
+    expect(t.server.requests.filter(isPatch)).toHaveLength(3);
+    void conflicts;
+  });
+
   test('goes when the node is given back', async () => {
     await using t = setUp();
     t.addNode('me', ['10.244.1.0/24'], { other: 'x' });
@@ -223,6 +234,22 @@ describe('the watch', () => {
     t.addNode('c', ['10.244.3.0/24']);
     touch(t, 'a', { spec: { podCIDRs: ['10.244.9.0/24'] } });
     expect(await told).toEqual(['set a 10.244.9.0/24']);
+  });
+
+  test('tells of a change of one family only', async () => {
+    await using t = setUp({ networks: dual });
+    t.addNode('a', ['10.244.1.0/24', 'fd00:244:0:1::/64'], managed);
+    await using watcher = new LeaseWatcher(t.registry, (await t.registry.list()).version);
+    const annotate = (more: object): void => {
+      const { metadata } = t.server.store.get('api/v1/nodes', 'a');
+      touch(t, 'a', { metadata: { ...metadata, annotations: { ...metadata.annotations, ...more } } });
+    };
+    let told = watcher.next();
+    annotate({ [`${prefix}/public-ipv6`]: '2001:db8::7' });
+    expect(await told).toMatchObject([{ type: 'set', lease: { publicIpV6: ip('2001:db8::7') } }]);
+    told = watcher.next();
+    annotate({ [`${prefix}/public-ip`]: '192.0.2.7' });
+    expect(await told).toMatchObject([{ type: 'set', lease: { publicIp: ip('192.0.2.7') } }]);
   });
 
   test('goes on where it was after the server ended it, stopped, or hung; reports how it stands', async () => {
