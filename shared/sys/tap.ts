@@ -1,7 +1,7 @@
 /** TAP devices, which only /dev/net/tun makes: rtnetlink refuses to (tun_validate of the kernel's drivers/net/tun.c). */
 
 import { O } from './constants.ts';
-import type { OwnedFd } from './fd.ts';
+import type { Fd, OwnedFd } from './fd.ts';
 import { openFile } from './file.ts';
 import { inNetns } from './netns.ts';
 import { ioctl } from './socket.ts';
@@ -62,6 +62,11 @@ export class Tap implements Disposable {
       fd.close();
       throw error;
     }
+  }
+
+  /** One frame a read(2) or write(2). */
+  get fd(): Fd {
+    return this.#fd.fd;
   }
 
   /** From now on it stays until somebody deletes it, or its namespace ends. */
