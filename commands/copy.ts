@@ -1,7 +1,6 @@
 import { constants, copyFileSync, existsSync, statSync } from 'node:fs';
 import { UsageError } from '../shared/config/usage-error.ts';
 import { chmod, fsyncDirectory, fsyncFile, rename, unlinkIfExists } from '../shared/sys/file.ts';
-import { reportFailure } from './install/failure.ts';
 import { parentDirectory, preparedName } from './install/layout.ts';
 
 const USAGE = `usage: underpod copy [-f] FROM TO
@@ -25,7 +24,8 @@ export function main(args: string[]): number {
     copyFile(from, existsSync(to) && statSync(to).isDirectory() ? `${to}/${baseName(from)}` : to);
     return 0;
   } catch (error) {
-    return reportFailure('copy', error);
+    process.stderr.write(`underpod copy: ${error instanceof Error ? error.message : error}\n`);
+    return error instanceof UsageError ? 2 : 1;
   }
 }
 

@@ -15,8 +15,8 @@ import {
 } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { version } from '../../package.json' with { type: 'json' };
-import { nativeArchitecture } from '../../scripts/bun-runtime.ts';
-import { buildImage, REFERENCE } from '../../scripts/images.ts';
+import { nativeArchitecture, sha256 } from '../../scripts/bun-runtime.ts';
+import { buildImage, imagePath, REFERENCE } from '../../scripts/images.ts';
 import { type Daemon, startDaemon } from '../containerd/daemon.ts';
 import { makeImage } from '../containerd/image.ts';
 import { CGROUP } from '../containerd/pods.ts';
@@ -205,6 +205,12 @@ describe.skipIf(!available)('the image', () => {
       spawnSync('find', [directory, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', '+']);
     }
   }, 60_000);
+
+  test('has the same bytes when it is built again', () => {
+    const path = imagePath(nativeArchitecture());
+    const before = sha256(path);
+    expect(sha256(buildImage(nativeArchitecture()))).toBe(before);
+  }, 120_000);
 
   test('runs under the names that manifests use', async () => {
     const pod = await startPod('names');
