@@ -132,13 +132,14 @@ function requestFor(
     }
     case 'change-device': {
       const { device, repair } = change;
-      if (repair.mac === undefined && repair.mtu === undefined && !repair.up) return 'elsewhere';
+      const { mac, mtu, up, free } = repair;
+      if (mac === undefined && mtu === undefined && !up && !free) return 'elsewhere';
       return setLink({
         name: device.name,
-        ...(repair.mac && { mac: repair.mac }),
-        ...(repair.mtu !== undefined && { mtu: repair.mtu }),
-        ...(repair.up && { flags: IFF.UP, changeMask: IFF.UP }),
-        ...(repair.free && { master: 0 }),
+        ...(mac && { mac }),
+        ...(mtu !== undefined && { mtu }),
+        ...(up && { flags: IFF.UP, changeMask: IFF.UP }),
+        ...(free && { master: 0 }),
       });
     }
     case 'add-address':
