@@ -50,7 +50,8 @@ const ALL: Readonly<Record<BackendName, LabBackend>> = {
     device: () => 'flannel.ipip',
     overhead: () => 20,
     hasEntries: false,
-    link: 'ipip',
+    // One without any address is there already: tunl0.
+    link: 'ipip local 192.0.2.1',
     carries: [4],
   },
 };
