@@ -1,12 +1,13 @@
 /**
  * A real flanneld and our agent in one network: every path works, and a node looks the same whichever of the two it has.
- * CI runs one address family with each store, `make soak` all.
+ * CI runs one case with each store, `make soak` all.
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { etcdProgram } from '../etcd/program.ts';
 import { flanneldMissing } from '../flannel/programs.ts';
 import { kubernetesMissing } from '../kubernetes/programs.ts';
 import type { IpVersions } from '../lab/addresses.ts';
+import type { BackendName } from '../lab/backends.ts';
 import { COMMAND_TIMEOUT, idsOf, LabUnderTest, labsAvailable } from '../lab/lab-under-test.ts';
 import type { StoreName } from '../lab/stores/store.ts';
 import { forbidden } from './allowed.ts';
@@ -19,11 +20,13 @@ function missing(store: StoreName): string | undefined {
   return flanneldMissing() ?? (store === 'kubernetes' ? kubernetesMissing('kube-apiserver') : undefined);
 }
 
-const all: [StoreName, IpVersions][] = [
-  ['etcd', '4'],
-  ['kubernetes', 'dual'],
-  ['etcd', 'dual'],
-  ['kubernetes', '4'],
+const all: [StoreName, IpVersions, BackendName][] = [
+  ['etcd', '4', 'vxlan'],
+  ['kubernetes', 'dual', 'vxlan'],
+  ['etcd', 'dual', 'vxlan'],
+  ['kubernetes', '4', 'vxlan'],
+  ['kubernetes', 'dual', 'host-gw'],
+  ['etcd', 'dual', 'host-gw'],
 ];
 const wanted = process.env['UNDERPOD_INTEROP'] === 'all' ? all : all.slice(0, 2);
 const available = labsAvailable();
@@ -42,7 +45,7 @@ vi.setConfig({ testTimeout: 3 * COMMAND_TIMEOUT, hookTimeout: 3 * COMMAND_TIMEOU
 
 const suite = describe.skipIf(!available || cases.length === 0);
 
-suite.each(cases)('flanneld beside ours on %s, IPv%s', (store, ipv) => {
+suite.each(cases)('flanneld beside ours on %s, IPv%s, %s', (store, ipv, backend) => {
   const lab = new LabUnderTest(`interop-${store}`);
   let flannels: { readonly state: NodeState; readonly published: string };
 
@@ -56,7 +59,7 @@ suite.each(cases)('flanneld beside ours on %s, IPv%s', (store, ipv) => {
   };
 
   beforeAll(async () => {
-    const { rows } = await lab.up(...SHAPE, '--ipv', ipv, '--store', store);
+    const { rows } = await lab.up(...SHAPE, '--ipv', ipv, '--store', store, '--backend', backend);
     expect(idsOf(rows, 'passed')).toHaveLength(rows.length);
     // What was done to the other nodes meanwhile has left entries on this one, as flanneld removes none it does not know.
     await lab.must('reboot', '1', 'flanneld');
@@ -90,7 +93,7 @@ suite.each(cases)('flanneld beside ours on %s, IPv%s', (store, ipv) => {
     // Beside ours stand the figures of flanneld itself.
     const lines = out.split('\n').filter((line) => line.includes('connections lost'));
     const told = lines.map((line) => (JSON.parse(line) as { text: string }).text);
-    process.stdout.write(`${store}, IPv${ipv}:\n${told.join('\n')}\n`);
+    process.stdout.write(`${store}, IPv${ipv}, ${backend}:\n${told.join('\n')}\n`);
     expect(told).toHaveLength(5);
   });
 

@@ -25,8 +25,15 @@ const steps = (kernel: KernelVersion): string[] => [
   `UNDERPOD_TIER=vm${all ? '' : ' UNDERPOD_ONLY=rare'} node_modules/.bin/bun --bun node_modules/.bin/vitest run --configLoader=native ${kernelTests(kernel, all).join(' ')}`,
   // Once is enough for CI: between the oldest kernel and the machine's own there is the other one.
   ...(all || kernel === '5.10' ? lab('') : []),
-  // What the machine's own kernel may lack.
-  ...(all ? [...lab('--backend wireguard'), ...lab('--backend ipip --ipv 4')] : []),
+  // What the machine's own kernel may lack, in every address family.
+  ...(all ? BACKENDS.flatMap((backend) => lab(`--backend ${backend}`)) : []),
+];
+
+const BACKENDS = [
+  'wireguard',
+  ...['wireguard --ipv 4 --quick', 'wireguard --ipv 6 --quick'],
+  'ipip --ipv 4',
+  ...['host-gw --quick', 'host-gw --ipv 4 --quick', 'host-gw --ipv 6 --quick'],
 ];
 
 function lab(flags: string): string[] {
