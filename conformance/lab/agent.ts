@@ -50,14 +50,16 @@ export class Agent {
    * Starts it, in place of one that runs.
    *
    * @param program another than it was
+   * @returns how long that took, in ms, from the start of its process
    * @throws Error with the end of its log if it is not ready in time
    */
-  async start(program: ProgramName = this.#program): Promise<void> {
+  async start(program: ProgramName = this.#program): Promise<number> {
     await this.kill();
     this.#program = program;
     const before = this.#subnetFile();
     const log = openSync(this.#log, 'a');
     const { storeFlags, options } = this.#settings;
+    const startedAt = performance.now();
     const child = Bun.spawn([...this.#node.enter, ...commandOf(program, storeFlags, options)], {
       stdin: 'ignore',
       stdout: log,
@@ -74,6 +76,7 @@ export class Agent {
     const ready = program === 'flanneld' ? this.#wrote(before, child) : this.#saysReady();
     try {
       await Promise.race([ready, ended]);
+      return performance.now() - startedAt;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new Error(`${program} on ${this.#node.name} is not ready: ${why}\n${this.logTail(12)}`, {

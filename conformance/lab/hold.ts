@@ -61,9 +61,9 @@ export async function hold(args: HoldArguments): Promise<void> {
         return { kind: 'end', ok: true };
       case 'agent': {
         const { node, program } = body as { node: number; program: ProgramName };
-        await lab.agentOf(lab.node(node)).start(program);
+        const value = await lab.agentOf(lab.node(node)).start(program);
         await lab.converged();
-        return { kind: 'end', ok: true };
+        return { kind: 'end', ok: true, value };
       }
       case 'changeover': {
         const acts = await changeover(lab, body as ChangeoverRequest, report);
@@ -72,9 +72,9 @@ export async function hold(args: HoldArguments): Promise<void> {
       case 'reboot': {
         const { node, program } = body as { node: number; program: ProgramName };
         await lab.powerCut(lab.node(node));
-        await lab.startNode(lab.node(node), program);
+        const value = await lab.startNode(lab.node(node), program);
         await lab.converged();
-        return { kind: 'end', ok: true };
+        return { kind: 'end', ok: true, value };
       }
       case 'server':
         await lab.store.act((body as { act: ServerAct }).act);

@@ -92,7 +92,9 @@ export class Lab {
     await withProgress(
       report,
       'waiting for the agents',
-      this.#each((node) => this.agentOf(node).start()),
+      this.#each(async (node) => {
+        await this.agentOf(node).start();
+      }),
     );
     await withProgress(
       report,
@@ -131,15 +133,20 @@ export class Lab {
     this.#pods.set(node, await Promise.all(names.map((name) => Pod.create(name, node))));
   }
 
-  /** Starts a node after a power cut, with its agent and new pods; the old ones are cleaned up as a kubelet does. */
-  async startNode(node: LabNode, program?: ProgramName): Promise<void> {
+  /**
+   * Starts a node after a power cut, with its agent and new pods; the old ones are cleaned up as a kubelet does.
+   *
+   * @returns how long the agent took, in ms
+   */
+  async startNode(node: LabNode, program?: ProgramName): Promise<number> {
     const old = this.podsOf(node).map((pod) => pod.name);
     this.#pods.delete(node);
     await node.boot();
     await this.store.prepare(node);
-    await this.agentOf(node).start(program);
+    const ms = await this.agentOf(node).start(program);
     for (const name of old) await Pod.disconnect(name, node);
     await this.#addPods(node);
+    return ms;
   }
 
   /** The node and all that runs on it ends at once; its disk stays. */

@@ -96,7 +96,13 @@ async function runAgent(line: CommandLine): Promise<number> {
     throw new UsageError(`the agent is one of ${PROGRAMS.join(', ')}, not "${program}"`);
   const instance = new Instance(line.name);
   await nodesOf(instance);
-  const { ok } = await ask(instance.socket, line.command, { node: nodeNumber(node), program }, printer(line));
+  const { ok, value } = await ask(
+    instance.socket,
+    line.command,
+    { node: nodeNumber(node), program },
+    printer(line),
+  );
+  if (ok) console.log(`${program} was ready after ${Math.ceil(value as number)} ms`);
   return ok ? 0 : 1;
 }
 

@@ -1,7 +1,7 @@
 /** A control plane on the underlay; the lab does what kubelets and the controller manager would. */
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { ApiError, type KubeObject } from '../../kubernetes/api.ts';
+import type { KubeObject } from '../../kubernetes/api.ts';
 import { ControlPlane } from '../../kubernetes/control-plane.ts';
 import { controlAddress, families, podCidr } from '../addresses.ts';
 import type { LabNode } from '../node.ts';
@@ -22,6 +22,7 @@ export class KubernetesStore implements LabStore {
   readonly #context: StoreContext;
   #plane: ControlPlane | undefined;
   #kubeconfig = '';
+  readonly #registered = new Set<LabNode>();
 
   constructor(context: StoreContext) {
     this.#context = context;
@@ -49,22 +50,21 @@ export class KubernetesStore implements LabStore {
     await this.#register(node);
   }
 
-  /** A kubelet that starts leaves a node that is there as it is. */
+  /** A kubelet that starts leaves a node that is there as it is, and does without a server that is away. */
   async #register(node: LabNode): Promise<void> {
+    if (this.#registered.has(node)) return;
+    this.#registered.add(node);
     const used = families(this.#context.options.ipv);
-    try {
-      await this.plane.createNode({
-        name: node.name,
-        podCidrs: used.map((family) => podCidr(node.index, family)),
-        addresses: used.map((family) => node.address(family)),
-      });
-    } catch (error) {
-      if (!(error instanceof ApiError && error.reason === 'AlreadyExists')) throw error;
-    }
+    await this.plane.createNode({
+      name: node.name,
+      podCidrs: used.map((family) => podCidr(node.index, family)),
+      addresses: used.map((family) => node.address(family)),
+    });
   }
 
   async remove(node: LabNode): Promise<void> {
     await this.plane.deleteNode(node.name);
+    this.#registered.delete(node);
   }
 
   async dump(): Promise<Record<string, KubeObject>> {
