@@ -12,7 +12,7 @@ import { type EtcdConfig, followConfig } from './etcd-config.ts';
 import type { EtcdOptions } from './options.ts';
 
 /** A node that knows the network's configuration waits this long (ms) for etcd's: pods are waiting for the node. */
-const PATIENCE = 1000;
+const PATIENCE = 300;
 
 /** See OpenDatastore. Without a cache on the node's disk it waits for etcd, and for a configuration in it. */
 export async function openEtcd(options: AgentOptions, log: Logger, signal: AbortSignal): Promise<Datastore> {
