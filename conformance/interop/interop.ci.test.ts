@@ -27,6 +27,7 @@ const all: [StoreName, IpVersions, BackendName][] = [
   ['kubernetes', '4', 'vxlan'],
   ['kubernetes', 'dual', 'host-gw'],
   ['etcd', 'dual', 'host-gw'],
+  ['kubernetes', 'dual', 'vxlan-direct'],
 ];
 const wanted = process.env['UNDERPOD_INTEROP'] === 'all' ? all : all.slice(0, 2);
 const available = labsAvailable();

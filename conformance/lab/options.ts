@@ -68,7 +68,7 @@ export const usage: string = `The lab: nodes in namespaces of their own on one m
   --nodes N         nodes (default 3; or NODES)
   --ipv 4|6|dual    IP families (default dual; or IPV)
   --store S         embedded, etcd or kubernetes (default embedded; or STORE): a file, Debian's etcd, a real API server
-  --backend B       vxlan, host-gw, wireguard or ipip (default vxlan; or BACKEND)
+  --backend B       vxlan, vxlan-direct, host-gw, wireguard, ipip or ipip-direct (default vxlan; or BACKEND)
   --flannel A,B     on these nodes the agent is flanneld (default none; or FLANNEL)
   --name NAME       name of the lab, to have several (default "default"; or LAB)
   --binary PATH     the compiled executable (default dist/underpod-linux-ARCH)
