@@ -1,6 +1,6 @@
 /**
  * A real flanneld and our agent in one network: every path works, and a node looks the same whichever of the two it has.
- * CI runs one case with each store, `make soak` all.
+ * CI runs one case with each store, `make soak` all, and in the VM those whose links the machine's own kernel may lack.
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { etcdProgram } from '../etcd/program.ts';
@@ -10,6 +10,7 @@ import type { IpVersions } from '../lab/addresses.ts';
 import type { BackendName } from '../lab/backends.ts';
 import { COMMAND_TIMEOUT, idsOf, LabUnderTest, labsAvailable } from '../lab/lab-under-test.ts';
 import type { StoreName } from '../lab/stores/store.ts';
+import { isVm } from '../testing/slowness.ts';
 import { forbidden } from './allowed.ts';
 import { differences, type NodeState, nodeState, withoutMacs } from './node-state.ts';
 import { published, withoutNode } from './published.ts';
@@ -29,7 +30,12 @@ const all: [StoreName, IpVersions, BackendName][] = [
   ['etcd', 'dual', 'host-gw'],
   ['kubernetes', 'dual', 'vxlan-direct'],
 ];
-const wanted = process.env['UNDERPOD_INTEROP'] === 'all' ? all : all.slice(0, 2);
+/** For the VM: links that not every kernel has. */
+const rare: typeof all = [
+  ['etcd', 'dual', 'wireguard'],
+  ['etcd', '4', 'ipip'],
+];
+const wanted = isVm ? rare : process.env['UNDERPOD_INTEROP'] === 'all' ? all : all.slice(0, 2);
 const available = labsAvailable();
 const cases = wanted.filter(([store]) => {
   const why = missing(store);
@@ -89,14 +95,18 @@ suite.each(cases)('flanneld beside ours on %s, IPv%s, %s', (store, ipv, backend)
     await pathsWork();
   });
 
-  test('from flanneld to ours and back while pods talk: no connection ends, nothing is lost that flanneld keeps', async () => {
-    const { out } = await lab.must('changeover', '1');
-    // Beside ours stand the figures of flanneld itself.
-    const lines = out.split('\n').filter((line) => line.includes('connections lost'));
-    const told = lines.map((line) => (JSON.parse(line) as { text: string }).text);
-    process.stdout.write(`${store}, IPv${ipv}, ${backend}:\n${told.join('\n')}\n`);
-    expect(told).toHaveLength(5);
-  });
+  // Emulated time would be no answer.
+  test.skipIf(isVm)(
+    'from flanneld to ours and back while pods talk: no connection ends, nothing is lost that flanneld keeps',
+    async () => {
+      const { out } = await lab.must('changeover', '1');
+      // Beside ours stand the figures of flanneld itself.
+      const lines = out.split('\n').filter((line) => line.includes('connections lost'));
+      const told = lines.map((line) => (JSON.parse(line) as { text: string }).text);
+      process.stdout.write(`${store}, IPv${ipv}, ${backend}:\n${told.join('\n')}\n`);
+      expect(told).toHaveLength(5);
+    },
+  );
 
   test('after a power cut ours builds what flanneld builds', async () => {
     await lab.must('reboot', '1', 'underpod');

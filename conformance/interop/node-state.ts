@@ -4,7 +4,7 @@ import type { LabUnderTest } from '../lab/lab-under-test.ts';
 /** One JSON value after another, each after a line with its name. */
 const SCRIPT = `
 one() { echo "== $1"; shift; "$@"; }
-for device in flannel.1 flannel-v6.1; do
+for device in flannel.1 flannel-v6.1 flannel-wg flannel-wg-v6 flannel.ipip; do
   ip link show $device >/dev/null 2>&1 || continue
   one link/$device ip -j -d link show $device
   one address/$device ip -j -d address show $device

@@ -16,12 +16,16 @@ export async function published(lab: LabUnderTest, store: StoreName, node: numbe
   return store === 'etcd' ? ofEtcd(dumped, node) : ofKubernetes(dumped, node);
 }
 
-/** The same text with tokens for what is a node's own: MACs, which change with a boot, addresses, the subnet's number. */
+/** The same text with tokens for what is a node's own: MACs and keys, which change with a boot, addresses, the subnet's number. */
 export function withoutNode(text: string, node: number): string {
-  return text
-    .replaceAll(/[0-9a-f]{2}(:[0-9a-f]{2}){5}/g, '<MAC>')
-    .replaceAll(new RegExp(`(192\\.0\\.2\\.|2001:db8::)${node}\\b`, 'g'), '$1<node>')
-    .replaceAll(/(10\.244\.)\d+|(fd00:10:244:)[0-9a-f]+/g, '$1$2<subnet>');
+  return (
+    text
+      .replaceAll(/[0-9a-f]{2}(:[0-9a-f]{2}){5}/g, '<MAC>')
+      // 32 bytes in Base64.
+      .replaceAll(/"[A-Za-z0-9+/]{43}="/g, '"<key>"')
+      .replaceAll(new RegExp(`(192\\.0\\.2\\.|2001:db8::)${node}\\b`, 'g'), '$1<node>')
+      .replaceAll(/(10\.244\.)\d+|(fd00:10:244:)[0-9a-f]+/g, '$1$2<subnet>')
+  );
 }
 
 function ofEtcd(dumped: Record<string, unknown>, node: number): string {

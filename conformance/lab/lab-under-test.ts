@@ -1,8 +1,8 @@
 /** A lab of a test's own: the commands as a person calls them, their events read back. */
 import { readdirSync, readlinkSync } from 'node:fs';
-import { nativeArchitecture } from '../../scripts/bun-runtime.ts';
-import { ensureBuilt } from '../../scripts/compile.ts';
+import { executable as built } from '../build/executable.ts';
 import { freshNetns } from '../testing/netns.ts';
+import { slowness } from '../testing/slowness.ts';
 import { Instance } from './instance.ts';
 import { checkout } from './options.ts';
 import { findPrivileges } from './privileges.ts';
@@ -10,7 +10,7 @@ import { childrenOf, identify, type ProcessId } from './processes.ts';
 import type { Event, Row } from './report.ts';
 
 /** No command of the lab takes longer, in ms. */
-export const COMMAND_TIMEOUT: number = 60_000;
+export const COMMAND_TIMEOUT: number = 60_000 * slowness;
 
 export interface Told {
   readonly code: number | null;
@@ -34,7 +34,7 @@ export function labsAvailable(): boolean {
 
 /** The compiled executable, built if it is not up to date. */
 export function executable(): string {
-  return `${checkout}/${ensureBuilt(nativeArchitecture())}`;
+  return built();
 }
 
 export class LabUnderTest implements AsyncDisposable {

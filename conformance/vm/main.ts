@@ -18,15 +18,19 @@ const EXECUTABLE = 'dist/underpod-linux-amd64';
  */
 const OWN_COPY = `cp -p ${EXECUTABLE} ${EXECUTABLE}.copy && mv ${EXECUTABLE}.copy ${EXECUTABLE}`;
 
+const VITEST =
+  'UNDERPOD_TIER=vm node_modules/.bin/bun --bun node_modules/.bin/vitest run --configLoader=native';
+
 /** Outcomes only: emulated time says nothing, so limits of time are stretched (testing/slowness.ts). */
 const steps = (kernel: KernelVersion): string[] => [
   OWN_COPY,
   `${EXECUTABLE} version`,
-  `UNDERPOD_TIER=vm${all ? '' : ' UNDERPOD_ONLY=rare'} node_modules/.bin/bun --bun node_modules/.bin/vitest run --configLoader=native ${kernelTests(kernel, all).join(' ')}`,
+  `${all ? '' : 'UNDERPOD_ONLY=rare '}${VITEST} ${kernelTests(kernel, all).join(' ')}`,
   // Once is enough for CI: between the oldest kernel and the machine's own there is the other one.
   ...(all || kernel === '5.10' ? lab('') : []),
   // What the machine's own kernel may lack, in every address family.
   ...(all ? BACKENDS.flatMap((backend) => lab(`--backend ${backend}`)) : []),
+  ...(all && kernel === '6.1' ? [`${VITEST} conformance/interop`] : []),
 ];
 
 const BACKENDS = [
