@@ -39,6 +39,7 @@ export async function getReady(
     if (problem !== undefined) return `flanneld ${FLANNEL_VERSION}: ${problem}`;
   }
   if (store === 'embedded') return undefined;
+  if (Bun.which('openssl') === null) return "openssl is not found: run 'make setup'";
   if (etcdProgram() === undefined) return 'etcd cannot be had: install Debian’s etcd-server';
   if (store === 'kubernetes' && kubernetesMissing('kube-apiserver') !== undefined) {
     tell(`building kube-apiserver ${KUBERNETES_VERSION} (once, some minutes)`);
