@@ -38,7 +38,7 @@ const CANARY = 500;
 const FULL_RESYNC = 60_000;
 
 /** Nodes may join and leave a hundred times a second; each costs about a millisecond. */
-const PEERS_SPACING = 5;
+const PEERS_SPACING = 2;
 
 export interface AgentParts {
   readonly kernel: Kernel;
@@ -117,7 +117,7 @@ export class Agent {
       formerDevices: state.devices ?? [],
       formerIptables: state.iptables ?? false,
       lease: () => this.#membership.own,
-      peers: () => (this.#membership.peersKnown ? this.#membership.peers.leases : undefined),
+      peers: () => (this.#membership.peersKnown ? this.#membership.peers : undefined),
       peersComplete: () => this.#membership.listed,
       mark: (...dirty) => this.#loop.mark(...dirty),
       onUnderlay: () => this.#membership.publish(),

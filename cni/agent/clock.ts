@@ -21,9 +21,13 @@ export interface Timer {
 const MAX_DELAY = 2 ** 31 - 1;
 
 /** The machine's clock. */
+let instants: ReturnType<typeof storeClock> | undefined;
 export const systemClock: Clock = {
   now: Date.now,
-  instant: () => storeClock().now(),
+  instant: () => {
+    instants ??= storeClock();
+    return instants.now();
+  },
   monotonic: () => performance.now(),
   after(ms, callback) {
     const timer = setTimeout(callback, Math.min(ms, MAX_DELAY));

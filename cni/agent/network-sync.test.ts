@@ -9,9 +9,10 @@ import { createBackend } from './backends/registry.ts';
 import { setting } from './backends/test-backend.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel } from './kernel/fake-kernel.ts';
+import type { PeerView } from './leases/peer-set.ts';
 import { Repairs } from './loop/repairs.ts';
 import { planNetwork } from './network/plan.ts';
-import { NetworkSync } from './network-sync.ts';
+import { type NetworkInput, NetworkSync } from './network-sync.ts';
 import type { AgentOptions } from './options.ts';
 import type { Underlay } from './underlay.ts';
 
@@ -32,8 +33,15 @@ function lease(node: string, subnet: number, mac: number, expiresAt = 0): NodeLe
     expiresAt,
   };
 }
-const complete = true;
 const self = lease('self', 1, 1);
+
+let version = 0;
+/** Of these peers, of which nothing is known but what they are. */
+function input(peers: readonly NodeLease[], more: Partial<NetworkInput> = {}): NetworkInput {
+  version += 1;
+  const view: PeerView = { version, leases: peers, changedSince: () => undefined };
+  return { lease: self, peers: view, version, underlays, complete: true, ...more };
+}
 
 function setUp(before?: FakeKernel): { kernel: FakeKernel; sync: NetworkSync } {
   const kernel = before ?? new FakeKernel();
@@ -61,13 +69,11 @@ function missing(kernel: FakeKernel, peers: readonly NodeLease[]): number {
 
 test('without a first look at everything, or with another lease, there is nothing to go by', () => {
   const { sync } = setUp();
-  expect(sync.syncPeers({ lease: self, peers: [], underlays, complete })).toBeUndefined();
-  sync.sync({ lease: self, peers: [], underlays, complete });
-  expect(sync.syncPeers({ lease: lease('self', 9, 1), peers: [], underlays, complete })).toBeUndefined();
-  expect(sync.syncPeers({ lease: self, peers: [], underlays: { ...underlays }, complete })).toBeUndefined();
-  expect(sync.syncPeers({ lease: { ...self, expiresAt: 5 }, peers: [], underlays, complete })?.changes).toBe(
-    0,
-  );
+  expect(sync.syncPeers(input([]))).toBeUndefined();
+  sync.sync(input([]));
+  expect(sync.syncPeers(input([], { lease: lease('self', 9, 1) }))).toBeUndefined();
+  expect(sync.syncPeers(input([], { lease: self, underlays: { ...underlays } }))).toBeUndefined();
+  expect(sync.syncPeers(input([], { lease: { ...self, expiresAt: 5 } }))?.changes).toBe(0);
 });
 
 test('whatever joins, leaves and changes between two runs, the kernel ends as a look at everything would have it', () => {
@@ -85,10 +91,10 @@ test('whatever joins, leaves and changes between two runs, the kernel ends as a 
   fc.assert(
     fc.property(fc.array(anyPeers, { minLength: 1, maxLength: 8 }), (runs) => {
       const { kernel, sync } = setUp();
-      sync.sync({ lease: self, peers: [], underlays, complete });
+      sync.sync(input([]));
       const read = vi.spyOn(kernel, 'readNetwork');
       for (const peers of runs) {
-        expect(sync.syncPeers({ lease: self, peers, underlays, complete })).toBeDefined();
+        expect(sync.syncPeers(input(peers))).toBeDefined();
         expect(read).not.toHaveBeenCalled();
         expect(missing(kernel, peers)).toBe(0);
         read.mockClear();
@@ -108,9 +114,9 @@ test('whatever joins, leaves and changes between two runs, the kernel ends as a 
 
 test('a subnet that one node gives to another keeps its route all the time', () => {
   const { kernel, sync } = setUp();
-  sync.sync({ lease: self, peers: [lease('a', 2, 2)], underlays, complete });
+  sync.sync(input([lease('a', 2, 2)]));
   kernel.applied.length = 0;
-  sync.syncPeers({ lease: self, peers: [lease('b', 2, 3)], underlays, complete });
+  sync.syncPeers(input([lease('b', 2, 3)]));
   const kinds = kernel.applied.map(({ kind }) => kind);
   expect(kinds).toContain('set-neighbour');
   expect(kinds).not.toContain('delete-route');
@@ -119,33 +125,31 @@ test('a subnet that one node gives to another keeps its route all the time', () 
 
 test('what is as it was is not sent again, after a renewal neither', () => {
   const { kernel, sync } = setUp();
-  sync.sync({ lease: self, peers: [lease('a', 2, 2), lease('b', 3, 3)], underlays, complete });
+  sync.sync(input([lease('a', 2, 2), lease('b', 3, 3)]));
   kernel.applied.length = 0;
   const renewed = [lease('a', 2, 2, 7), lease('b', 3, 3), lease('c', 4, 4)];
-  expect(sync.syncPeers({ lease: self, peers: renewed, underlays, complete })?.changes).toBe(3);
+  expect(sync.syncPeers(input(renewed))?.changes).toBe(3);
 });
 
 test('after a change that the kernel refused everything is looked at', () => {
   const { kernel, sync } = setUp();
-  sync.sync({ lease: self, peers: [], underlays, complete });
+  sync.sync(input([]));
   kernel.refuse = (change) => change.kind === 'set-route';
   const peers = [lease('a', 2, 2)];
-  expect(() => sync.syncPeers({ lease: self, peers, underlays, complete })).toThrow(
-    /refused route 10.244.2.0\/24/,
-  );
+  expect(() => sync.syncPeers(input(peers))).toThrow(/refused route 10.244.2.0\/24/);
   kernel.refuse = undefined;
-  expect(sync.syncPeers({ lease: self, peers, underlays, complete })).toBeUndefined();
-  sync.sync({ lease: self, peers, underlays, complete });
+  expect(sync.syncPeers(input(peers))).toBeUndefined();
+  sync.sync(input(peers));
   expect(missing(kernel, peers)).toBe(0);
 });
 
 test('before the registry has listed its nodes nothing is taken away, then what is stale goes', () => {
   const { kernel, sync } = setUp();
-  sync.sync({ lease: self, peers: [lease('a', 2, 2), lease('b', 3, 3)], underlays, complete });
+  sync.sync(input([lease('a', 2, 2), lease('b', 3, 3)]));
   const { sync: restarted } = setUp(kernel);
-  restarted.sync({ lease: self, peers: [lease('b', 3, 3), lease('c', 4, 4)], underlays, complete: false });
+  restarted.sync(input([lease('b', 3, 3), lease('c', 4, 4)], { lease: self, complete: false }));
   expect(missing(kernel, [lease('a', 2, 2), lease('b', 3, 3), lease('c', 4, 4)])).toBe(0);
-  const listed = { lease: self, peers: [lease('b', 3, 3)], underlays, complete };
+  const listed = input([lease('b', 3, 3)]);
   expect(restarted.syncPeers(listed)).toBeUndefined();
   restarted.sync(listed);
   expect(missing(kernel, [lease('b', 3, 3)])).toBe(0);

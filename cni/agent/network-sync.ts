@@ -9,6 +9,7 @@ import type { Clock } from './clock.ts';
 import { directRoutes } from './direct-routes.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { sameButExpiry } from './leases/lease-json.ts';
+import type { PeerView } from './leases/peer-set.ts';
 import type { Repairs } from './loop/repairs.ts';
 import { type Change, type ChangeFailure, describeObject, objectOf } from './network/change.ts';
 import type { DesiredDevice, DesiredRoute, DesiredWireguardPeer } from './network/desired.ts';
@@ -37,7 +38,9 @@ export interface NetworkSyncOptions {
 
 export interface NetworkInput {
   readonly lease: NodeLease;
-  readonly peers: readonly NodeLease[];
+  readonly peers: PeerView;
+  /** Of the peers, as they are now. */
+  readonly version: number;
   readonly underlays: Underlays;
   /** The peers are all that there are: what the kernel holds besides is stale. */
   readonly complete: boolean;
@@ -145,7 +148,7 @@ export class NetworkSync {
     this.#wanted = { input, network };
     this.#settled = undefined;
     const changes = planPeerChange(before, after, (device) => this.#links.get(device));
-    const failures = changes.length === 0 ? [] : kernel.apply(changes);
+    const failures = changes.length === 0 ? [] : kernel.apply(changes, this.#links);
     const result = this.#done(start, changes, failures, false);
     this.#settled = input;
     this.#tellSkipped(network.skipped);
@@ -234,7 +237,7 @@ function blackholes({ subnet, subnetV6 }: NodeLease): DesiredRoute[] {
 }
 
 function same(a: NetworkInput, b: NetworkInput): boolean {
-  return sameBase(a, b) && a.peers === b.peers;
+  return sameBase(a, b) && a.version === b.version;
 }
 
 /** True if the two differ in their peers at most. */

@@ -12,6 +12,7 @@ import type { Backend, Underlays } from './backends/backend.ts';
 import type { Clock } from './clock.ts';
 import { ForwardingSync } from './forwarding-sync.ts';
 import type { Kernel } from './kernel/kernel.ts';
+import type { PeerView } from './leases/peer-set.ts';
 import { type Interests, PARTS, type Part } from './loop/dirty.ts';
 import type { Repairs } from './loop/repairs.ts';
 import { type NetworkInput, NetworkSync, type SyncResult } from './network-sync.ts';
@@ -42,7 +43,7 @@ export interface NodeWorkOptions {
   /** The node's lease; `undefined` while it has none. */
   readonly lease: () => NodeLease | undefined;
   /** The other nodes; `undefined` while nobody knows. */
-  readonly peers: () => readonly NodeLease[] | undefined;
+  readonly peers: () => PeerView | undefined;
   /** True once the registry itself has listed them. */
   readonly peersComplete: () => boolean;
   /** Has parts looked at soon. */
@@ -204,7 +205,7 @@ export class NodeWork implements Disposable {
     // Before the peers are known, those in the kernel must not be taken for stale.
     if (!lease || !peers || !this.#underlays.complete) return undefined;
     const complete = this.#options.peersComplete();
-    return { lease, peers, underlays: this.underlays, complete };
+    return { lease, peers, version: peers.version, underlays: this.underlays, complete };
   }
 
   #synced(result: SyncResult): void {

@@ -8,6 +8,7 @@ import type { Backend, NodeContext } from './backends/backend.ts';
 import { withBase } from './backends/desired.ts';
 import { type PeerDelta, PeerTable, type SkippedPeer } from './backends/peer-table.ts';
 import { sameButExpiry } from './leases/lease-json.ts';
+import type { ChangedPeer, PeerView } from './leases/peer-set.ts';
 import type { DesiredNetwork, DesiredRoute, Entries } from './network/desired.ts';
 
 export class WantedNetwork {
@@ -16,20 +17,17 @@ export class WantedNetwork {
   readonly #ownRoutes: readonly DesiredRoute[];
   readonly #table: PeerTable;
   readonly #leases = new Map<string, NodeLease>();
+  #version: number;
   #network: DesiredNetwork | undefined;
 
   /** @param ownRoutes routes that no backend knows of */
-  constructor(
-    backend: Backend,
-    context: NodeContext,
-    peers: readonly NodeLease[],
-    ownRoutes: readonly DesiredRoute[],
-  ) {
+  constructor(backend: Backend, context: NodeContext, peers: PeerView, ownRoutes: readonly DesiredRoute[]) {
     this.#backend = backend;
     this.#context = context;
     this.#ownRoutes = ownRoutes;
-    this.#table = new PeerTable(backend, context, peers);
-    for (const lease of peers) this.#leases.set(lease.node, lease);
+    this.#version = peers.version;
+    this.#table = new PeerTable(backend, context, peers.leases);
+    for (const lease of peers.leases) this.#leases.set(lease.node, lease);
   }
 
   /** All of it: the same object until a peer changes. */
@@ -50,28 +48,29 @@ export class WantedNetwork {
   }
 
   /** Takes over the peers as they are now, and tells which entries went and which came. */
-  update(peers: readonly NodeLease[]): PeerDelta {
+  update(peers: PeerView): PeerDelta {
     const merged = new Merged();
-    let known = 0;
-    for (const lease of peers) {
-      const old = this.#leases.get(lease.node);
-      if (old) known += 1;
-      if (old === lease) continue;
-      this.#leases.set(lease.node, lease);
-      if (!old || !sameButExpiry(old, lease)) merged.add(this.#table.set(lease));
-      if (!old) known += 1;
-    }
-    if (known < this.#leases.size) {
-      const there = new Set(peers.map(({ node }) => node));
-      for (const node of this.#leases.keys()) {
-        if (there.has(node)) continue;
-        this.#leases.delete(node);
+    for (const { node, lease } of peers.changedSince(this.#version) ?? this.#compare(peers.leases)) {
+      const old = this.#leases.get(node);
+      if (lease) {
+        this.#leases.set(node, lease);
+        if (!old || !sameButExpiry(old, lease)) merged.add(this.#table.set(lease));
+      } else if (this.#leases.delete(node)) {
         merged.add(this.#table.remove(node));
       }
     }
-    const delta = merged.delta;
+    this.#version = peers.version;
     if (merged.any) this.#network = undefined;
-    return delta;
+    return merged.delta;
+  }
+
+  #compare(leases: readonly NodeLease[]): ChangedPeer[] {
+    const changed: ChangedPeer[] = [];
+    for (const lease of leases)
+      if (this.#leases.get(lease.node) !== lease) changed.push({ node: lease.node, lease });
+    const there = new Set(leases.map(({ node }) => node));
+    for (const node of this.#leases.keys()) if (!there.has(node)) changed.push({ node });
+    return changed;
   }
 }
 

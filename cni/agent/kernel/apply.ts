@@ -39,6 +39,7 @@ export function applyChanges(
   rtnetlink: Rtnetlink,
   wireguard: Wireguard,
   changes: readonly Change[],
+  links: ReadonlyMap<string, number> | undefined,
   announce: (changes: readonly Change[], indexOf: (device: string) => number | undefined) => void,
 ): ChangeFailure[] {
   const devices = changes.filter((change) => objectOf(change) === 'device');
@@ -48,14 +49,17 @@ export function applyChanges(
   replaceUnchangeable(rtnetlink, failures);
   failures.push(...applyWireguard(wireguard, devices), ...applyWireguard(wireguard, peers));
   if (others.length === 0) return failures;
-  const indexOf = byName(rtnetlink);
+  const indexOf = byName(rtnetlink, links);
   announce(others, indexOf);
   return [...failures, ...send(rtnetlink, others, indexOf)];
 }
 
 /** Looks up an index once a name: a node has a link for every pod, and a change names one or two. */
-function byName(rtnetlink: Rtnetlink): (device: string) => number | undefined {
-  const known = new Map<string, number | undefined>();
+function byName(
+  rtnetlink: Rtnetlink,
+  links: ReadonlyMap<string, number> | undefined,
+): (device: string) => number | undefined {
+  const known = new Map<string, number | undefined>(links);
   return (device) => {
     if (!known.has(device)) known.set(device, rtnetlink.linkByName(device)?.index);
     return known.get(device);

@@ -17,8 +17,10 @@ export interface Kernel extends Disposable {
   /**
    * Carries changes out in order, the device changes in one batch, all others in another. A change that fails does
    * not stop those behind it. What a deletion finds gone already is no failure.
+   *
+   * @param links indexes by name, where the caller knows them: of names that are missing, the kernel is asked
    */
-  apply(changes: readonly Change[]): readonly ChangeFailure[];
+  apply(changes: readonly Change[], links?: ReadonlyMap<string, number>): readonly ChangeFailure[];
 
   /** The route that the kernel would take to each destination; `undefined` where it has none. */
   routesTo(destinations: readonly Ip[]): readonly (Route | undefined)[];

@@ -70,8 +70,8 @@ export class LinuxKernel implements Kernel {
     };
   }
 
-  apply(changes: readonly Change[]): readonly ChangeFailure[] {
-    return applyChanges(this.#rtnetlink, this.#wireguard, changes, (others, indexOf) =>
+  apply(changes: readonly Change[], links?: ReadonlyMap<string, number>): readonly ChangeFailure[] {
+    return applyChanges(this.#rtnetlink, this.#wireguard, changes, links, (others, indexOf) =>
       this.#echoes.expect(others, indexOf, performance.now()),
     );
   }

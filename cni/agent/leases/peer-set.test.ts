@@ -178,3 +178,53 @@ describe('a registry that lost its memory', () => {
     );
   });
 });
+
+test('what has changed since a version leads to the peers as they are now', () => {
+  const step = fc.oneof(
+    fc.record({ node: fc.constantFrom('a', 'b', 'c', 'me'), subnet: fc.integer({ min: 1, max: 4 }) }),
+    fc.constantFrom('a', 'b', 'c'),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(step, { maxLength: 4 }), { maxLength: 8 }),
+      fc.boolean(),
+      (rounds, hasOwn) => {
+        const set = new PeerSet('me');
+        if (hasOwn) set.setOwn(lease('me', 1));
+        set.applyList(list([]), at(1));
+        let version = set.version;
+        const mirror = new Map<string, unknown>();
+        for (const steps of rounds) {
+          for (const each of steps) {
+            const event =
+              typeof each === 'string'
+                ? ({ type: 'removed', node: each, reason: 'deleted' } as const)
+                : ({ type: 'set', lease: lease(each.node, each.subnet) } as const);
+            set.applyEvents([event], at(2));
+          }
+          for (const { node, lease: now } of set.changedSince(version) ?? []) {
+            if (now) mirror.set(node, now);
+            else mirror.delete(node);
+          }
+          version = set.version;
+          expect(mirror).toEqual(new Map(set.leases.map((each) => [each.node, each])));
+          expect(set.changedSince(version)).toEqual([]);
+        }
+      },
+    ),
+  );
+});
+
+test('of what lies too far back, or after a list, only a look at all tells', () => {
+  const set = new PeerSet('me');
+  const start = set.version;
+  for (let n = 0; n < 2500; n++) {
+    set.applyEvents([{ type: 'set', lease: lease('a', n % 200) }], at(2));
+  }
+  expect(set.changedSince(start)).toBeUndefined();
+  expect(set.changedSince(set.version - 900)).toEqual([{ node: 'a', lease: set.leases[0] }]);
+  const before = set.version;
+  set.applyList(list([]), at(3));
+  expect(set.changedSince(before)).toBeUndefined();
+  expect(set.changedSince(set.version + 1)).toBeUndefined();
+});

@@ -42,24 +42,65 @@ export interface PeerChange {
   readonly rebuilt: boolean;
 }
 
-export class PeerSet {
+/** One that joined or changed, or, without a lease, left. */
+export interface ChangedPeer {
+  readonly node: string;
+  readonly lease?: NodeLease;
+}
+
+/** The peers for whoever programs them. */
+export interface PeerView {
+  /** Another one after each change. */
+  readonly version: number;
+  /** The peers' leases: the same array until something changes. */
+  readonly leases: readonly NodeLease[];
+  /** Who has changed since that version, each once; `undefined` where only a look at all of them tells. */
+  changedSince(version: number): readonly ChangedPeer[] | undefined;
+}
+
+/** So many changes are remembered one by one. */
+const JOURNAL = 1000;
+
+export class PeerSet implements PeerView {
   readonly #self: string;
   #peers = new Map<string, KnownPeer>();
   #epoch: string | undefined;
   #leases: readonly NodeLease[] | undefined;
   #own: NodeLease | undefined;
+  #version = 0;
+  /** Who changed by each of the latest versions, of which the first is `#journalStart` + 1. */
+  #journal: string[] = [];
+  #journalStart = 0;
+  /** False: surely none is carried. */
+  #mayCarry = false;
 
   /** @param self the node's own name, which is no peer */
   constructor(self: string, known: readonly KnownPeer[] = []) {
     this.#self = self;
-    for (const peer of known) if (peer.lease.node !== self) this.#peers.set(peer.lease.node, peer);
+    for (const peer of known) {
+      if (peer.lease.node === self) continue;
+      this.#peers.set(peer.lease.node, peer);
+      if (peer.carried) this.#mayCarry = true;
+    }
   }
 
-  /** The peers' leases: the same array until something changes. */
+  get version(): number {
+    return this.#version;
+  }
+
+  changedSince(version: number): readonly ChangedPeer[] | undefined {
+    if (version < this.#journalStart || version > this.#version) return undefined;
+    const nodes = new Set(this.#journal.slice(version - this.#journalStart));
+    return [...nodes].map((node) => {
+      const lease = this.#peers.get(node)?.lease;
+      return lease && !this.#isOwn(lease) ? { node, lease } : { node };
+    });
+  }
+
   get leases(): readonly NodeLease[] {
     this.#leases ??= [...this.#peers.values()]
       .map((peer) => peer.lease)
-      .filter((lease) => !this.#own || !haveSameSubnet(lease, this.#own));
+      .filter((lease) => !this.#isOwn(lease));
     return this.#leases;
   }
 
@@ -70,7 +111,7 @@ export class PeerSet {
   setOwn(lease: NodeLease): void {
     if (this.#own && sameButExpiry(this.#own, lease)) return;
     this.#own = lease;
-    this.#leases = undefined;
+    this.#changedAll();
   }
 
   /** All that is known, for the cache file. */
@@ -80,6 +121,7 @@ export class PeerSet {
 
   /** How many peers the registry does not know at present. */
   get carried(): number {
+    if (!this.#mayCarry) return 0;
     let carried = 0;
     for (const peer of this.#peers.values()) if (peer.carried) carried += 1;
     return carried;
@@ -101,7 +143,9 @@ export class PeerSet {
       if (subnetsOf(peer.lease).some((subnet) => taken.has(subnet))) continue;
       const endless = !Number.isFinite(peer.term.durationMs);
       const term = endless ? { renewed: now, durationMs: LEASE_DURATION_MS } : peer.term;
-      if (leftOf(term, now) > 0) after.set(node, { ...peer, term, carried: true });
+      if (leftOf(term, now) <= 0) continue;
+      after.set(node, { ...peer, term, carried: true });
+      this.#mayCarry = true;
     }
     this.#peers = after;
     const changed =
@@ -110,7 +154,7 @@ export class PeerSet {
         const old = before.get(node);
         return !old || !sameButExpiry(old.lease, lease);
       });
-    if (changed) this.#leases = undefined;
+    if (changed) this.#changedAll();
     const own = list.leases.find((lease) => lease.node === this.#self);
     return { changed, ownLost: own === undefined, ...(own && { own }), rebuilt };
   }
@@ -130,15 +174,20 @@ export class PeerSet {
         continue;
       }
       if (event.type === 'removed') {
-        changed = this.#peers.delete(node) || changed;
+        if (this.#peers.delete(node)) {
+          changed = true;
+          this.#changedOne(node);
+        }
         continue;
       }
       const old = this.#peers.get(node);
       this.#peers.set(node, { lease: event.lease, epoch, term: termOf(event.lease, now) });
-      if (!old || !sameButExpiry(old.lease, event.lease)) changed = true;
+      if (!old || !sameButExpiry(old.lease, event.lease)) {
+        changed = true;
+        this.#changedOne(node);
+      }
       if (anyCarried) changed = this.#dropCarriedOn(event.lease) || changed;
     }
-    if (changed) this.#leases = undefined;
     return { changed, ownLost, ...(own && { own }), rebuilt: false };
   }
 
@@ -148,9 +197,9 @@ export class PeerSet {
     for (const [node, peer] of this.#peers) {
       if (!peer.carried || leftOf(peer.term, now) > 0) continue;
       this.#peers.delete(node);
+      this.#changedOne(node);
       dropped = true;
     }
-    if (dropped) this.#leases = undefined;
     return dropped;
   }
 
@@ -170,9 +219,30 @@ export class PeerSet {
       if (!peer.carried || node === lease.node) continue;
       if (!subnetsOf(peer.lease).some((subnet) => taken.includes(subnet))) continue;
       this.#peers.delete(node);
+      this.#changedOne(node);
       dropped = true;
     }
     return dropped;
+  }
+
+  #isOwn(lease: NodeLease): boolean {
+    return this.#own !== undefined && haveSameSubnet(lease, this.#own);
+  }
+
+  #changedOne(node: string): void {
+    this.#leases = undefined;
+    this.#version += 1;
+    this.#journal.push(node);
+    if (this.#journal.length < 2 * JOURNAL) return;
+    this.#journal = this.#journal.slice(-JOURNAL);
+    this.#journalStart = this.#version - JOURNAL;
+  }
+
+  #changedAll(): void {
+    this.#leases = undefined;
+    this.#version += 1;
+    this.#journal = [];
+    this.#journalStart = this.#version;
   }
 }
 
