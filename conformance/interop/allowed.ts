@@ -23,10 +23,22 @@ export const ALLOWED: readonly Allowed[] = [
     why: 'with IPv6 in use a full packet must fit below its outer headers, too, of 70 bytes; pods have one MTU',
   },
   {
-    name: /^(link|address)\/flannel(-v6)?\.1\[.*\]\/txqlen$/,
+    name: /^(link|address)\/flannel[-.a-z0-9]*\[.*\]\/txqlen$/,
     flannel: undefined,
     ours: 1000,
     why: "the kernel's default, where flannel's library says 0: the device has no queue (qdisc noqueue)",
+  },
+  {
+    name: /^(link|address)\/flannel\.ipip\[.*\]\/linkinfo\/info_data\/proto$/,
+    flannel: 'any',
+    ours: 'ipip',
+    why: 'the tunnel carries IPv4 and nothing else, where flannel lets MPLS in as well',
+  },
+  {
+    name: /^sysctl\/ipv6\/conf\/flannel\.ipip\/accept_ra$/,
+    flannel: 1,
+    ours: 0,
+    why: 'no router is to be believed on a tunnel; on its other devices flannel says so, too',
   },
   {
     name: /^address\/flannel-v6\.1\[.*\]\/nodad$/,
