@@ -81,6 +81,13 @@ export function describeNodeRegistry(
       expect([typeof epoch, list.epoch, list.rebuiltAt]).toEqual(['string', epoch, undefined]);
     });
 
+    test('gives nodes without IPv4 subnets of their own', async () => {
+      const { harness } = start('{"EnableIPv4":false,"EnableIPv6":true,"IPv6Network":"fd00:244::/48"}');
+      await using h = await harness;
+      expect(show(await h.registry.acquire(sampleNode('a', 1)))).toMatch(/^a \S*fd00:244:0:1::\/64$/);
+      expect(show(await h.other.acquire(sampleNode('b', 2)))).toMatch(/^b \S*fd00:244:0:2::\/64$/);
+    });
+
     test('keeps backend data as it is, or absent', async () => {
       const { harness } = start(v4);
       await using h = await harness;

@@ -8,7 +8,7 @@ import { formatIp, type Ip, parseDecimal, parseIp } from '../../ip/ip.ts';
 import type { WantedSubnets } from '../registry.ts';
 
 /** In the place of the subnet that a node without IPv4 does not have; flannel writes the same, and cannot read it. */
-const NO_IPV4 = '0.0.0.0-0';
+export const NO_IPV4: string = '0.0.0.0-0';
 
 /** The key of net-conf.json. */
 export function configKey(prefix: string): string {

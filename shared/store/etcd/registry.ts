@@ -21,7 +21,7 @@ import { mathRandom, type PodNetworks, planSubnets, type Random } from '../subne
 import { encodeAttributes } from './attributes.ts';
 import { type EtcdClient, prefixEnd } from './client.ts';
 import { follow } from './follow.ts';
-import { ipv4Part, subnetName, subnetsPrefix } from './keys.ts';
+import { ipv4Part, NO_IPV4, subnetName, subnetsPrefix } from './keys.ts';
 import { IDS_PER_INSTANCE, isLeaseOf, leaseIdsOf } from './lease-id.ts';
 import {
   type EtcdMemory,
@@ -297,8 +297,9 @@ export class EtcdRegistry implements NodeRegistry {
     const v4 = `${this.#prefix}${ipv4Part(name)}`;
     const isFree = { key, target: VERSION, result: EQUAL, version: 0n };
     // With the same IPv4 subnet and another IPv6 one the key differs; both are the same subnet to somebody.
+    // All nodes without IPv4 have the same in its place.
     const v4IsFree =
-      before && ipv4Part(before.name) === ipv4Part(name)
+      ipv4Part(name) === NO_IPV4 || (before && ipv4Part(before.name) === ipv4Part(name))
         ? []
         : [
             { ...isFree, key: `${v4}&`, rangeEnd: prefixEnd(`${v4}&`) },
