@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { lock } from '../shared/sys/lock.ts';
 
 /** Debian's names of architectures. */
 export type DebianArchitecture = 'amd64' | 'arm64';
@@ -25,6 +26,7 @@ const BASE = 'build/debian';
 export function debianPackage(name: string, source: DebianSource): string {
   const unpacked = resolve(debianDirectory(source), name);
   if (existsSync(unpacked)) return unpacked;
+  using _ = alone(source);
   const part = resolve(debianDirectory(source), `.${name}-${process.pid}`);
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
@@ -60,6 +62,7 @@ export interface DebianArchive {
  * @throws Error with apt's message, where there is no apt or it reaches no mirror
  */
 export function unpackedClosure(names: readonly string[], source: DebianSource): DebianArchive[] {
+  using _ = alone(source);
   refreshLists(source);
   try {
     return fetchClosure(names, source);
@@ -111,6 +114,7 @@ export function debianDirectory({ arch, release }: DebianSource): string {
 
 /** The first package that `name` depends on whose name matches: what a meta-package stands for today. */
 export function dependencyOf(name: string, source: DebianSource, matching: RegExp): string {
+  using _ = alone(source);
   refreshLists(source);
   const lines = run(['apt-cache', ...options(source), 'depends', '--important', name]).split('\n');
   const found = lines
@@ -135,6 +139,14 @@ function download(name: string, source: DebianSource, directory: string): void {
 /** Apt's own files for a source. */
 function aptDirectory(source: DebianSource): string {
   return resolve(BASE, 'apt', debianDirectory(source).slice(BASE.length + 1));
+}
+
+/** Longest wait for others' downloads, in ms. */
+const PATIENCE_MS = 5 * 60_000;
+
+/** One process at a time: test files run beside each other, and lists that are half there lack packages. */
+function alone(source: DebianSource): Disposable {
+  return lock(resolve(`${aptDirectory(source)}/lock`), PATIENCE_MS);
 }
 
 function refreshLists(source: DebianSource, force = false): void {

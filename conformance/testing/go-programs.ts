@@ -16,6 +16,9 @@ export interface GoModule {
   readonly cgo?: boolean;
 }
 
+/** The reason where a build was stopped because its time was over. */
+export const TOO_LATE = 'it takes longer to build than there is time: make soak builds it';
+
 /** How long a build may take unless it says otherwise, in ms: the largest takes half of it from nothing on two cores. */
 const BUILD_LIMIT_MS = 20 * 60_000;
 
@@ -70,7 +73,7 @@ export async function buildGo(
   const said = await new Response(go.stderr).text();
   const code = await go.exited;
   // What was compiled by then is in Go's cache, and found there by the next build.
-  if (go.signalCode) return 'it takes longer to build than there is time: make soak builds it';
+  if (go.signalCode) return TOO_LATE;
   if (code !== 0) return `it could not be built: ${said.trim()}`;
   for (const path of missing) writeFileSync(mark(module, path), hash);
   return undefined;
