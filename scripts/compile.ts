@@ -42,6 +42,12 @@ const BUNDLED_CNI = '--conditions=bundled';
 /** What `#cni/` leads to: one file a process. */
 const CNI_PROCESSES = 'cni/plugins/processes';
 
+/**
+ * A library that asks where its sources lie (grpc-js, for files that are only read by a service that nobody here starts)
+ * would get the builder's path, and the executable other bytes in every checkout.
+ */
+const NO_DIRECTORY = '--define=__dirname="/"';
+
 /** Where an executable goes. The base name is part of the bytes: another name gives another file. */
 export function outputPath(arch: Architecture): string {
   return `dist/underpod-linux-${arch}`;
@@ -70,6 +76,7 @@ export function compile(arch: Architecture, options: CompileOptions = {}): void 
     bunBuild([
       ...flags,
       BUNDLED_CNI,
+      NO_DIRECTORY,
       `--target=${compileTarget(arch)}`,
       `--compile-executable-path=${bunRuntime(arch)}`,
       `--outfile=${part}`,
