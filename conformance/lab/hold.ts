@@ -15,7 +15,7 @@ import { readSubnets } from './kernel-state.ts';
 import { Lab } from './lab.ts';
 import type { LabOptions } from './options.ts';
 import type { ProgramName } from './programs.ts';
-import type { Event, Report } from './report.ts';
+import { type Event, type Report, withProgress } from './report.ts';
 import type { ServerAct } from './stores/store.ts';
 import { summary } from './table.ts';
 
@@ -61,8 +61,12 @@ export async function hold(args: HoldArguments): Promise<void> {
         return { kind: 'end', ok: true };
       case 'agent': {
         const { node, program } = body as { node: number; program: ProgramName };
-        const value = await lab.agentOf(lab.node(node)).start(program);
-        await lab.converged();
+        const work = async (): Promise<number> => {
+          const ms = await lab.agentOf(lab.node(node)).start(program);
+          await lab.converged();
+          return ms;
+        };
+        const value = await withProgress(report, `starting ${program} on node${node}`, work());
         return { kind: 'end', ok: true, value };
       }
       case 'changeover': {
@@ -71,9 +75,13 @@ export async function hold(args: HoldArguments): Promise<void> {
       }
       case 'reboot': {
         const { node, program } = body as { node: number; program: ProgramName };
-        await lab.powerCut(lab.node(node));
-        const value = await lab.startNode(lab.node(node), program);
-        await lab.converged();
+        const work = async (): Promise<number> => {
+          await lab.powerCut(lab.node(node));
+          const ms = await lab.startNode(lab.node(node), program);
+          await lab.converged();
+          return ms;
+        };
+        const value = await withProgress(report, `starting node${node} with ${program}`, work());
         return { kind: 'end', ok: true, value };
       }
       case 'server':
