@@ -1,6 +1,6 @@
 /**
  * A real flanneld and our agent in one network: every path works, and a node looks the same whichever of the two it has.
- * CI runs one case with each store, `make soak` all, and in the VM those whose links the machine's own kernel may lack.
+ * CI runs one case with each store, `make soak` all. By hand, in the VM: IPIP, which the machine's own kernel may lack.
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { etcdProgram } from '../etcd/program.ts';

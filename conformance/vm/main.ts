@@ -30,7 +30,6 @@ const steps = (kernel: KernelVersion): string[] => [
   ...(all || kernel === '5.10' ? lab('') : []),
   // What the machine's own kernel may lack, in every address family.
   ...(all ? BACKENDS.flatMap((backend) => lab(`--backend ${backend}`)) : []),
-  ...(all && kernel === '6.1' ? [`${VITEST} conformance/interop`] : []),
 ];
 
 const BACKENDS = [
