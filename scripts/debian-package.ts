@@ -167,14 +167,13 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
  * with the release's name in place of its own. The mirror thus is the machine's, and named nowhere else.
  */
 function sourcesOf(release: string): string {
-  const targets = run([
-    ...['apt-get', 'indextargets', '--format', '$(REPO_URI) $(RELEASE)', 'Created-By: Packages'],
-  ]);
+  // Of what is configured, whether or not lists of it have ever been fetched.
+  const uris = run(['apt-get', 'update', '--print-uris']);
   const signed = existsSync(KEYRING) ? ` [signed-by=${KEYRING}]` : '';
   const lines = new Set<string>();
-  for (const target of targets.split('\n')) {
+  for (const line of uris.split('\n')) {
     const [, uri, part = ''] =
-      /^(\S+\/debian(?:-security)?\/?) [a-z]+(-updates|-security)?$/.exec(target) ?? [];
+      /^'(\S+\/debian(?:-security)?\/?)dists\/[a-z]+(-updates|-security)?\/InRelease'/.exec(line) ?? [];
     if (uri !== undefined) lines.add(`deb${signed} ${uri} ${release}${part} main\n`);
   }
   if (lines.size === 0) throw new Error("apt's sources name no archive of Debian");
