@@ -12,7 +12,9 @@ import { cidr, LeaseWatcher, sampleNode, show } from '../registry-samples.ts';
 import { EtcdClient, type EtcdClientOptions } from './client.ts';
 import { EtcdRegistry, type EtcdRegistryOptions } from './registry.ts';
 
-const program = freshNetns() ? etcdProgram() : undefined;
+// Fetched where it is missing, before the test leaves the network of the machine.
+const fetched = etcdProgram();
+const program = freshNetns() ? fetched : undefined;
 const prefix = '/coreos.com/network';
 const networks = parseNetConf('{"Network":"10.244.0.0/16"}');
 /** Leases may be a second short, and pings frequent. */

@@ -7,7 +7,9 @@ import { EtcdClient } from './client.ts';
 import { EtcdRegistry } from './registry.ts';
 import { NamedRegistry, type Names } from './testing/named-registry.ts';
 
-const program = freshNetns() ? etcdProgram() : undefined;
+// Fetched where it is missing, before the test leaves the network of the machine.
+const fetched = etcdProgram();
+const program = freshNetns() ? fetched : undefined;
 
 describe.skipIf(!program)('against the real one', () => {
   const directory = new TemporaryDirectory();
