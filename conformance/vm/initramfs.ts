@@ -17,6 +17,8 @@ set -e
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sys /sys
 /bin/busybox mount -t devtmpfs dev /dev
+# Otherwise, once a tunnel's module is loaded, every new namespace begins with a link that most machines do not have (tunl0).
+echo 1 >/proc/sys/net/core/fb_tunnels_only_for_init_net
 while read -r module; do /bin/busybox insmod "/modules/$module"; done </modules/order
 /bin/busybox mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro host /lower
 /bin/busybox mount -t tmpfs -o size=80% memory /memory
