@@ -4,7 +4,6 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { lock } from '../shared/sys/lock.ts';
 
 /** Debian's names of architectures. */
 export type DebianArchitecture = 'amd64' | 'arm64';
@@ -26,7 +25,6 @@ const BASE = 'build/debian';
 export function debianPackage(name: string, source: DebianSource): string {
   const unpacked = resolve(debianDirectory(source), name);
   if (existsSync(unpacked)) return unpacked;
-  using _ = alone(source);
   const part = resolve(debianDirectory(source), `.${name}-${process.pid}`);
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
@@ -62,7 +60,6 @@ export interface DebianArchive {
  * @throws Error with apt's message, where there is no apt or it reaches no mirror
  */
 export function unpackedClosure(names: readonly string[], source: DebianSource): DebianArchive[] {
-  using _ = alone(source);
   refreshLists(source);
   try {
     return fetchClosure(names, source);
@@ -114,7 +111,6 @@ export function debianDirectory({ arch, release }: DebianSource): string {
 
 /** The first package that `name` depends on whose name matches: what a meta-package stands for today. */
 export function dependencyOf(name: string, source: DebianSource, matching: RegExp): string {
-  using _ = alone(source);
   refreshLists(source);
   const lines = run(['apt-cache', ...options(source), 'depends', '--important', name]).split('\n');
   const found = lines
@@ -141,23 +137,23 @@ function aptDirectory(source: DebianSource): string {
   return resolve(BASE, 'apt', debianDirectory(source).slice(BASE.length + 1));
 }
 
-/** Longest wait for others' downloads, in ms. */
-const PATIENCE_MS = 5 * 60_000;
-
-/** One process at a time: test files run beside each other, and lists that are half there lack packages. */
-function alone(source: DebianSource): Disposable {
-  return lock(resolve(`${aptDirectory(source)}/lock`), PATIENCE_MS);
-}
-
 function refreshLists(source: DebianSource, force = false): void {
   const base = aptDirectory(source);
   const lists = `${base}/lists`;
   const complete = existsSync(lists) && readdirSync(lists).some((name) => name.includes('_Packages'));
   if (complete && !force) return;
-  mkdirSync(`${lists}/partial`, { recursive: true });
+  // Test files run beside each other, and lists that are half there lack packages: they appear when they are whole.
+  const part = `${lists}-${process.pid}`;
+  mkdirSync(`${part}/partial`, { recursive: true });
   mkdirSync(`${base}/cache/archives/partial`, { recursive: true });
   if (source.release !== undefined) writeFileSync(`${base}/sources.list`, sourcesOf(source.release));
-  run(['apt-get', ...options(source), '--quiet', 'update']);
+  try {
+    run(['apt-get', ...options(source), '-o', `Dir::State::Lists=${resolve(part)}`, '--quiet', 'update']);
+    if (force) rmSync(lists, { recursive: true, force: true });
+    if (!existsSync(lists)) renameSync(part, lists);
+  } finally {
+    rmSync(part, { recursive: true, force: true });
+  }
 }
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
