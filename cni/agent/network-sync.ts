@@ -202,7 +202,15 @@ export class NetworkSync {
   }
 
   #allowed(changes: readonly Change[]): Change[] {
-    return changes.filter((change) => this.#options.repairs.allow(objectOf(change), describeObject(change)));
+    // An object that is deleted to be made again is one repair: half of it would be worse than none.
+    const answers = new Map<string, boolean>();
+    return changes.filter((change) => {
+      const [kind, object] = [objectOf(change), describeObject(change)];
+      const key = `${kind} ${object}`;
+      const answer = answers.get(key) ?? this.#options.repairs.allow(kind, object);
+      answers.set(key, answer);
+      return answer;
+    });
   }
 
   #rememberDevices(observed: Pick<ObservedNetwork, 'links'>): void {

@@ -20,7 +20,7 @@ export function wireguardKey(path: string): WireguardKey {
       `${path} holds no WireGuard key (32 bytes in base64, as \`wg genkey\` makes them): delete it to get a new one`,
     );
   if (!text) {
-    mkdirp(path.slice(0, path.lastIndexOf('/')) || '/', 0o755);
+    mkdirp(path.includes('/') ? path.slice(0, path.lastIndexOf('/')) || '/' : '.', 0o755);
     // Without a newline, as flannel writes it.
     writeFileAtomic(path, privateKey.toBase64(), { mode: 0o600 });
   }

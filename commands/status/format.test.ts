@@ -18,7 +18,11 @@ function shown(paths: readonly PeerPath[], allPeers = false): string[] {
     networks: [],
     subnets: [],
     backend: 'vxlan',
-    devices: [],
+    // WireGuard's and IPIP's have no MAC.
+    devices: [
+      { name: 'flannel.1', mac: '0a:00:00:00:00:01', mtu: 1450 },
+      { name: 'flannel-wg', mtu: 1420 },
+    ],
     underlays: [],
     peers: { total: paths.length, carried: 0, skipped: [], paths },
     repairs: {},
@@ -30,6 +34,9 @@ function shown(paths: readonly PeerPath[], allPeers = false): string[] {
     datastore: { type: 'embedded', why: '', location: '', connected: true },
   };
   const lines = formatStatus([status], now, allPeers).split('\n');
+  expect(lines).toContain(
+    'backend      vxlan, flannel.1 (0a:00:00:00:00:01, MTU 1450), flannel-wg (MTU 1420)',
+  );
   expect(lines).toContain('rules        iptables');
   expect(lines).toContain('lag          last 1.5 ms, median 2 ms, 99th percentile 9.1 ms (3 so far)');
   return lines.filter((line) => /^(peer | {3})/.test(line));

@@ -21,9 +21,12 @@ function formatAgent(status: AgentStatus, now: number, allPeers: boolean): strin
     ['cluster', list(status.networks, '-')],
     [
       'backend',
-      [status.backend, ...status.devices.map(({ name, mac, mtu }) => `${name} (${mac}, MTU ${mtu})`)].join(
-        ', ',
-      ),
+      [
+        status.backend,
+        ...status.devices.map(
+          ({ name, mac, mtu }) => `${name} (${mac === undefined ? '' : `${mac}, `}MTU ${mtu})`,
+        ),
+      ].join(', '),
     ],
     ...status.underlays.map(({ interface: name, address, publicIp, mtu }): [string, string] => [
       'underlay',

@@ -188,7 +188,11 @@ export class Channel implements Disposable {
     const endpoint = this.#endpoints[this.#current] as Endpoint;
     const { client, secure } = this.#connection ?? {};
     if (client && this.#connection?.endpoint === endpoint) {
-      if (!endpoint.tls || Date.now() - this.#tlsCheckedAt < TLS_CHECK || secure === this.#secure(endpoint))
+      if (
+        !endpoint.tls ||
+        performance.now() - this.#tlsCheckedAt < TLS_CHECK ||
+        secure === this.#secure(endpoint)
+      )
         return this.#connection;
       // Calls that run keep the former connection.
       this.#drop();
@@ -204,7 +208,7 @@ export class Channel implements Disposable {
 
   #secure(endpoint: Endpoint): ReturnType<typeof credentials.createInsecure> {
     if (!endpoint.tls) return insecure;
-    this.#tlsCheckedAt = Date.now();
+    this.#tlsCheckedAt = performance.now();
     try {
       return (this.#tls[this.#current] as TlsFiles).current();
     } catch (cause) {

@@ -65,4 +65,15 @@ test.skipIf(!available)('a peer that we add and remove is no news, what others d
 
   run('bridge', 'fdb', 'replace', '02:00:00:00:00:07', 'dev', device.name, 'dst', '192.0.2.9', 'self');
   await until(events, () => ofDevice().length === 1);
+
+  const [fdb] = entries.fdb;
+  if (fdb) change([{ kind: 'set-fdb', fdb }]);
+  // What was deleted and set again is somebody else's to delete.
+  change(planPeerChange(entries, NO_ENTRIES, () => index));
+  change(planPeerChange(NO_ENTRIES, entries, () => index));
+  run('ip', 'route', 'add', '203.0.113.0/24', 'dev', 'eth0');
+  await until(events, () => events.filter((event) => event.kind === 'route').length >= 2);
+  const before = ofDevice().length;
+  run('bridge', 'fdb', 'delete', '02:00:00:00:00:07', 'dev', device.name, 'dst', '192.0.2.2', 'self');
+  await until(events, () => ofDevice().length > before);
 });

@@ -18,30 +18,50 @@ const LIFETIME = 5000;
 /** sizeof(struct ndmsg) */
 const NDMSG_SIZE = 12;
 
+/** Until when it is expected (monotonic ms), and how often. */
+interface Expected {
+  readonly until: number;
+  readonly times: number;
+}
+
 export class Echoes {
-  #expected = new Set<string>();
-  #until = 0;
+  /** The oldest first. */
+  readonly #expected = new Map<string, Expected>();
 
   /** These changes are about to be made. @param now monotonic ms */
   expect(changes: readonly Change[], indexOf: (device: string) => number | undefined, now: number): void {
-    if (now > this.#until) this.#expected = new Set();
+    this.#forgetOld(now);
     for (const change of changes) {
       const key = keyOfChange(change, indexOf);
       if (key === undefined) continue;
-      this.#expected.add(key);
-      this.#until = now + LIFETIME;
+      const times = (this.#expected.get(key)?.times ?? 0) + 1;
+      // Moved to the end.
+      this.#expected.delete(key);
+      this.#expected.set(key, { until: now + LIFETIME, times });
     }
   }
 
-  /** True for an event that only tells of what was expected. */
+  /**
+   * True for an event that only tells of what was expected. Of deletions each of ours has one: an entry that was set
+   * again since may have been deleted by somebody else. That a set one is as we want it, is good news however often.
+   */
   isEcho(message: NlMessage, now: number): boolean {
+    this.#forgetOld(now);
     if (this.#expected.size === 0) return false;
-    if (now > this.#until) {
-      this.#expected = new Set();
-      return false;
-    }
     const key = keyOfEvent(message);
-    return key !== undefined && this.#expected.has(key);
+    const expected = key === undefined ? undefined : this.#expected.get(key);
+    if (key === undefined || expected === undefined) return false;
+    if (message.type !== RTM.DELNEIGH) return true;
+    if (expected.times === 1) this.#expected.delete(key);
+    else this.#expected.set(key, { ...expected, times: expected.times - 1 });
+    return true;
+  }
+
+  #forgetOld(now: number): void {
+    for (const [key, { until }] of this.#expected) {
+      if (until >= now) return;
+      this.#expected.delete(key);
+    }
   }
 }
 

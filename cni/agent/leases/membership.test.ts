@@ -109,6 +109,29 @@ describe('the own lease', () => {
     expect(renewals).toHaveBeenCalledTimes(1);
   });
 
+  test('that somebody else keeps rewriting is answered ever later, and that is told', async () => {
+    const { clock, registry, membership, lines } = setUp();
+    await clock.advance(1000);
+    const renewals = vi.spyOn(registry, 'renew');
+    // As a cloned machine does: each time this node has spoken, the other one has the last word.
+    for (let second = 0; second < 600; second++) {
+      registry.assign('me', { subnet: parseCidr(`10.244.${second % 200}.0/24`)! });
+      await clock.advance(1000);
+    }
+    expect(renewals.mock.calls.length).toBeLessThan(30);
+    expect(renewals.mock.calls.length).toBeGreaterThan(5);
+    expect(lines.filter((line) => line.includes('in use twice'))).toHaveLength(1);
+    renewals.mockClear();
+    // Peace, and the next change is an operator's.
+    await clock.advance(10 * 60_000);
+    renewals.mockClear();
+    const subnet = parseCidr('10.244.201.0/24')!;
+    registry.assign('me', { subnet });
+    await clock.advance(10);
+    expect(membership.own?.subnet).toEqual(subnet);
+    expect(renewals).toHaveBeenCalledTimes(1);
+  });
+
   test('of a name that another machine has: refused, told once, taken when it is free', async () => {
     const { clock, registry, membership, lines } = setUp();
     await stops.splice(0)[0]?.();

@@ -4,10 +4,11 @@
  */
 
 import { formatCidr } from '../../../shared/ip/cidr.ts';
+import { Backoff } from '../../../shared/kube/backoff.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { isLeaseLost, isTooOld } from '../../../shared/store/errors.ts';
 import type { NodeInfo, NodeLease, NodeRegistry, WantedSubnets } from '../../../shared/store/registry.ts';
-import { type Clock, sleep } from '../clock.ts';
+import { type Clock, sleep, type Timer } from '../clock.ts';
 import { sameButExpiry } from './lease-json.ts';
 import { type PeerChange, PeerSet } from './peer-set.ts';
 import type { AgentState } from './state-file.ts';
@@ -39,7 +40,14 @@ export interface MembershipOptions {
   /** From the state file. */
   readonly known?: AgentState;
   readonly onChange: (what: MembershipChange) => void;
+  /** From 0 up to 1, 1 excluded; by default Math.random. */
+  readonly random?: () => number;
 }
+
+/** Whoever changes the node's record after such a pause (ms) is answered at once; before, ever later. */
+const PEACE = 5 * 60_000;
+/** So many changes by somebody else in a row are no operator's. */
+const FIGHT = 5;
 
 /** The own lease or the set of peers changed, or (`renewal`) only the end of some lease did. */
 export type MembershipChange = 'own' | 'peers' | 'renewal';
@@ -65,11 +73,18 @@ export class Membership {
   readonly #asked = { lease: false, peers: false };
   #errors = new Map<string, string>();
   #lastContact: number | undefined;
+  readonly #random: () => number;
+  /** Answers to what somebody else does to the node's record. */
+  readonly #answers: Backoff;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  #answer: Timer | undefined;
   #wakeRequested = false;
   #wake = (): void => {};
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#random = options.random ?? Math.random;
+    this.#answers = new Backoff({ firstMs: 1000, mostMs: 60_000, random: this.#random });
     this.#own = options.known?.own;
     this.peers = new PeerSet(options.node, options.known?.peers);
     if (this.#own) this.peers.setOwn(this.#own);
@@ -126,11 +141,12 @@ export class Membership {
       await Promise.all([this.#keepLease(signal), this.#follow(signal), this.#letCarriedGo(signal)]);
     } finally {
       patience.cancel();
+      this.#answer?.cancel();
     }
   }
 
   async #keepLease(signal: AbortSignal): Promise<void> {
-    let failures = 0;
+    const retries = this.#retries();
     let told: string | undefined;
     while (!signal.aborted) {
       this.#wakeRequested = false;
@@ -141,17 +157,18 @@ export class Membership {
           const lease = this.#registered ? await this.#renew(info) : await this.#acquire(info);
           this.#contact('lease');
           if (told !== undefined) this.#options.log.info('the node is registered again', { node: info.name });
-          failures = 0;
+          retries.reset();
           told = undefined;
-          wait = renewIn(lease.expiresAt - this.#options.clock.now(), this.#options.renewMarginMs);
+          const latest = renewIn(lease.expiresAt - this.#options.clock.now(), this.#options.renewMarginMs);
+          // Nodes that were switched on together do not renew together for ever.
+          wait = latest * (0.8 + 0.2 * this.#random());
         } catch (error) {
           if (signal.aborted) return;
           if (isLeaseLost(error)) {
             this.#registered = false;
             continue;
           }
-          failures += 1;
-          wait = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 10));
+          wait = retries.next();
           told = this.#tell('lease', 'the node cannot be registered', error, told);
           this.#makeDo('lease');
         }
@@ -199,7 +216,8 @@ export class Membership {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    let failures = 0;
+    const retries = this.#retries();
+    const relists = this.#retries();
     let told: string | undefined;
     while (!signal.aborted) {
       try {
@@ -211,7 +229,7 @@ export class Membership {
             rebuilt_at: list.rebuiltAt === undefined ? undefined : new Date(list.rebuiltAt).toISOString(),
           });
         }
-        failures = 0;
+        retries.reset();
         told = undefined;
         const onHealth = (error: unknown): void => {
           this.#following = error === undefined;
@@ -219,18 +237,21 @@ export class Membership {
           told = error === undefined ? undefined : this.#tell('watch', UNFOLLOWED, error, told);
         };
         for await (const batch of this.#options.registry.watch(list.version, signal, onHealth)) {
+          relists.reset();
           this.#heard(this.peers.applyEvents(batch.events, this.#options.clock.instant()));
         }
       } catch (error) {
         if (signal.aborted) return;
         this.#following = false;
-        if (isTooOld(error)) continue;
-        failures += 1;
+        if (isTooOld(error)) {
+          // A server that has restarted says so to all nodes at once.
+          await sleep(this.#options.clock, relists.next(), signal);
+          continue;
+        }
         this.#makeDo('peers');
         told = this.#tell('watch', UNFOLLOWED, error, told);
       }
-      const wait = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures, 10));
-      await sleep(this.#options.clock, wait, signal);
+      await sleep(this.#options.clock, retries.next(), signal);
     }
   }
 
@@ -243,9 +264,10 @@ export class Membership {
     if (ownLost && this.#registered) {
       this.#options.log.warn('the lease is gone from the registry; registering again');
       this.#registered = false;
-      this.publish();
+      this.#answerSomebody();
+    } else if (own && this.#isNews(own)) {
+      this.#answerSomebody();
     }
-    if (own && this.#isNews(own)) this.publish();
     this.#options.onChange(changed || isFirst || rebuilt ? 'peers' : 'renewal');
   }
 
@@ -256,6 +278,39 @@ export class Membership {
   #isNews(own: NodeLease): boolean {
     if (!this.#registered) return this.#errors.has('lease');
     return this.#own !== undefined && !sameButExpiry(this.#own, own);
+  }
+
+  /**
+   * Says again what the node publishes. At once, but ever later where somebody goes on writing the same record, such as
+   * a machine that was cloned together with its state directory: the two would keep every node busy.
+   */
+  #answerSomebody(): void {
+    const { clock, log, node } = this.#options;
+    const now = clock.monotonic();
+    const isPeaceful = now - this.#answeredAt > PEACE;
+    this.#answeredAt = now;
+    if (this.#answer) return;
+    if (isPeaceful) {
+      this.#answers.reset();
+      this.publish();
+      return;
+    }
+    const wait = this.#answers.next();
+    if (this.#answers.failures === FIGHT)
+      log.warn(
+        "somebody else writes this node's record: is its name or a copy of its state directory in use twice?",
+        {
+          node,
+        },
+      );
+    this.#answer = clock.after(wait, () => {
+      this.#answer = undefined;
+      this.publish();
+    });
+  }
+
+  #retries(): Backoff {
+    return new Backoff({ firstMs: FIRST_RETRY, mostMs: LONGEST_RETRY, random: this.#random });
   }
 
   async #letCarriedGo(signal: AbortSignal): Promise<void> {

@@ -62,8 +62,10 @@ describe('the state file', () => {
     expect(kept('{"Network":"10.99.0.0/16"}')).toEqual([false]);
     const dual = (network: string): string =>
       `{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"${network}"}`;
-    expect(kept(dual('fd00:244::/48'))).toEqual([false, 0, 1, 2]);
-    expect(kept(dual('fd00:99::/48'))).toEqual([false, 0]);
+    // A node from before the cluster had IPv6 goes on with what it has.
+    expect(kept(dual('fd00:244::/48'))).toEqual([true, 0, 1, 2]);
+    expect(kept(dual('fd00:99::/48'))).toEqual([true, 0]);
+    expect(kept('{"EnableIPv4":false,"EnableIPv6":true,"IPv6Network":"fd00:244::/48"}')[0]).toBe(false);
   });
 
   test.each([

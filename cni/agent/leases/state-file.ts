@@ -53,9 +53,11 @@ export function usableState(
   { own, peers }: AgentState,
   { ipv4, ipv6 }: Pick<NetConf, 'ipv4' | 'ipv6'>,
 ): AgentState {
+  // Half of it works: a node that was there before its cluster became dual-stack has one subnet for good.
   const inside = (network: Cidr | undefined, part: Cidr | undefined): boolean =>
-    network === undefined ? part === undefined : part !== undefined && containsCidr(network, part);
-  const fits = own && inside(ipv4?.network, own.subnet) && inside(ipv6?.network, own.subnetV6);
+    part === undefined || (network !== undefined && containsCidr(network, part));
+  const hasAny = own?.subnet !== undefined || own?.subnetV6 !== undefined;
+  const fits = own && hasAny && inside(ipv4?.network, own.subnet) && inside(ipv6?.network, own.subnetV6);
   // A peer may have fewer families than the cluster, or, while that changes, more.
   const reachable = ({ lease: { subnet, subnetV6 } }: KnownPeer): boolean => {
     const v4 = ipv4 && subnet && containsCidr(ipv4.network, subnet);

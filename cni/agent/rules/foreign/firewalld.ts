@@ -6,15 +6,27 @@ import type { Kernel } from '../../kernel/kernel.ts';
 /** firewall-cmd's exit code for "is there already" (ALREADY_ENABLED, firewall/errors.py). */
 const ALREADY = 11;
 
-/** Makes pods' networks sources of the zone that accepts everything, until firewalld is reloaded. @throws Error */
-export async function trustInFirewalld(kernel: Kernel, networks: readonly Cidr[]): Promise<void> {
+/** As a shell has it: there is no such program, as in the agent's image. */
+const NO_PROGRAM = 127;
+
+/**
+ * Makes pods' networks sources of the zone that accepts everything, until firewalld is reloaded.
+ *
+ * @returns what somebody else has to do where firewall-cmd is missing. @throws Error where it fails
+ */
+export async function trustInFirewalld(
+  kernel: Kernel,
+  networks: readonly Cidr[],
+): Promise<string | undefined> {
   for (const network of networks) {
     const source = formatCidr(network);
     const result = await kernel.run(['firewall-cmd', '--zone=trusted', `--add-source=${source}`]);
     if (result.code === 0 || result.code === ALREADY) continue;
-    throw new Error(
+    const advice =
       `firewalld drops what pods send, and its table is closed to others. Run "firewall-cmd --permanent --zone=trusted ` +
-        `--add-source=${source}" and "firewall-cmd --reload" (firewall-cmd said: ${(result.stderr || result.stdout).trim()})`,
-    );
+      `--add-source=${source}" and "firewall-cmd --reload"`;
+    if (result.code === NO_PROGRAM) return `${advice} on the host: there is no firewall-cmd here`;
+    throw new Error(`${advice} (firewall-cmd said: ${(result.stderr || result.stdout).trim()})`);
   }
+  return undefined;
 }

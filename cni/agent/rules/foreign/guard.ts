@@ -135,8 +135,13 @@ export class ForwardGuard {
     } catch (error) {
       // firewalld 2.1 and later own their table: nobody else may write to it.
       if (!(error instanceof NftError && error.code === 'EPERM' && table.name === 'firewalld')) throw error;
-      await trustInFirewalld(this.#options.kernel, networks);
+      const advice = await trustInFirewalld(this.#options.kernel, networks);
       this.#trusted = table.handle;
+      if (advice !== undefined) {
+        // Nothing here can do it, and trying for ever would keep the node from serving the pods that nobody drops.
+        this.#tellOnce(advice);
+        return;
+      }
     }
     this.#placedAt(place);
   }

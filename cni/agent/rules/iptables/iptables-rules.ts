@@ -43,6 +43,9 @@ interface Known {
   readonly view: string;
 }
 
+/** No view of any tables. */
+const UNSEEN = 'not looked at since a change';
+
 export class IptablesRules implements PodRules {
   readonly backend = 'iptables';
   readonly #options: IptablesRulesOptions;
@@ -65,12 +68,13 @@ export class IptablesRules implements PodRules {
     const { kernel } = this.#options;
     this.#variant ??= await chooseVariant(kernel);
     const generation = kernel.nftables.getGeneration();
+    const silent = this.#glances();
     const watched = new Set<string>();
     for (const network of settings.networks) {
       await this.#syncFamily(this.#variant, network, settings, watched);
     }
     this.#watched = watched;
-    this.#silent = this.#glances();
+    this.#silent = silent;
     this.#generation = generation;
   }
 
@@ -115,7 +119,9 @@ export class IptablesRules implements PodRules {
     const wanted = JSON.stringify([settings.ipMasq ? rules : [], settings.forward]);
     const known = this.#known.get(family);
     // What a program prints has to be asked for only when something looks different.
-    const isSeen = known?.wanted === wanted && known.view === this.#view(variant, family);
+    // As it was before it is listed: what somebody does meanwhile must not be taken for right.
+    const before = this.#view(variant, family);
+    const isSeen = known?.wanted === wanted && known.view === before;
     const inputs: (string | undefined)[] = [];
     if (!isSeen) {
       const listed = await listWithCallers(kernel, programs, 'nat', MASQUERADE_CHAIN, ['POSTROUTING']);
@@ -145,7 +151,8 @@ export class IptablesRules implements PodRules {
         forward: settings.forward,
       });
     }
-    this.#known.set(family, { wanted, view: this.#view(variant, family) });
+    // After a change the next look lists once more.
+    this.#known.set(family, { wanted, view: input === '' ? before : UNSEEN });
   }
 
   async #programsOf(variant: IptablesVariant, family: 4 | 6): Promise<IptablesPrograms> {
