@@ -68,7 +68,8 @@ export async function buildGo(
     stdin: 'ignore',
     stdout: 'ignore',
     stderr: 'pipe',
-    timeout: Math.max(1, limitMs),
+    // Whole ones: Bun refuses others.
+    timeout: Math.max(1, Math.floor(limitMs)),
   });
   const said = await new Response(go.stderr).text();
   const code = await go.exited;
