@@ -7,8 +7,10 @@ import type { ListedChain } from './masquerade-chain.ts';
 /** iptables over nf_tables, or over the kernel's older tables. A machine may have rules in both. */
 export type IptablesVariant = 'nft' | 'legacy';
 
-/** The programs of one variant and family; `undefined` when the machine has none. */
+/** The programs of one variant and family. */
 export interface IptablesPrograms {
+  readonly variant: IptablesVariant;
+  readonly family: 4 | 6;
   readonly main: string;
   readonly save: string;
   readonly restore: string;
@@ -17,45 +19,78 @@ export interface IptablesPrograms {
 /** Seconds to wait for another program that holds the lock of legacy iptables. */
 const LOCK_WAIT = '5';
 
-/** Finds the programs: those named for the variant, else plain ones that say they are of it. */
+/** From here on exit codes are those of a program that was killed (128 + signal, as in a shell). */
+const KILLED = 128;
+
+/** Finds the programs: those named for the variant, else plain ones that say they are of it. @throws Error */
 export async function findIptables(
   kernel: Kernel,
   variant: IptablesVariant,
   family: 4 | 6,
 ): Promise<IptablesPrograms | undefined> {
   const name = family === 4 ? 'iptables' : 'ip6tables';
-  const named = await kernel.run([`${name}-${variant}`, '--version']);
-  if (named.code === 0) return programsNamed(`${name}-${variant}`);
+  const programsNamed = (main: string): IptablesPrograms => ({
+    variant,
+    family,
+    main,
+    save: `${main}-save`,
+    restore: `${main}-restore`,
+  });
+  if ((await versionOf(kernel, `${name}-${variant}`)) !== undefined)
+    return programsNamed(`${name}-${variant}`);
   return (await plainVariant(kernel, family)) === variant ? programsNamed(name) : undefined;
 }
 
-/** What the programs without a variant in their name are of; `undefined` when the machine has none. */
+/** What the programs without a variant in their name are of; `undefined` when the machine has none. @throws Error */
 export async function plainVariant(kernel: Kernel, family: 4 | 6): Promise<IptablesVariant | undefined> {
-  const plain = await kernel.run([family === 4 ? 'iptables' : 'ip6tables', '--version']);
-  if (plain.code !== 0) return undefined;
+  const version = await versionOf(kernel, family === 4 ? 'iptables' : 'ip6tables');
   // "iptables v1.8.9 (nf_tables)"; releases before 1.8 are legacy and do not say so.
-  return plain.stdout.includes('nf_tables') ? 'nft' : 'legacy';
+  if (version === undefined) return undefined;
+  return version.includes('nf_tables') ? 'nft' : 'legacy';
 }
 
-function programsNamed(main: string): IptablesPrograms {
-  return { main, save: `${main}-save`, restore: `${main}-restore` };
+/** `undefined` for a program that is missing or does not work. One that hung may do so the next time. @throws Error */
+async function versionOf(kernel: Kernel, program: string): Promise<string | undefined> {
+  const result = await kernel.run([program, '--version']);
+  if (result.code > KILLED) throw failure(program, result);
+  return result.code === 0 ? result.stdout : undefined;
 }
 
-/** The rules of one chain as `-S` prints them, without its name; `undefined` where there is no such chain. */
+/**
+ * The rules of one chain as `-S` prints them, without its name; `undefined` where there is no such chain.
+ *
+ * @throws Error for whatever else a program that lists nothing means: a lock that others hold, a right that is
+ * missing. Who took that for a missing chain would write it anew.
+ */
 export async function listChain(
   kernel: Kernel,
-  { main }: IptablesPrograms,
+  { variant, family, main }: IptablesPrograms,
   table: string,
   chain: string,
 ): Promise<string[] | undefined> {
+  // The program says of a chain that is missing that it is "incompatible", with the exit code of one that is (1.8.9).
+  if (variant === 'nft' && !isInNft(kernel, family, table, chain)) return undefined;
   const result = await kernel.run([main, '--wait', LOCK_WAIT, '-t', table, '-S', chain]);
-  // 1: there is no such chain; 3: the kernel has no such table; whatever else is wrong shows when it is written to.
-  if (result.code !== 0) return undefined;
+  if (variant === 'legacy' && isMissing(result)) return undefined;
+  if (result.code !== 0) throw failure(main, result);
   const start = `-A ${chain} `;
   return result.stdout
     .split('\n')
     .filter((line) => line.startsWith(start))
     .map((line) => line.slice(start.length).trim());
+}
+
+function isInNft(kernel: Kernel, family: 4 | 6, name: string, chain: string): boolean {
+  const table = { family: family === 4 ? 'ip' : 'ip6', name } as const;
+  return kernel.nftables.listChains(table).some((candidate) => candidate.name === chain);
+}
+
+/**
+ * Of legacy iptables' exit codes 1 has but one meaning when it lists: no such chain. 3 may mean that the kernel has no
+ * such table, or that this process may not ask for it (enum xtables_exittype, include/xtables.h).
+ */
+function isMissing({ code, stderr }: CommandResult): boolean {
+  return code === 1 || (code === 3 && stderr.includes('Table does not exist'));
 }
 
 /** The filter table of legacy iptables. @throws Error */
