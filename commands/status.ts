@@ -47,7 +47,13 @@ export async function main(args: string[]): Promise<number> {
   }
   for (const program of running) {
     try {
-      statuses.push(await ask(`${directory}/${program}.sock`));
+      const answer = await ask(`${directory}/${program}.sock`);
+      if ('waiting' in answer) {
+        failed = true;
+        writeSync(2, `underpod status: the ${program} is not ready: ${answer.waiting}\n`);
+      } else {
+        statuses.push(answer);
+      }
     } catch (error) {
       failed = true;
       writeSync(
@@ -89,11 +95,13 @@ function programs(directory: string): string[] {
   }
 }
 
-async function ask(socket: string): Promise<ProgramStatus> {
+/** What a program says, or, where it has just started, what it waits for. @throws Error */
+async function ask(socket: string): Promise<ProgramStatus | { readonly waiting: string }> {
   const response = await fetch('http://localhost/v1/status', {
     unix: socket,
     signal: AbortSignal.timeout(TIMEOUT),
   });
+  if (response.status === 503) return { waiting: (await response.text()).trim() };
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   return (await response.json()) as ProgramStatus;
 }

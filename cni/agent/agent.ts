@@ -165,6 +165,11 @@ export class Agent {
     return this.#ready;
   }
 
+  /** Why it is not ready, or what is failing. */
+  get problems(): readonly string[] {
+    return this.status().problems;
+  }
+
   /** Works until the signal is aborted. Devices, routes, rules and the lease stay as they are. */
   async run(signal: AbortSignal): Promise<void> {
     const { options, kernel } = this.#parts;

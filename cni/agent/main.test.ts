@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freshNetns, run, TemporaryDirectory } from '../../conformance/testing/netns.ts';
 
 const available = freshNetns();
@@ -113,6 +113,28 @@ describe.skipIf(!available)('a running agent', () => {
   });
 
   const state = (): string => run('sh', '-c', 'ip -o link show flannel.1; ip route show; nft list ruleset');
+
+  test('is alive while etcd does not answer, says so, and ends when it is told to', async () => {
+    run('ip', 'link', 'set', 'lo', 'up');
+    const waiting = spawn([...flags, '--etcd-endpoints=http://127.0.0.1:1', '--healthz-port=9398']);
+    onTestFinished(() => waiting.kill('SIGKILL'));
+    await logged(waiting, 'etcd cannot be asked');
+    expect((await fetch('http://127.0.0.1:9398/healthz')).status).toBe(200);
+    const readyz = await fetch('http://127.0.0.1:9320/readyz');
+    expect([readyz.status, await readyz.text()]).toEqual([
+      503,
+      expect.stringMatching(
+        /^waiting for the datastore \(etcd, http:.*127.0.0.1:1 [^ ]*\): etcd cannot be asked .+/,
+      ),
+    ]);
+    expect(await (await fetch('http://127.0.0.1:9320/metrics')).text()).toContain('underpod_agent_ready 0');
+    const arguments_ = [process.execPath, MAIN, 'status', `--run-dir=${directory.join('run')}`];
+    const status = Bun.spawn(arguments_, { stderr: 'pipe' });
+    expect(await status.stderr.text()).toContain('the agent is not ready: waiting for the datastore');
+    expect(await status.exited).toBe(1);
+    waiting.kill('SIGTERM');
+    expect(await waiting.exited).toBe(0);
+  });
 
   test('is ready, refuses a second one, answers status, and leaves all in place when killed or stopped', async () => {
     const environment = { FLANNELD_HEALTHZ_PORT: '9399', FLANNELD_IFACE: 'eth0' };

@@ -18,13 +18,15 @@ import { sdNotify } from '../../shared/sys/sd-notify.ts';
 import { Agent } from './agent.ts';
 import { BACKEND_TYPES } from './backends/registry.ts';
 import { systemClock } from './clock.ts';
+import type { Datastore } from './datastores/datastore.ts';
 import { openDatastore } from './datastores/open.ts';
 import { locationOf } from './datastores/options.ts';
 import { AGENT_FLAGS, FLAG_GROUPS } from './flags.ts';
 import { instanceId } from './instance.ts';
 import { LinuxKernel } from './kernel/linux-kernel.ts';
 import { type AgentOptions, agentOptions, nodeName, wireguardKeyFile } from './options.ts';
-import { serveSocket, serveTcp } from './serve/http.ts';
+import { type Served, serveSocket, serveTcp } from './serve/http.ts';
+import { Starting } from './serve/starting.ts';
 
 /** Exit codes: 0 told to stop, 1 cannot work, 2 asked for something that cannot be. */
 export async function main(args: string[]): Promise<number> {
@@ -79,7 +81,15 @@ async function run(given: AgentOptions): Promise<number> {
   process.once('SIGINT', onSignal);
   using stack = new DisposableStack();
   stack.use(onlyOne(given.runDir));
-  await using datastore = await openDatastore(given, log.child('store'), stop.signal);
+  // Before the datastore is open, which may take as long as a server is away: the kubelet's probes do not wait.
+  const starting = new Starting(given);
+  let served: Served = starting;
+  const who = (): Served => served;
+  stack.use(serveSocket(who, given.runDir));
+  if (given.metrics.port !== 0) stack.use(serveTcp(who, given.metrics, false));
+  if (given.healthz.port !== 0) stack.use(serveTcp(who, given.healthz, true));
+  await using datastore = await opened(given, log, stop.signal, starting);
+  if (!datastore) return 0;
   const { registry, netConf, node = given.node, underlay = given.underlay } = datastore;
   const options = { ...given, node, underlay };
   if (netConf.unknownKeys.length > 0)
@@ -102,11 +112,24 @@ async function run(given: AgentOptions): Promise<number> {
       unmapExecutedCode();
     },
   });
-  stack.use(serveSocket(agent, options.runDir));
-  if (options.metrics.port !== 0) stack.use(serveTcp(agent, options.metrics, false));
-  if (options.healthz.port !== 0) stack.use(serveTcp(agent, options.healthz, true));
+  served = agent;
   await agent.run(stop.signal);
   return 0;
+}
+
+/** The datastore; `undefined` where the agent was told to stop while it waited for one. */
+async function opened(
+  options: AgentOptions,
+  log: Logger,
+  signal: AbortSignal,
+  starting: Starting,
+): Promise<Datastore | undefined> {
+  try {
+    return await openDatastore(options, log.child('store'), signal, (why) => starting.waitsFor(why));
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
 }
 
 /** Two agents on one node would fight; the kernel lets go of the lock however one ends. */

@@ -36,18 +36,32 @@ export interface AgentMetrics {
   overrun(): void;
 }
 
+const PREFIX = 'underpod_agent_';
+
+/** Those of an agent that waits for its datastore: that it is not ready. */
+export function startingMetrics(): Metrics {
+  const registry = new Metrics(PREFIX);
+  addReadiness(registry, { ready: () => false, connected: () => false });
+  return registry;
+}
+
+function addReadiness(
+  registry: Metrics,
+  { ready, connected }: Pick<MetricSources, 'ready' | 'connected'>,
+): void {
+  registry.gauge('ready', '1 once rules are in and subnet.env is written.', [], () => (ready() ? 1 : 0));
+  registry.gauge('registry_connected', '1 while the lease is registered and changes are followed.', [], () =>
+    connected() ? 1 : 0,
+  );
+}
+
 /** Makes the metrics; `underpod_agent_…`. */
 export function agentMetrics(sources: MetricSources): AgentMetrics {
-  const registry = new Metrics('underpod_agent_');
+  const registry = new Metrics(PREFIX);
   registry.gauges('peers', 'Other nodes, each in one state.', 'state', () => ({
     ...sources.peers(),
   }));
-  registry.gauge('ready', '1 once rules are in and subnet.env is written.', [], () =>
-    sources.ready() ? 1 : 0,
-  );
-  registry.gauge('registry_connected', '1 while the lease is registered and changes are followed.', [], () =>
-    sources.connected() ? 1 : 0,
-  );
+  addReadiness(registry, sources);
   registry.gauge(
     'lease_expiry_timestamp_seconds',
     "End of the node's lease.",

@@ -60,6 +60,7 @@ async function askAgent(socket: string): Promise<AgentStatus | { readonly why: s
   try {
     const signal = AbortSignal.timeout(AGENT_TIMEOUT);
     const response = await fetch('http://localhost/v1/status', { unix: socket, signal });
+    if (response.status === 503) return { why: (await response.text()).trim() };
     if (!response.ok) return { why: `HTTP ${response.status} at ${socket}` };
     return (await response.json()) as AgentStatus;
   } catch (error) {

@@ -23,5 +23,12 @@ export interface Datastore extends AsyncDisposable {
 /**
  * Opens one. May wait for a server that does not answer yet, unless this node's own disk knows enough to go on
  * without it; ends with an error when `signal` is aborted.
+ *
+ * @param onWaiting told what stands in the way, whenever that is known anew
  */
-export type OpenDatastore = (options: AgentOptions, log: Logger, signal: AbortSignal) => Promise<Datastore>;
+export type OpenDatastore = (
+  options: AgentOptions,
+  log: Logger,
+  signal: AbortSignal,
+  onWaiting: (why: string) => void,
+) => Promise<Datastore>;

@@ -21,6 +21,8 @@ export interface EtcdConfigOptions {
   readonly log: Logger;
   /** `/coreos.com/network`. */
   readonly prefix: string;
+  /** Told what stands in the way. */
+  readonly onWaiting: (why: string) => void;
 }
 
 /** Between two tries to reach etcd (ms): the first, doubled each time, and the longest. */
@@ -32,14 +34,16 @@ const LONGEST_RETRY = 5000;
  * the way is logged, once each: etcd cannot be reached, there is no configuration, it is wrong.
  */
 export async function followConfig(
-  { client, clock, log, prefix }: EtcdConfigOptions,
+  { client, clock, log, prefix, onWaiting }: EtcdConfigOptions,
   onConfig: (config: EtcdConfig) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const key = configKey(prefix);
   let told: string | undefined;
   const tell = (level: 'warn' | 'error', message: string, fields: Record<string, unknown>): void => {
-    const text = JSON.stringify([message, errorText(fields['error'] ?? '')]);
+    const error = errorText(fields['error'] ?? '');
+    onWaiting(error === '' ? message : `${message}: ${error}`);
+    const text = JSON.stringify([message, error]);
     if (text !== told) log[level](message, { key, ...fields });
     told = text;
   };

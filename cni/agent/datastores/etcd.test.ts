@@ -20,6 +20,8 @@ interface World {
   readonly etcd: FakeEtcd;
   readonly stateDir: string;
   readonly lines: string[];
+  /** What it said that it waits for. */
+  readonly waits: string[];
   /** The running agent's datastore; opened again, another one with the same disk. */
   open(): Promise<Datastore>;
   put(text: string): void;
@@ -34,6 +36,7 @@ async function setUp(): Promise<World> {
     () => etcd[Symbol.asyncDispose](),
   );
   const lines: string[] = [];
+  const waits: string[] = [];
   const log = createLogger('test', { sink: (line) => lines.push(line) });
   const stateDir = directory.join('state');
   const abort = new AbortController();
@@ -42,6 +45,7 @@ async function setUp(): Promise<World> {
     etcd,
     stateDir,
     lines,
+    waits,
     open: async () => {
       const datastore = {
         type: 'etcd',
@@ -50,7 +54,9 @@ async function setUp(): Promise<World> {
         prefix: '/coreos.com/network',
       };
       const options = { datastore, stateDir, lease: { ttlMs: 86_400_000, renewMarginMs: 1 } };
-      const opened = await openEtcd(options as unknown as AgentOptions, log, abort.signal);
+      const opened = await openEtcd(options as unknown as AgentOptions, log, abort.signal, (why) =>
+        waits.push(why),
+      );
       undo.push(() => opened[Symbol.asyncDispose]());
       return opened;
     },
@@ -65,7 +71,7 @@ async function setUp(): Promise<World> {
 }
 
 test('waits for a configuration that can be used, and says what it waits for', async () => {
-  const { etcd, open, put, logged, lines } = await setUp();
+  const { etcd, open, put, logged, lines, waits } = await setUp();
   await etcd.stop();
   const opening = open();
   await logged('etcd cannot be asked');
@@ -78,6 +84,8 @@ test('waits for a configuration that can be used, and says what it waits for', a
   expect(netConf.backend).toEqual({ type: 'vxlan', options: { VNI: 7 } });
   expect(show(await registry.acquire(sampleNode('a', 1)))).toMatch(/^a 10\.244\.\d+\.0\/24$/);
   expect(lines.filter((line) => line.includes('etcd cannot be asked'))).toHaveLength(1);
+  expect(waits[0]).toMatch(/^etcd cannot be asked .*: .*UNAVAILABLE/);
+  expect(waits.at(-1)).toMatch(/^the network configuration in etcd cannot be used/);
 });
 
 test('a node that was there before starts without etcd, and finds it later', async () => {

@@ -15,7 +15,12 @@ import type { EtcdOptions } from './options.ts';
 const PATIENCE = 300;
 
 /** See OpenDatastore. Without a cache on the node's disk it waits for etcd, and for a configuration in it. */
-export async function openEtcd(options: AgentOptions, log: Logger, signal: AbortSignal): Promise<Datastore> {
+export async function openEtcd(
+  options: AgentOptions,
+  log: Logger,
+  signal: AbortSignal,
+  onWaiting: (why: string) => void,
+): Promise<Datastore> {
   if (options.datastore.type !== 'etcd') throw new Error(`datastore ${options.datastore.type} is not this`);
   const { prefix } = options.datastore;
   const clock = systemClock();
@@ -26,7 +31,7 @@ export async function openEtcd(options: AgentOptions, log: Logger, signal: Abort
   let used: EtcdConfig | undefined;
   const first = Promise.withResolvers<EtcdConfig>();
   const following = followConfig(
-    { client, clock, log, prefix },
+    { client, clock, log, prefix, onWaiting },
     (config) => {
       cache.setConfig(config.text);
       first.resolve(config);

@@ -53,6 +53,8 @@ export interface FindNodeOptions {
   readonly names: AnnotationNames;
   /** `<state-dir>/kubernetes.json` */
   readonly cachePath: string;
+  /** Told what stands in the way. */
+  readonly onWaiting: (why: string) => void;
   readonly random?: () => number;
 }
 
@@ -89,7 +91,7 @@ export async function findNode(options: FindNodeOptions, signal: AbortSignal): P
 
 /** Asks until there is an answer. @throws the signal's reason */
 async function ask(options: FindNodeOptions, signal: AbortSignal, onFailure: () => void): Promise<NodeFacts> {
-  const { clock, log, random } = options;
+  const { clock, log, random, onWaiting } = options;
   const backoff = new Backoff({ firstMs: FIRST_RETRY, mostMs: LONGEST_RETRY, ...(random && { random }) });
   let told = '';
   for (;;) {
@@ -98,6 +100,7 @@ async function ask(options: FindNodeOptions, signal: AbortSignal, onFailure: () 
     } catch (error) {
       signal.throwIfAborted();
       const text = errorText(error);
+      onWaiting(`the node cannot be looked up: ${text}`);
       if (text !== told) log.error('the node cannot be looked up, will be tried again', { error });
       told = text;
       onFailure();

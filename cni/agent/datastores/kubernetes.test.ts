@@ -26,6 +26,8 @@ const NODES = 'api/v1/nodes';
 let directory: string;
 let server: FakeApiServer;
 const lines: string[] = [];
+/** What it said that it waits for. */
+const waits: string[] = [];
 const log = createLogger('test', { sink: (line) => lines.push(line) });
 
 beforeEach(() => {
@@ -33,6 +35,7 @@ beforeEach(() => {
   writeFileSync(join(directory, 'net-conf.json'), '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}');
   server = new FakeApiServer();
   lines.length = 0;
+  waits.length = 0;
 });
 
 afterEach(async () => {
@@ -73,7 +76,10 @@ function open({
   flags = [],
 }: Opening = {}): Promise<Datastore> {
   const never = new AbortController().signal;
-  return openKubernetes(options(...flags), log, signal ?? never, { environment, clock });
+  return openKubernetes(options(...flags), log, signal ?? never, (why) => waits.push(why), {
+    environment,
+    clock,
+  });
 }
 
 function addNode(name: string, annotations: Record<string, string> = {}, podCIDR = '10.244.1.0/24'): void {
@@ -158,6 +164,7 @@ test('without a memory of this node the server is waited for', async () => {
   await using datastore = await opening;
   expect(datastore.node).toBe('n2');
   expect(lines.filter((line) => line.includes('cannot be looked up'))).toHaveLength(1);
+  expect(waits[0]).toMatch(/^the node cannot be looked up: .*500/);
   void fault;
 });
 
@@ -194,10 +201,16 @@ async function runAgent(environment: Record<string, string>) {
   });
   const stop = new AbortController();
   const startedAt = performance.now();
-  const datastore = await openKubernetes(options('--repair=false'), log, stop.signal, {
-    environment,
-    clock: kubeClock,
-  });
+  const datastore = await openKubernetes(
+    options('--repair=false'),
+    log,
+    stop.signal,
+    (why) => waits.push(why),
+    {
+      environment,
+      clock: kubeClock,
+    },
+  );
   const { registry, netConf, node = '' } = datastore;
   let readyAfterMs: number | undefined;
   const agent = new Agent({

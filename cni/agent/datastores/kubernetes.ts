@@ -38,6 +38,7 @@ export async function openKubernetes(
   options: AgentOptions,
   log: Logger,
   signal: AbortSignal,
+  onWaiting: (why: string) => void,
   parts: KubernetesParts = { environment: process.env, clock: systemClock },
 ): Promise<Datastore> {
   const netConf = readNetConf(options.netConfigPath);
@@ -58,6 +59,7 @@ export async function openKubernetes(
       names,
       naming: namingOf(environment, options.node),
       cachePath: `${options.stateDir}/kubernetes.json`,
+      onWaiting,
     },
     signal,
   );

@@ -9,9 +9,10 @@ export async function openDatastore(
   options: AgentOptions,
   log: Logger,
   signal: AbortSignal,
+  onWaiting: (why: string) => void,
 ): Promise<Datastore> {
   const open = await opener(options.datastore.type);
-  return await open(options, log, signal);
+  return await open(options, log, signal, onWaiting);
 }
 
 async function opener(type: AgentOptions['datastore']['type']): Promise<OpenDatastore> {

@@ -1,18 +1,33 @@
 /** The agent's HTTP: health and metrics on TCP, the same and its status on a unix socket. */
 
 import { existsSync } from 'node:fs';
+import type { Metrics } from '../../../shared/metrics/metrics.ts';
 import { METRICS_CONTENT_TYPE } from '../../../shared/metrics/metrics.ts';
 import { chmod, mkdirp, unlinkIfExists } from '../../../shared/sys/file.ts';
-import type { Agent } from '../agent.ts';
 import type { Endpoint } from '../options.ts';
+import type { AgentStatus } from '../status.ts';
+
+/** Whom HTTP tells of: the agent, or what stands for it until there is one. */
+export interface Served {
+  readonly ready: boolean;
+  /** Why it is not ready, or what is failing. */
+  readonly problems: readonly string[];
+  readonly metrics: { readonly registry: Metrics };
+  /** `undefined` while there is no agent yet. */
+  status(): AgentStatus | undefined;
+}
+
+/** Asked at every request: whom it is about changes when the datastore is open. */
+export type WhoIsServed = () => Served;
 
 /** Serves /healthz, /readyz and, unless `healthOnly`, /metrics. @throws Error when the port is taken */
-export function serveTcp(agent: Agent, { address, port }: Endpoint, healthOnly: boolean): Disposable {
+export function serveTcp(served: WhoIsServed, { address, port }: Endpoint, healthOnly: boolean): Disposable {
   try {
     const server = Bun.serve({
       hostname: address,
       port,
-      fetch: (request) => answer(agent, request, healthOnly ? 'health' : 'all'),
+      development: false,
+      fetch: (request) => answer(served(), request, healthOnly ? 'health' : 'all'),
     });
     return { [Symbol.dispose]: () => void server.stop(true) };
   } catch (error) {
@@ -25,12 +40,16 @@ export function serveTcp(agent: Agent, { address, port }: Endpoint, healthOnly: 
  *
  * @param directory made with mode 0700 where it is missing
  */
-export function serveSocket(agent: Agent, directory: string): Disposable {
+export function serveSocket(served: WhoIsServed, directory: string): Disposable {
   mkdirp(directory, 0o700);
   const path = `${directory}/agent.sock`;
   // One that a killed agent left makes binding fail.
   unlinkIfExists(path);
-  const server = Bun.serve({ unix: path, fetch: (request) => answer(agent, request, 'status') });
+  const server = Bun.serve({
+    unix: path,
+    development: false,
+    fetch: (request) => answer(served(), request, 'status'),
+  });
   chmod(path, 0o600);
   return {
     [Symbol.dispose]() {
@@ -40,18 +59,25 @@ export function serveSocket(agent: Agent, directory: string): Disposable {
   };
 }
 
-async function answer(agent: Agent, request: Request, scope: 'health' | 'all' | 'status'): Promise<Response> {
+async function answer(
+  served: Served,
+  request: Request,
+  scope: 'health' | 'all' | 'status',
+): Promise<Response> {
   const { pathname } = new URL(request.url);
+  const problems = (): Response => text(503, `${served.problems.join('\n')}\n`);
   if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only GET\n');
   if (pathname === '/healthz') return text(200, 'ok\n');
-  if (pathname === '/readyz')
-    return agent.ready ? text(200, 'ok\n') : text(503, `${agent.status().problems.join('\n')}\n`);
+  if (pathname === '/readyz') return served.ready ? text(200, 'ok\n') : problems();
   if (pathname === '/metrics' && scope !== 'health') {
-    return new Response(await agent.metrics.registry.expose(), {
+    return new Response(await served.metrics.registry.expose(), {
       headers: { 'content-type': METRICS_CONTENT_TYPE },
     });
   }
-  if (pathname === '/v1/status' && scope === 'status') return Response.json(agent.status());
+  if (pathname === '/v1/status' && scope === 'status') {
+    const status = served.status();
+    return status ? Response.json(status) : problems();
+  }
   return text(404, 'there are /healthz, /readyz and /metrics; on the unix socket also /v1/status\n');
 }
 

@@ -18,8 +18,8 @@ export function checkAgent(facts: Facts): Finding[] {
     return [
       agent(
         'error',
-        `the agent does not run or does not answer: ${why}`,
-        'start "underpod agent"; until then only what the kernel tells is checked, with the backend of net-conf.json',
+        `the agent does not run or has nothing to tell yet: ${why}`,
+        'start "underpod agent" or see what it waits for; until then only what the kernel tells is checked, with the backend of net-conf.json',
       ),
     ];
   }
