@@ -30,28 +30,40 @@ import { type DesiredRoute, metricOf, ROUTE_PROTOCOL } from '../network/desired.
 import { changeableKind, newKind } from './device-kinds.ts';
 import { applyWireguard } from './wireguard.ts';
 
-/**
- * Carries changes out; see Kernel.apply.
- *
- * @param announce is told of what is about to be made on devices, which exist by then
- */
+/** Is told of changes to what is on devices, which exist by then. */
+export interface Announce {
+  /** They are about to be made. */
+  expect(changes: readonly Change[], indexOf: (device: string) => number | undefined): void;
+  /** They were not: they failed, or there was nothing to delete. */
+  forget(changes: readonly Change[], indexOf: (device: string) => number | undefined): void;
+}
+
+/** Carries changes out; see Kernel.apply. */
 export function applyChanges(
   rtnetlink: Rtnetlink,
   wireguard: Wireguard,
   changes: readonly Change[],
   links: ReadonlyMap<string, number> | undefined,
-  announce: (changes: readonly Change[], indexOf: (device: string) => number | undefined) => void,
+  announce: Announce,
 ): ChangeFailure[] {
   const devices = changes.filter((change) => objectOf(change) === 'device');
   const peers = changes.filter((change) => objectOf(change) === 'wireguard-peer');
   const others = changes.filter((change) => !['device', 'wireguard-peer'].includes(objectOf(change)));
-  const failures = send(rtnetlink, devices, () => undefined);
+  const { failures } = send(rtnetlink, devices, () => undefined);
   replaceUnchangeable(rtnetlink, failures);
   failures.push(...applyWireguard(wireguard, devices), ...applyWireguard(wireguard, peers));
   if (others.length === 0) return failures;
   const indexOf = byName(rtnetlink, links);
-  announce(others, indexOf);
-  return [...failures, ...send(rtnetlink, others, indexOf)];
+  announce.expect(others, indexOf);
+  let unmade = others;
+  try {
+    const sent = send(rtnetlink, others, indexOf);
+    failures.push(...sent.failures);
+    unmade = sent.unmade;
+  } finally {
+    announce.forget(unmade, indexOf);
+  }
+  return failures;
 }
 
 /** Looks up an index once a name: a node has a link for every pod, and a change names one or two. */
@@ -66,11 +78,17 @@ function byName(
   };
 }
 
+interface Sent {
+  readonly failures: ChangeFailure[];
+  /** Of which nobody will hear: those that failed, and those that had nothing to do. */
+  readonly unmade: Change[];
+}
+
 function send(
   rtnetlink: Rtnetlink,
   changes: readonly Change[],
   indexOf: (device: string) => number | undefined,
-): ChangeFailure[] {
+): Sent {
   const failures: ChangeFailure[] = [];
   const sent: Change[] = [];
   const requests: NetlinkRequest[] = [];
@@ -91,11 +109,14 @@ function send(
       failures.push({ change, error: new Error('its device does not exist') });
     }
   }
+  const unmade = failures.map(({ change }) => change);
   for (const [index, { error }] of rtnetlink.socket.transact(requests).entries()) {
     const change = sent[index];
-    if (error && change && !isGoneAlready(change, error)) failures.push({ change, error });
+    if (!error || !change) continue;
+    unmade.push(change);
+    if (!isGoneAlready(change, error)) failures.push({ change, error });
   }
-  return failures;
+  return { failures, unmade };
 }
 
 /**

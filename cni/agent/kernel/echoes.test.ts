@@ -18,7 +18,7 @@ const mac = new Uint8Array([2, 0, 0, 0, 0, 7]);
 async function until(events: readonly KernelEvent[], done: () => boolean): Promise<void> {
   const deadline = performance.now() + 5000;
   while (!done()) {
-    if (performance.now() > deadline) throw new Error(`heard only ${JSON.stringify(events)}`);
+    if (performance.now() > deadline) throw new Error(`heard only ${Bun.inspect(events)}`);
     await Bun.sleep(5);
   }
 }
@@ -73,7 +73,26 @@ test.skipIf(!available)('a peer that we add and remove is no news, what others d
   change(planPeerChange(NO_ENTRIES, entries, () => index));
   run('ip', 'route', 'add', '203.0.113.0/24', 'dev', 'eth0');
   await until(events, () => events.filter((event) => event.kind === 'route').length >= 2);
+  const deleteByHand = (): string =>
+    run('bridge', 'fdb', 'delete', '02:00:00:00:00:07', 'dev', device.name, 'dst', '192.0.2.2', 'self');
   const before = ofDevice().length;
-  run('bridge', 'fdb', 'delete', '02:00:00:00:00:07', 'dev', device.name, 'dst', '192.0.2.2', 'self');
+  deleteByHand();
   await until(events, () => ofDevice().length > before);
+
+  // A deletion of ours that finds nothing makes no event, and must not be taken for somebody else's.
+  if (fdb) {
+    change([
+      {
+        kind: 'delete-fdb',
+        device: device.name,
+        fdb: { index, mac, destination: fdb.destination, state: 0, flags: 0 },
+      },
+    ]);
+    change([{ kind: 'set-fdb', fdb }]);
+  }
+  run('ip', 'route', 'add', '203.0.113.128/25', 'dev', 'eth0');
+  await until(events, () => events.filter((event) => event.kind === 'route').length >= 3);
+  const afterwards = ofDevice().length;
+  deleteByHand();
+  await until(events, () => ofDevice().length > afterwards);
 });

@@ -18,6 +18,9 @@ const LIFETIME = 5000;
 /** sizeof(struct ndmsg) */
 const NDMSG_SIZE = 12;
 
+/** The index of a device, by its name. */
+type IndexOf = (device: string) => number | undefined;
+
 /** Until when it is expected (monotonic ms), and how often. */
 interface Expected {
   readonly until: number;
@@ -29,7 +32,7 @@ export class Echoes {
   readonly #expected = new Map<string, Expected>();
 
   /** These changes are about to be made. @param now monotonic ms */
-  expect(changes: readonly Change[], indexOf: (device: string) => number | undefined, now: number): void {
+  expect(changes: readonly Change[], indexOf: IndexOf, now: number): void {
     this.#forgetOld(now);
     for (const change of changes) {
       const key = keyOfChange(change, indexOf);
@@ -41,6 +44,19 @@ export class Echoes {
     }
   }
 
+  /** These changes were not made after all: there will be no event, or one of somebody else's. */
+  forget(changes: readonly Change[], indexOf: IndexOf): void {
+    for (const change of changes) {
+      const key = keyOfChange(change, indexOf);
+      if (key !== undefined) this.#once(key);
+    }
+  }
+
+  /** Events were lost: those that were expected may be among them. */
+  clear(): void {
+    this.#expected.clear();
+  }
+
   /**
    * True for an event that only tells of what was expected. Of deletions each of ours has one: an entry that was set
    * again since may have been deleted by somebody else. That a set one is as we want it, is good news however often.
@@ -49,12 +65,17 @@ export class Echoes {
     this.#forgetOld(now);
     if (this.#expected.size === 0) return false;
     const key = keyOfEvent(message);
-    const expected = key === undefined ? undefined : this.#expected.get(key);
-    if (key === undefined || expected === undefined) return false;
-    if (message.type !== RTM.DELNEIGH) return true;
+    if (key === undefined || !this.#expected.has(key)) return false;
+    if (message.type === RTM.DELNEIGH) this.#once(key);
+    return true;
+  }
+
+  /** One less is expected. */
+  #once(key: string): void {
+    const expected = this.#expected.get(key);
+    if (expected === undefined) return;
     if (expected.times === 1) this.#expected.delete(key);
     else this.#expected.set(key, { ...expected, times: expected.times - 1 });
-    return true;
   }
 
   #forgetOld(now: number): void {
@@ -65,7 +86,7 @@ export class Echoes {
   }
 }
 
-function keyOfChange(change: Change, indexOf: (device: string) => number | undefined): string | undefined {
+function keyOfChange(change: Change, indexOf: IndexOf): string | undefined {
   switch (change.kind) {
     case 'set-fdb': {
       const { device, mac, destination } = change.fdb;

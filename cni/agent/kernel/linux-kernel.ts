@@ -71,9 +71,10 @@ export class LinuxKernel implements Kernel {
   }
 
   apply(changes: readonly Change[], links?: ReadonlyMap<string, number>): readonly ChangeFailure[] {
-    return applyChanges(this.#rtnetlink, this.#wireguard, changes, links, (others, indexOf) =>
-      this.#echoes.expect(others, indexOf, performance.now()),
-    );
+    return applyChanges(this.#rtnetlink, this.#wireguard, changes, links, {
+      expect: (others, indexOf) => this.#echoes.expect(others, indexOf, performance.now()),
+      forget: (others, indexOf) => this.#echoes.forget(others, indexOf),
+    });
   }
 
   routesTo(destinations: readonly Ip[]): readonly (Route | undefined)[] {
@@ -107,7 +108,10 @@ export class LinuxKernel implements Kernel {
   }
 
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {
-    const onResync = (): void => listener({ kind: 'overrun' });
+    const onResync = (): void => {
+      this.#echoes.clear();
+      listener({ kind: 'overrun' });
+    };
     const onError = (error: unknown): void => listener({ kind: 'deaf', error });
     using stack = new DisposableStack();
     const monitor = async (
