@@ -80,16 +80,9 @@ test.skipIf(!available)('a peer that we add and remove is no news, what others d
   await until(events, () => ofDevice().length > before);
 
   // A deletion of ours that finds nothing makes no event, and must not be taken for somebody else's.
-  if (fdb) {
-    change([
-      {
-        kind: 'delete-fdb',
-        device: device.name,
-        fdb: { index, mac, destination: fdb.destination, state: 0, flags: 0 },
-      },
-    ]);
-    change([{ kind: 'set-fdb', fdb }]);
-  }
+  const isOfFdb = ({ kind }: Change): boolean => kind === 'delete-fdb';
+  change(planPeerChange(entries, NO_ENTRIES, () => index).filter(isOfFdb));
+  if (fdb) change([{ kind: 'set-fdb', fdb }]);
   run('ip', 'route', 'add', '203.0.113.128/25', 'dev', 'eth0');
   await until(events, () => events.filter((event) => event.kind === 'route').length >= 3);
   const afterwards = ofDevice().length;
