@@ -78,7 +78,10 @@ export class Etcd implements AsyncDisposable {
   static async start(options: EtcdOptions): Promise<Etcd> {
     const { address = '127.0.0.1' } = options;
     const port = options.port ?? (await freePort(address));
-    const etcd = new Etcd(options, address, port, await freePort());
+    let peerPort = await freePort();
+    // What is free may be given out twice.
+    while (peerPort === port) peerPort = await freePort();
+    const etcd = new Etcd(options, address, port, peerPort);
     await etcd.daemon.start();
     return etcd;
   }

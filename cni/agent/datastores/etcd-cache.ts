@@ -81,7 +81,7 @@ export class EtcdCache implements Disposable {
       version: VERSION,
       prefix: this.#prefix,
       ...(config !== undefined && { config }),
-      ...(memory && { memory: { ...memory, revision: String(memory.revision) } }),
+      ...(memory && { memory: formatMemory(memory) }),
     });
     try {
       // A configuration may hold WireGuard's preshared key.
@@ -104,9 +104,29 @@ function parse(text: string, prefix: string): EtcdCacheContent {
   return { ...(typeof config === 'string' && { config }), ...(memory && { memory }) };
 }
 
+/** JSON has no numbers of 64 bits. */
+function formatMemory({ witness, revision, ...memory }: EtcdMemory): object {
+  return {
+    ...memory,
+    revision: String(revision),
+    ...(witness && { witness: { key: witness.key, modRevision: String(witness.modRevision) } }),
+  };
+}
+
 function parseMemory(value: unknown): EtcdMemory | undefined {
-  const { cluster, revision, losses, lostAt } = (value ?? {}) as Record<string, unknown>;
-  if (typeof cluster !== 'string' || typeof losses !== 'number') return undefined;
-  if (typeof revision !== 'string' || !/^\d{1,19}$/.test(revision)) return undefined;
-  return { cluster, revision: BigInt(revision), losses, ...(typeof lostAt === 'number' && { lostAt }) };
+  const { cluster, revision, losses, lostAt, witness } = (value ?? {}) as Record<string, unknown>;
+  if (typeof cluster !== 'string' || typeof losses !== 'number' || !isRevision(revision)) return undefined;
+  const { key, modRevision } = (witness ?? {}) as Record<string, unknown>;
+  return {
+    cluster,
+    revision: BigInt(revision),
+    losses,
+    ...(typeof lostAt === 'number' && { lostAt }),
+    ...(typeof key === 'string' &&
+      isRevision(modRevision) && { witness: { key, modRevision: BigInt(modRevision) } }),
+  };
+}
+
+function isRevision(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{1,19}$/.test(value);
 }

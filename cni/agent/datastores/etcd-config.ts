@@ -4,10 +4,11 @@ import { type NetConf, parseNetConf } from '../../../shared/config/net-conf.ts';
 import { errorText } from '../../../shared/log/format.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import type { Clock } from '../../../shared/store/clock.ts';
-import { isTooOld } from '../../../shared/store/errors.ts';
+import { isTooOld, TooOldError } from '../../../shared/store/errors.ts';
 import type { EtcdClient } from '../../../shared/store/etcd/client.ts';
 import { follow } from '../../../shared/store/etcd/follow.ts';
 import { configKey } from '../../../shared/store/etcd/keys.ts';
+import { isContinued } from '../../../shared/store/etcd/memory.ts';
 
 /** A configuration that can be used, with its text. */
 export interface EtcdConfig {
@@ -40,6 +41,7 @@ export async function followConfig(
 ): Promise<void> {
   const key = configKey(prefix);
   let told: string | undefined;
+  let taken: string | undefined;
   const tell = (level: 'warn' | 'error', message: string, fields: Record<string, unknown>): void => {
     const error = errorText(fields['error'] ?? '');
     onWaiting(error === '' ? message : `${message}: ${error}`);
@@ -56,18 +58,30 @@ export async function followConfig(
     try {
       const netConf = parseNetConf(text);
       told = undefined;
-      onConfig({ text, netConf });
+      if (text !== taken) onConfig({ text, netConf });
+      taken = text;
     } catch (error) {
       tell('error', 'the network configuration in etcd cannot be used: waiting for another', { error });
     }
   };
   for (let failures = 0; !signal.aborted; ) {
     try {
-      const { kv, header } = await client.get(key, signal);
+      const { kv, header } = await client.get(key, { signal });
       take(kv?.value);
       failures = 0;
-      const check = (): void => {};
-      const changes = follow({ client, clock, prefix: key, revision: header.revision, signal, check });
+      const cluster = header.clusterId.toString(16);
+      const changes = follow({
+        client,
+        clock,
+        prefix: key,
+        revision: header.revision,
+        signal,
+        check: (now, revision) => {
+          if (!isContinued({ cluster, revision }, now)) throw new TooOldError('etcd is not what it was');
+        },
+        // One that was set up anew meanwhile tells nothing of what is in it already.
+        onOpen: async () => take((await client.get(key, { signal })).kv?.value),
+      });
       for await (const { events } of changes) {
         const last = events.findLast((event) => event.kv?.key === key)?.kv;
         // Deleted, it has no value.
@@ -75,9 +89,9 @@ export async function followConfig(
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (isTooOld(error)) continue;
       failures += 1;
-      tell('error', 'etcd cannot be asked for the network configuration, will be tried again', { error });
+      if (!isTooOld(error))
+        tell('error', 'etcd cannot be asked for the network configuration, will be tried again', { error });
       await pause(Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(failures - 1, 10)), signal);
     }
   }

@@ -125,7 +125,37 @@ test('an etcd that lost its memory while nobody looked is noticed by what the di
   const { epoch } = await first.registry.list();
   await first[Symbol.asyncDispose]();
   etcd.wipe();
-  put('{"Network":"10.244.0.0/16"}');
+  // One that has come further since, too.
+  for (let n = 0; n < 50; n++) put('{"Network":"10.244.0.0/16"}');
   const list = await (await open()).registry.list();
   expect([list.leases, list.epoch === epoch, typeof list.rebuiltAt]).toEqual([[], false, 'number']);
+});
+
+test('a configuration that a new etcd has from the start is seen, whatever its revisions are', async () => {
+  const { etcd, open, put, logged } = await setUp();
+  put('no configuration');
+  const opening = open();
+  await logged('cannot be used');
+  for (const revisions of [0, 50]) {
+    await etcd.stop();
+    etcd.wipe();
+    for (let n = 0; n < revisions; n++) put('{"Network":');
+    put(revisions === 0 ? '[]' : '{"Network":"10.244.0.0/16"}');
+    await etcd.start();
+    if (revisions === 0) await logged('must be an object');
+  }
+  expect((await opening).netConf.ipv4?.subnetLen).toBe(24);
+});
+
+test('one that is put into a new etcd of lower revisions is heard of', async () => {
+  const { etcd, open, put, logged } = await setUp();
+  for (let n = 0; n < 9; n++) put('no configuration');
+  const opening = open();
+  await logged('cannot be used');
+  await etcd.stop();
+  etcd.wipe();
+  await etcd.start();
+  await logged('there is no network configuration');
+  put('{"Network":"10.244.0.0/16"}');
+  expect((await opening).netConf.ipv4?.subnetLen).toBe(24);
 });

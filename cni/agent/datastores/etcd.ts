@@ -62,6 +62,7 @@ export async function openEtcd(
     leaseDurationMs: options.lease.ttlMs,
     ...(memory && { memory }),
     onMemory: (now) => cache.setMemory(now),
+    signal,
   });
   return {
     registry,

@@ -13,7 +13,7 @@ import {
   type WatchResponse,
 } from '#messages/etcd';
 import { Channel, type ChannelOptions } from '../../grpc/channel.ts';
-import { isRpcError } from '../../grpc/error.ts';
+import { isRpcError, RpcError } from '../../grpc/error.ts';
 import type { ClientStream } from '../../grpc/stream.ts';
 import type { Init, UnaryMethod } from '../../grpc/wire/schema.ts';
 
@@ -28,11 +28,20 @@ export interface KeyList {
   readonly header: ResponseHeader;
 }
 
+export interface GetOptions {
+  /** As it was then; by default, as it is. */
+  readonly revision?: bigint;
+  readonly signal?: AbortSignal;
+}
+
 export interface ListOptions {
   /** Without their values. */
   readonly keysOnly?: boolean;
   readonly signal?: AbortSignal;
 }
+
+/** How long a member has to answer (ms). */
+const TIMEOUT = 5000;
 
 /** Keys in one answer: a few hundred kilobytes of flannel's leases. */
 const PAGE = 2000n;
@@ -42,23 +51,28 @@ export function prefixEnd(prefix: string): string {
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }
 
+/**
+ * Every call ends within `timeoutMs` for each address that does not answer, when its signal is aborted, and when the client
+ * is disposed of.
+ */
 export class EtcdClient implements Disposable {
   readonly #channel: Channel;
   readonly #options: EtcdClientOptions;
+  readonly #closed = new AbortController();
   #token: Promise<string | undefined> | undefined;
 
   /** Connects when it is first asked. @throws Error for an address that is none */
   constructor(options: EtcdClientOptions) {
-    this.#options = options;
-    this.#channel = new Channel(options);
+    this.#options = { timeoutMs: TIMEOUT, ...options };
+    this.#channel = new Channel(this.#options);
   }
 
-  /** One key; `undefined` where there is none. @throws RpcError */
+  /** One key; `undefined` where there is none. @throws RpcError OUT_OF_RANGE for a revision that is not known (any more) */
   async get(
     key: string,
-    signal?: AbortSignal,
+    { revision = 0n, signal }: GetOptions = {},
   ): Promise<{ readonly kv?: KeyValue; readonly header: ResponseHeader }> {
-    const { kvs, header } = await this.#call(KVCalls.range, { key }, signal);
+    const { kvs, header } = await this.#call(KVCalls.range, { key, revision }, signal);
     return { ...(kvs[0] && { kv: kvs[0] }), header: known(header) };
   }
 
@@ -79,24 +93,29 @@ export class EtcdClient implements Disposable {
   }
 
   /** All of `then` if every comparison holds, otherwise nothing. @throws RpcError */
-  txn(compare: readonly Init<Compare>[], then: readonly Init<RequestOp>[]): Promise<TxnResponse> {
-    return this.#call(KVCalls.txn, { compare, success: then });
+  async txn(
+    compare: readonly Init<Compare>[],
+    then: readonly Init<RequestOp>[],
+    signal?: AbortSignal,
+  ): Promise<Pick<TxnResponse, 'succeeded'> & { readonly header: ResponseHeader }> {
+    const { succeeded, header } = await this.#call(KVCalls.txn, { compare, success: then }, signal);
+    return { succeeded, header: known(header) };
   }
 
   /** Puts a key, whatever it was. @throws RpcError */
-  async put(key: string, value: string, lease: bigint = 0n): Promise<void> {
-    await this.#call(KVCalls.put, { key, value, lease });
+  async put(key: string, value: string, lease: bigint = 0n, signal?: AbortSignal): Promise<void> {
+    await this.#call(KVCalls.put, { key, value, lease }, signal);
   }
 
   /** How many keys of that name there were. @throws RpcError */
-  async delete(key: string): Promise<number> {
-    const { deleted } = await this.#call(KVCalls.deleteRange, { key });
+  async delete(key: string, signal?: AbortSignal): Promise<number> {
+    const { deleted } = await this.#call(KVCalls.deleteRange, { key }, signal);
     return Number(deleted);
   }
 
   /** Forgets what was before that revision. @throws RpcError */
-  async compact(revision: bigint): Promise<void> {
-    await this.#call(KVCalls.compact, { revision, physical: true });
+  async compact(revision: bigint, signal?: AbortSignal): Promise<void> {
+    await this.#call(KVCalls.compact, { revision, physical: true }, signal);
   }
 
   /**
@@ -106,9 +125,13 @@ export class EtcdClient implements Disposable {
    * @returns `undefined` where there is a lease of that id
    * @throws RpcError
    */
-  async grant(id: bigint, ttl: number): Promise<{ readonly id: bigint; readonly ttl: number } | undefined> {
+  async grant(
+    id: bigint,
+    ttl: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly id: bigint; readonly ttl: number } | undefined> {
     try {
-      const granted = await this.#call(LeaseCalls.leaseGrant, { ID: id, TTL: BigInt(ttl) });
+      const granted = await this.#call(LeaseCalls.leaseGrant, { ID: id, TTL: BigInt(ttl) }, signal);
       return { id: granted.ID, ttl: Number(granted.TTL) };
     } catch (error) {
       if (id !== 0n && isRpcError(error, 'FAILED_PRECONDITION')) return undefined;
@@ -117,20 +140,28 @@ export class EtcdClient implements Disposable {
   }
 
   /** Prolongs a lease once; the seconds it now has, `undefined` where it is gone. @throws RpcError */
-  async keepAlive(id: bigint): Promise<number | undefined> {
-    const timeout = AbortSignal.timeout(this.#options.timeoutMs ?? 5000);
-    return await this.#withToken(async (metadata) => {
-      using stream = await this.#channel.duplex(LeaseCalls.leaseKeepAlive, { metadata, signal: timeout });
-      await stream.send({ ID: id });
-      for await (const { TTL } of stream) return TTL > 0n ? Number(TTL) : undefined;
-      throw new Error(`etcd did not prolong lease ${id.toString(16)}${timeout.aborted ? ' in time' : ''}`);
-    });
+  async keepAlive(id: bigint, signal?: AbortSignal): Promise<number | undefined> {
+    const given = this.#limited(signal);
+    const late = AbortSignal.timeout(this.#options.timeoutMs ?? TIMEOUT);
+    const ends = AbortSignal.any([given, late]);
+    const what = `etcd's lease ${id.toString(16)}`;
+    try {
+      return await this.#withToken(ends, async (metadata) => {
+        using stream = await this.#channel.duplex(LeaseCalls.leaseKeepAlive, { metadata, signal: ends });
+        await stream.send({ ID: id });
+        for await (const { TTL } of stream) return TTL > 0n ? Number(TTL) : undefined;
+        throw new RpcError(ends.aborted ? 'CANCELLED' : 'UNAVAILABLE', `${what}: no answer`);
+      });
+    } catch (cause) {
+      if (!late.aborted || given.aborted) throw cause;
+      throw new RpcError('DEADLINE_EXCEEDED', `${what}: no answer in time`, undefined, { cause });
+    }
   }
 
   /** Ends a lease, and the keys that hang on it; `false` where there is none. @throws RpcError */
-  async revoke(id: bigint): Promise<boolean> {
+  async revoke(id: bigint, signal?: AbortSignal): Promise<boolean> {
     try {
-      await this.#call(LeaseCalls.leaseRevoke, { ID: id });
+      await this.#call(LeaseCalls.leaseRevoke, { ID: id }, signal);
       return true;
     } catch (error) {
       if (isRpcError(error, 'NOT_FOUND')) return false;
@@ -144,10 +175,11 @@ export class EtcdClient implements Disposable {
     fromRevision: bigint,
     signal: AbortSignal,
   ): Promise<ClientStream<object, WatchResponse>> {
-    return await this.#withToken(async (metadata) => {
+    const ends = this.#limited(signal);
+    return await this.#withToken(signal, async (metadata) => {
       // A member that has lost the others ends the watch instead of staying silent.
       const headers = { ...metadata, hasleader: 'true' };
-      const stream = await this.#channel.duplex(WatchCalls.watch, { metadata: headers, signal });
+      const stream = await this.#channel.duplex(WatchCalls.watch, { metadata: headers, signal: ends });
       await stream.send({
         createRequest: {
           key: prefix,
@@ -165,6 +197,7 @@ export class EtcdClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed.abort();
     this.#channel[Symbol.dispose]();
   }
 
@@ -174,30 +207,40 @@ export class EtcdClient implements Disposable {
     request: Init<NoInfer<Request>>,
     signal?: AbortSignal,
   ): Promise<Response> {
-    return this.#withToken((metadata) =>
-      this.#channel.unary(method, request, { metadata, repeatable: true, ...(signal && { signal }) }),
+    return this.#withToken(signal, (metadata) =>
+      this.#channel.unary(method, request, { metadata, repeatable: true, signal: this.#limited(signal) }),
     );
   }
 
-  async #withToken<T>(call: (metadata: Readonly<Record<string, string>>) => Promise<T>): Promise<T> {
+  /** Aborted with the client, too. */
+  #limited(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
+  }
+
+  async #withToken<T>(
+    signal: AbortSignal | undefined,
+    call: (metadata: Readonly<Record<string, string>>) => Promise<T>,
+  ): Promise<T> {
     if (this.#options.username === undefined) return await call({});
     try {
-      return await call(await this.#credentials());
+      return await call(await this.#credentials(signal));
     } catch (error) {
       // INVALID_ARGUMENT: the users were changed since the token was made.
       if (!isRpcError(error, 'UNAUTHENTICATED', 'INVALID_ARGUMENT')) throw error;
       this.forgetToken();
-      return await call(await this.#credentials());
+      return await call(await this.#credentials(signal));
     }
   }
 
-  async #credentials(): Promise<Readonly<Record<string, string>>> {
+  async #credentials(signal: AbortSignal | undefined): Promise<Readonly<Record<string, string>>> {
     this.#token ??= this.#authenticate();
+    const asked = this.#token;
     try {
-      const token = await this.#token;
+      const token = await unlessAborted(asked, signal);
       return token === undefined ? {} : { token };
     } catch (error) {
-      this.#token = undefined;
+      // Others wait for the same answer: one that gives up takes it from nobody.
+      if (!signal?.aborted && this.#token === asked) this.#token = undefined;
       throw error;
     }
   }
@@ -206,12 +249,27 @@ export class EtcdClient implements Disposable {
     const { username = '', password = '' } = this.#options;
     try {
       const request = { name: username, password };
-      return (await this.#channel.unary(AuthCalls.authenticate, request, { repeatable: true })).token;
+      const options = { repeatable: true, signal: this.#closed.signal };
+      return (await this.#channel.unary(AuthCalls.authenticate, request, options)).token;
     } catch (error) {
       // Authentication is switched off there: anybody may ask.
       if (isRpcError(error, 'FAILED_PRECONDITION')) return undefined;
       throw error;
     }
+  }
+}
+
+/** What the promise comes to, or an error once the signal is aborted. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(new RpcError('CANCELLED', 'given up by the caller'));
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

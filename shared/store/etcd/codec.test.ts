@@ -6,7 +6,14 @@ import { cidr, ip } from '../registry-samples.ts';
 import { decodeAttributes, encodeAttributes } from './attributes.ts';
 import { configKey, ipv4Part, parseSubnetName, subnetName, subnetsPrefix } from './keys.ts';
 import { IDS_PER_INSTANCE, isLeaseOf, leaseIdsOf } from './lease-id.ts';
-import { epochOf, formatEtcdVersion, isContinued, parseEtcdVersion, remember } from './memory.ts';
+import {
+  epochOf,
+  formatEtcdVersion,
+  isContinued,
+  parseEtcdVersion,
+  remember,
+  withWitness,
+} from './memory.ts';
 
 const anySubnet = (family: 4 | 6): fc.Arbitrary<Cidr> => {
   const bits = family === 4 ? 32 : 128;
@@ -116,16 +123,35 @@ describe('what is remembered of etcd', () => {
   });
 
   test('revisions grow; a lower one, or another cluster, is a loss', () => {
-    const first = remember(undefined, header(10n), 1);
+    const first = remember(undefined, undefined, header(10n), 1);
     expect(first).toEqual({ cluster: 'ff', revision: 10n, losses: 0 });
-    expect(remember(first, header(10n), 2)).toBe(first);
-    const later = remember(first, header(12n), 3);
+    expect(remember(first, first, header(10n), 2)).toBe(first);
+    const later = remember(first, first, header(12n), 3);
     expect(epochOf(later)).toBe(epochOf(first));
-    const wiped = remember(later, header(3n), 4);
+    const wiped = remember(later, later, header(3n), 4);
     expect(wiped).toEqual({ cluster: 'ff', revision: 3n, losses: 1, lostAt: 4 });
-    const other = remember(wiped, header(50n, 0xeen), 5);
+    const other = remember(wiped, wiped, header(50n, 0xeen), 5);
     expect(new Set([first, wiped, other].map(epochOf)).size).toBe(3);
+    // Asked before others were, and told after them.
+    expect(remember(later, first, header(11n), 6)).toBe(later);
+    expect(remember(later, undefined, header(11n), 6)).toBe(later);
+    expect(remember(wiped, later, header(3n), 6)).toBe(wiped);
+    expect(remember(wiped, first, header(13n), 6)).toBe(wiped);
+    expect(remember(other, wiped, header(4n), 6)).toBe(other);
     expect(isContinued(later, header(11n))).toBe(false);
+  });
+
+  test('the latest key that was seen is the witness', () => {
+    const first = remember(undefined, undefined, header(10n), 1);
+    const seen = withWitness(first, [
+      { key: 'a', modRevision: 4n },
+      { key: 'b', modRevision: 12n },
+      { key: 'c', modRevision: 7n },
+    ]);
+    expect(seen).toEqual({ ...first, revision: 12n, witness: { key: 'b', modRevision: 12n } });
+    expect(withWitness(seen, [{ key: 'd', modRevision: 11n }])).toBe(seen);
+    expect(withWitness(seen, [])).toBe(seen);
+    expect(remember(seen, seen, header(2n), 2).witness).toBe(undefined);
   });
 
   test('versions there and back', () => {

@@ -1,13 +1,16 @@
 /** What the contract suite does not ask: flannel's bytes, identity, faults; against an imitation and the real one. */
 
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { parseNetConf } from '../../config/net-conf.ts';
-import { isUnavailable } from '../../grpc/error.ts';
+import { isCancelled, isDeadlineExceeded, isUnavailable } from '../../grpc/error.ts';
 import { isLeaseLost, isTooOld } from '../errors.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { LEASE_DURATION_MS, type LeaseEvent, type NodeLease } from '../registry.ts';
 import { cidr, ip, LeaseWatcher, sampleNode, show } from '../registry-samples.ts';
 import { EtcdClient, type EtcdClientOptions } from './client.ts';
+import type { EtcdMemory } from './memory.ts';
 import { EtcdRegistry } from './registry.ts';
 import { FakeEtcd } from './testing/fake-etcd.ts';
 
@@ -43,6 +46,12 @@ function open(
 async function keys(etcd: FakeEtcd): Promise<string[]> {
   const { kvs } = await clientOf(etcd).list(`${prefix}/subnets/`);
   return kvs.map(({ key }) => key.slice(prefix.length + 9));
+}
+
+/** Somebody else's node. */
+function put(etcd: FakeEtcd, name: string): void {
+  const key = `${prefix}/subnets/${name}`;
+  etcd.model.put({ key, value: '{"BackendType":"x"}', lease: 0n, prevKv: false });
 }
 
 /** Lets time pass, ten times as fast as it does. */
@@ -277,6 +286,118 @@ describe('when things go wrong', () => {
     expect([again.epoch, again.rebuiltAt]).toEqual([after.epoch, after.rebuiltAt]);
   });
 
+  test.each([
+    ["whose revisions have overtaken the old one's", 50],
+    ['whose revisions are lower', 0],
+  ])('a wiped etcd %s is noticed when the watch is taken up again', async (_, others) => {
+    const world = await setUp();
+    const registry = open(world);
+    await registry.acquire(sampleNode('a', 1, { instance: 'one' }), { subnet: cidr('10.244.9.0/24') });
+    const before = await registry.list();
+    await using watcher = new LeaseWatcher(registry, before.version);
+    const next = watcher.next().catch(failure);
+    await world.etcd.stop();
+    world.etcd.wipe();
+    for (let n = 0; n < others; n++) put(world.etcd, `10.244.${100 + n}.0-24`);
+    await world.etcd.start();
+    using _passing = passing(world.clock);
+    expect(isTooOld(await next)).toBe(true);
+    const after = await registry.list();
+    expect(after.epoch).not.toBe(before.epoch);
+    expect(after.rebuiltAt).toBeGreaterThan(0);
+    expect(after.leases.some(({ node }) => node === 'a')).toBe(false);
+    const want = { subnet: cidr('10.244.9.0/24') };
+    expect(isLeaseLost(await registry.renew(sampleNode('a', 1, { instance: 'one' })).catch(failure))).toBe(
+      true,
+    );
+    expect(show(await registry.acquire(sampleNode('a', 1, { instance: 'one' }), want))).toBe(
+      'a 10.244.9.0/24',
+    );
+  });
+
+  test('one that was wiped and has overtaken is noticed by the next list, after a restart of ours as well', async () => {
+    const world = await setUp();
+    let memory: EtcdMemory | undefined;
+    const registry = open(world, { onMemory: (now) => (memory = now) });
+    await registry.acquire(sampleNode('a', 1, { instance: 'one' }));
+    const { epoch } = await registry.list();
+    world.etcd.wipe();
+    for (let n = 0; n < 50; n++) put(world.etcd, `10.244.${100 + n}.0-24`);
+    const again = open(world, memory && { memory });
+    expect((await again.list()).epoch).not.toBe(epoch);
+    expect((await registry.list()).epoch).not.toBe(epoch);
+  });
+
+  test('what was compacted away is no loss; a lease that ended before its time then is one', async () => {
+    const world = await setUp();
+    const registry = open(world);
+    const node = sampleNode('a', 1, { instance: 'one' });
+    await registry.acquire(node);
+    const { epoch } = await registry.list();
+    // The record that is remembered changed, and its history is gone.
+    await open(world).acquire(node);
+    for (let n = 0; n < 50; n++) put(world.etcd, `10.244.${100 + n}.0-24`);
+    world.etcd.model.compact(world.etcd.model.header.revision);
+    expect((await registry.list()).epoch).toBe(epoch);
+    const fresh = open(world);
+    await fresh.acquire(node);
+    world.etcd.wipe();
+    for (let n = 0; n < 100; n++) put(world.etcd, `10.244.${100 + n}.0-24`);
+    world.etcd.model.compact(world.etcd.model.header.revision);
+    const { rebuiltAt } = await fresh.list();
+    expect(rebuiltAt).toBe(world.clock.now().wallMs);
+  });
+
+  test('a restored backup is one that lost its memory; the own record is written again', async () => {
+    const world = await setUp();
+    const registry = open(world);
+    const node = sampleNode('a', 1, { instance: 'one' });
+    await registry.acquire(node);
+    const backup = world.etcd.model.copy();
+    await registry.renew(sampleNode('a', 2, { instance: 'one' }));
+    const { epoch, leases } = await registry.list();
+    expect(leases[0]?.publicIp).toEqual(ip('192.0.2.2'));
+    world.etcd.model = backup;
+    for (let n = 0; n < 50; n++) put(world.etcd, `10.244.${100 + n}.0-24`);
+    const restored = await registry.list();
+    expect(restored.epoch).not.toBe(epoch);
+    // It is not what the node published last.
+    expect(restored.leases.some(({ node }) => node === 'a')).toBe(false);
+    expect(show(await registry.acquire(sampleNode('a', 2, { instance: 'one' })))).toBe('a 10.244.1.0/24');
+    expect((await open(world).list()).leases[0]?.publicIp).toEqual(ip('192.0.2.2'));
+  });
+
+  test('answers that overtake each other are no loss', async () => {
+    const world = await setUp();
+    const registry = open(world);
+    await registry.acquire(sampleNode('a', 1));
+    const { epoch } = await registry.list();
+    const slow = Promise.withResolvers<void>();
+    world.etcd.hold('range', slow.promise);
+    // Asked for first, as of an older revision, and told last.
+    const first = registry.list();
+    await world.etcd.held();
+    world.etcd.hold('range', undefined);
+    put(world.etcd, '10.244.8.0-24');
+    await open(world).acquire(sampleNode('b', 2));
+    await registry.find(sampleNode('c', 3));
+    await registry.acquire(sampleNode('c', 3));
+    await registry.release('c');
+    await registry.acquire(sampleNode('c', 3));
+    slow.resolve();
+    expect((await first).epoch).toBe(epoch);
+    expect((await registry.list()).epoch).toBe(epoch);
+  });
+
+  test('a watch that is never answered is given up', async () => {
+    const world = await setUp();
+    await using watcher = new LeaseWatcher(open(world), (await open(world).list()).version);
+    world.etcd.hold('watch', new Promise(() => {}));
+    const next = watcher.next().catch(failure);
+    using _ = passing(world.clock);
+    expect(isDeadlineExceeded(await next)).toBe(true);
+  });
+
   test('lists of thousands come in pages of one revision', async () => {
     const world = await setUp();
     for (let n = 0; n < 4500; n++) {
@@ -313,5 +434,52 @@ describe('users', () => {
     world.etcd.user = { name: 'flannel', password: 'secret' };
     const client = clientOf(world.etcd, { username: 'flannel', password: 'wrong' });
     await expect(open(world, { client }).list()).rejects.toThrow(/authentication failed/);
+  });
+});
+
+describe('a server that takes connections and says nothing', () => {
+  const silent = async (): Promise<string> => {
+    const server = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    undo.push(() => server.close());
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+  const calls: readonly [string, (client: EtcdClient, signal?: AbortSignal) => Promise<unknown>][] = [
+    ['get', (client, signal) => client.get('a', { ...(signal && { signal }) })],
+    ['list', (client, signal) => client.list('a', { ...(signal && { signal }) })],
+    ['put', (client, signal) => client.put('a', 'b', 0n, signal)],
+    ['txn', (client, signal) => client.txn([], [], signal)],
+    ['delete', (client, signal) => client.delete('a', signal)],
+    ['grant', (client, signal) => client.grant(0n, 9, signal)],
+    ['keepAlive', (client, signal) => client.keepAlive(9n, signal)],
+    ['revoke', (client, signal) => client.revoke(9n, signal)],
+    ['watch', (client, signal) => client.watch('a', 1n, signal ?? new AbortController().signal)],
+  ];
+  const users = [{}, { username: 'u', password: 'p' }];
+
+  test.each(calls)('%s ends by its time limit, by the signal, and with the client', async (_, call) => {
+    const endpoints = [await silent()];
+    for (const user of users) {
+      const late = await call(new EtcdClient({ endpoints, timeoutMs: 100, ...user })).catch(failure);
+      expect(isDeadlineExceeded(late) || isUnavailable(late)).toBe(true);
+      const client = new EtcdClient({ endpoints, timeoutMs: 60_000, ...user });
+      const stop = new AbortController();
+      const stopped = call(client, stop.signal).catch(failure);
+      setTimeout(() => stop.abort(), 20);
+      expect(isCancelled(await stopped)).toBe(true);
+      const closed = call(client).catch(failure);
+      setTimeout(() => client[Symbol.dispose](), 20);
+      expect(isCancelled(await closed)).toBe(true);
+    }
+  });
+
+  test('a registry that is closed ends what is under way', async () => {
+    const clock = new ManualClock();
+    const client = new EtcdClient({ endpoints: [await silent()], timeoutMs: 60_000 });
+    const stop = new AbortController();
+    const registry = new EtcdRegistry({ client, prefix, networks, clock, signal: stop.signal });
+    const acquiring = registry.acquire(sampleNode('a', 1)).catch(failure);
+    setTimeout(() => stop.abort(), 20);
+    expect(isCancelled(await acquiring)).toBe(true);
   });
 });

@@ -21,6 +21,12 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
   /** Looks at each answer's header. @throws TooOldError when etcd is not what it was */
   readonly check: (header: ResponseHeader, known: bigint) => void;
+  /**
+   * Called whenever etcd has begun to tell: of what changed meanwhile it tells next, but only if it is the same etcd.
+   *
+   * @throws TooOldError when it is not
+   */
+  readonly onOpen?: () => Promise<void>;
 }
 
 /**
@@ -30,6 +36,8 @@ export interface FollowOptions {
 const PAUSES: readonly number[] = [0, 100, 300, 800];
 /** A server that hangs lets each try last seconds: the caller hears of it no later than this after the first (ms). */
 const LONGEST_SILENCE = 3000;
+/** etcd says at once that it has begun to watch; one that has not by then (ms) hangs, behind a connection that lives. */
+const OPENING = 5000;
 
 /**
  * Yields until the signal is aborted.
@@ -63,11 +71,18 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Changes, v
   }
 }
 
-async function* once({ client, prefix, revision, signal, check }: FollowOptions): AsyncGenerator<Changes> {
+async function* once(options: FollowOptions): AsyncGenerator<Changes> {
+  const { client, clock, prefix, revision, signal, check, onOpen } = options;
   using stream = await client.watch(prefix, revision + 1n, signal);
+  let isLate = false;
+  using patience = clock.setTimer(OPENING, () => {
+    isLate = true;
+    stream[Symbol.dispose]();
+  });
   let known = revision;
   for await (const answer of stream) {
-    const { header, canceled, compactRevision, cancelReason, events } = answer;
+    const { header, canceled, created, compactRevision, cancelReason, events } = answer;
+    patience[Symbol.dispose]();
     if (compactRevision > 0n)
       throw new TooOldError(`etcd has forgotten what was before revision ${compactRevision}: list again`);
     if (canceled) {
@@ -76,10 +91,12 @@ async function* once({ client, prefix, revision, signal, check }: FollowOptions)
       throw new RpcError('UNAVAILABLE', `etcd ended the watch: ${cancelReason || 'it gave no reason'}`);
     }
     if (header) check(header, known);
+    if (created) await onOpen?.();
     // Not the header's revision: that may be ahead of the events, when there are many to catch up with.
     known = events.at(-1)?.kv?.modRevision ?? known;
     yield { events, revision: known };
   }
+  if (isLate) throw new RpcError('DEADLINE_EXCEEDED', 'etcd does not answer a watch');
 }
 
 function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@ import type { Cidr } from '../../ip/cidr.ts';
 import { overlaps } from '../../ip/cidr.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { isOutOfSubnets, LeaseLostError, TooOldError } from '../errors.ts';
-import { expiresAtMs, type LeaseTerm } from '../lease-time.ts';
+import { expiresAtMs, type LeaseTerm, remainingMs } from '../lease-time.ts';
 import {
   LEASE_DURATION_MS,
   type LeaseBatch,
@@ -23,14 +23,8 @@ import { type EtcdClient, prefixEnd } from './client.ts';
 import { follow } from './follow.ts';
 import { ipv4Part, NO_IPV4, subnetName, subnetsPrefix } from './keys.ts';
 import { IDS_PER_INSTANCE, isLeaseOf, leaseIdsOf } from './lease-id.ts';
-import {
-  type EtcdMemory,
-  epochOf,
-  formatEtcdVersion,
-  isContinued,
-  parseEtcdVersion,
-  remember,
-} from './memory.ts';
+import { LifeKeeper } from './life.ts';
+import { type EtcdMemory, epochOf, formatEtcdVersion, isContinued, parseEtcdVersion } from './memory.ts';
 import { findOwn, isReservation, type NodeRecord, toRecord } from './records.ts';
 
 export interface EtcdRegistryOptions {
@@ -45,6 +39,8 @@ export interface EtcdRegistryOptions {
   readonly memory?: EtcdMemory;
   /** It knows more. */
   readonly onMemory?: (memory: EtcdMemory) => void;
+  /** Closes the registry when it is aborted, whatever is under way. */
+  readonly signal?: AbortSignal;
 }
 
 /** A node that registered through this handle. */
@@ -81,7 +77,7 @@ export class EtcdRegistry implements NodeRegistry {
   readonly #closed = new AbortController();
   /** By node name. */
   readonly #own = new Map<string, Own>();
-  #memory: EtcdMemory | undefined;
+  readonly #life: LifeKeeper;
   #last: Snapshot | undefined;
   #reading: Promise<Snapshot> | undefined;
 
@@ -92,7 +88,16 @@ export class EtcdRegistry implements NodeRegistry {
     this.#clock = options.clock ?? systemClock();
     this.#prefix = subnetsPrefix(options.prefix);
     this.#durationMs = options.leaseDurationMs ?? LEASE_DURATION_MS;
-    this.#memory = options.memory;
+    this.#life = new LifeKeeper({
+      client: this.#client,
+      clock: this.#clock,
+      ...(options.memory && { memory: options.memory }),
+      ...(options.onMemory && { onMemory: options.onMemory }),
+      isLeaseLost: () => this.#isLeaseLost(),
+      onLoss: () => this.#wasLost(),
+    });
+    options.signal?.addEventListener('abort', () => this.#close(), { once: true });
+    if (options.signal?.aborted) this.#close();
   }
 
   async acquire(info: NodeInfo, want: WantedSubnets = {}): Promise<NodeLease> {
@@ -132,7 +137,11 @@ export class EtcdRegistry implements NodeRegistry {
     let { term } = own;
     if (own.lease !== 0n) {
       const ttl = await this.#client.keepAlive(own.lease);
-      if (ttl === undefined) throw this.#forget(info);
+      if (ttl === undefined) {
+        // It has either been revoked or never been: the list of nodes must not go on by a watch of another life.
+        await this.#life.verify();
+        throw this.#forget(info);
+      }
       term = this.#term(ttl * 1000);
     }
     const key = `${this.#prefix}${own.name}`;
@@ -144,7 +153,7 @@ export class EtcdRegistry implements NodeRegistry {
       { key, target: VERSION, result: GREATER, version: 0n },
       { key, target: LEASE, result: EQUAL, lease: own.lease },
     ];
-    const { succeeded } = await this.#client.txn(compare, [put]).catch((error: unknown) => {
+    const succeeded = await this.#txn(compare, [put], key).catch((error: unknown) => {
       // The lease ended between the two calls.
       if (isRpcError(error, 'NOT_FOUND')) throw this.#forget(info);
       throw error;
@@ -187,18 +196,22 @@ export class EtcdRegistry implements NodeRegistry {
   async *watch(version: string, signal: AbortSignal): AsyncGenerator<LeaseBatch, void, undefined> {
     const from = parseEtcdVersion(version);
     if (from === undefined) throw new TooOldError(`"${version}" is no version of etcd's: list again`);
+    const { ended } = this.#life;
     const changes = follow({
       client: this.#client,
       clock: this.#clock,
       prefix: this.#prefix,
       revision: from.revision,
-      signal: AbortSignal.any([signal, this.#closed.signal]),
+      signal: AbortSignal.any([signal, this.#closed.signal, ended]),
       check: (header, known) => {
-        if (!isContinued({ cluster: from.cluster, revision: known }, header))
-          throw new TooOldError('etcd has lost what it knew, or is another one: list again');
+        if (!isContinued({ cluster: from.cluster, revision: known }, header)) throw lostMemory();
+      },
+      onOpen: async () => {
+        if (!(await this.#life.verify())) throw lostMemory();
       },
     });
     for await (const { events, revision } of changes) {
+      this.#life.saw(events.flatMap(({ type, kv }) => (kv && type === EventEventType.PUT ? [kv] : [])));
       const owners = this.#owners();
       const told: LeaseEvent[] = [];
       for (const { type, kv } of events) {
@@ -218,11 +231,32 @@ export class EtcdRegistry implements NodeRegistry {
       }
       yield { events: told, version: formatEtcdVersion(revision, from.cluster) };
     }
+    if (ended.aborted && !signal.aborted && !this.#closed.signal.aborted) throw lostMemory();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#close();
+    return Promise.resolve();
+  }
+
+  #close(): void {
     this.#closed.abort();
     this.#client[Symbol.dispose]();
+  }
+
+  /** A lease of ours is gone though its time has not come. @throws RpcError */
+  async #isLeaseLost(): Promise<boolean> {
+    for (const { lease, term } of this.#own.values()) {
+      if (lease === 0n || remainingMs(term, this.#clock.now()) <= 0) continue;
+      if ((await this.#client.keepAlive(lease)) === undefined) return true;
+    }
+    return false;
+  }
+
+  /** Nobody is registered any more, whatever a backup may hold: records are written again. */
+  #wasLost(): void {
+    this.#own.clear();
+    this.#forgetReads();
   }
 
   /** What was read a moment ago, if anything was: a node that starts asks for the same list three times. */
@@ -255,23 +289,26 @@ export class EtcdRegistry implements NodeRegistry {
 
   /** All records, at one revision. */
   async #readNow(): Promise<Snapshot> {
-    const readAt = this.#clock.now().bootMs;
-    const { kvs, header } = await this.#client.list(this.#prefix);
-    const memory = remember(this.#memory, header, this.#clock.now().wallMs);
-    if (memory !== this.#memory) this.#options.onMemory?.(memory);
-    this.#memory = memory;
-    const records: NodeRecord[] = [];
-    const latestEnd = this.#latestEnd;
-    for (const kv of kvs) {
-      const record = toRecord(kv, this.#prefix, latestEnd);
-      if (record) records.push(record);
+    for (;;) {
+      const readAt = this.#clock.now().bootMs;
+      const asked = this.#life.memory;
+      const { kvs, header } = await this.#client.list(this.#prefix);
+      const memory = await this.#life.listed(asked, header, kvs);
+      if (!memory) continue;
+      const records: NodeRecord[] = [];
+      const latestEnd = this.#latestEnd;
+      for (const kv of kvs) {
+        const record = toRecord(kv, this.#prefix, latestEnd);
+        if (record) records.push(record);
+      }
+      return { readAt, records, revision: header.revision, memory };
     }
-    return { readAt, records, revision: header.revision, memory };
   }
 
   #recordOf(info: NodeInfo, records: readonly NodeRecord[]): NodeRecord | undefined {
     const own = this.#own.get(info.name);
-    const mine = own && records.find(({ name }) => name === own.name);
+    // Under another lease it is somebody else's, who was quicker after ours had ended.
+    const mine = own && records.find(({ name, lease }) => name === own.name && lease === own.lease);
     return mine ?? findOwn(records, info);
   }
 
@@ -293,7 +330,7 @@ export class EtcdRegistry implements NodeRegistry {
       result: EQUAL,
       modRevision: before.modRevision,
     };
-    if (before?.name === name) return (await this.#client.txn(asRead ? [asRead] : [], [put])).succeeded;
+    if (before?.name === name) return await this.#txn(asRead ? [asRead] : [], [put], key);
     const v4 = `${this.#prefix}${ipv4Part(name)}`;
     const isFree = { key, target: VERSION, result: EQUAL, version: 0n };
     // With the same IPv4 subnet and another IPv6 one the key differs; both are the same subnet to somebody.
@@ -306,10 +343,18 @@ export class EtcdRegistry implements NodeRegistry {
             { ...isFree, key: v4 },
           ];
     const removal = before && { requestDeleteRange: { key: `${this.#prefix}${before.name}` } };
-    const { succeeded } = await this.#client.txn(
+    return await this.#txn(
       [isFree, ...v4IsFree, ...(asRead ? [asRead] : [])],
       [...(removal ? [removal] : []), put],
+      key,
     );
+  }
+
+  /** A transaction that puts `key`. Of one that fails nothing is learned: the next list tells more. */
+  async #txn(compare: TxnCompare, then: TxnOps, key: string): Promise<boolean> {
+    const asked = this.#life.memory;
+    const { succeeded, header } = await this.#client.txn(compare, then);
+    if (succeeded) this.#life.wrote(asked, header, key);
     return succeeded;
   }
 
@@ -402,9 +447,16 @@ export class EtcdRegistry implements NodeRegistry {
   }
 }
 
+type TxnCompare = Parameters<EtcdClient['txn']>[0];
+type TxnOps = Parameters<EtcdClient['txn']>[1];
+
 interface Lease {
   readonly id: bigint;
   readonly ttlMs: number;
+}
+
+function lostMemory(): TooOldError {
+  return new TooOldError('etcd has lost what it knew, or is another one: list again');
 }
 
 function lost({ name }: NodeInfo): LeaseLostError {

@@ -30,6 +30,8 @@ export class FakeEtcd implements AsyncDisposable {
   user: FakeUser | undefined;
   readonly #clock: Clock;
   readonly #directory = mkdtempSync(`${tmpdir()}/fake-etcd-`);
+  readonly #held = new Map<string, Promise<void>>();
+  #onHeld: (() => void) | undefined;
   #server: RpcServer | undefined;
   #tokens = 0;
 
@@ -49,6 +51,19 @@ export class FakeEtcd implements AsyncDisposable {
   async stop(): Promise<void> {
     await this.#server?.stop(0);
     this.#server = undefined;
+  }
+
+  /** Answers to calls of that name wait; with `undefined` those that come from now on do not any more. */
+  hold(name: 'range' | 'watch', until: Promise<void> | undefined): void {
+    if (until) this.#held.set(name, until);
+    else this.#held.delete(name);
+  }
+
+  /** Resolves when the next answer begins to wait. */
+  held(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onHeld = resolve;
+    });
   }
 
   /** All tokens that were given out are worth nothing any more. */
@@ -72,6 +87,13 @@ export class FakeEtcd implements AsyncDisposable {
       throw new RpcError('UNAUTHENTICATED', 'etcdserver: invalid auth token');
   }
 
+  async #wait(name: string): Promise<void> {
+    const until = this.#held.get(name);
+    if (!until) return;
+    this.#onHeld?.();
+    await until;
+  }
+
   get #token(): string {
     return `token-${this.#tokens}`;
   }
@@ -79,9 +101,11 @@ export class FakeEtcd implements AsyncDisposable {
   #serve(): RpcServer {
     const header = (): { header: FakeModel['header'] } => ({ header: this.model.header });
     return new RpcServer()
-      .unary(KVCalls.range, (request, call) => {
+      .unary(KVCalls.range, async (request, call) => {
         this.#enter('range', call);
-        return this.model.range(request);
+        const answer = this.model.range(request);
+        await this.#wait('range');
+        return answer;
       })
       .unary(KVCalls.put, (request, call) => {
         this.#enter('put', call);
@@ -139,6 +163,7 @@ export class FakeEtcd implements AsyncDisposable {
     const { model } = this;
     for await (const { createRequest } of requests) {
       if (createRequest === undefined) continue;
+      await this.#wait('watch');
       yield { header: model.header, created: true };
       yield* changes(model, createRequest, call.signal);
       return;

@@ -46,9 +46,21 @@ export class FakeModel {
     return { clusterId: this.#clusterId, memberId: 1n, revision: this.#revision, raftTerm: 1n };
   }
 
+  /** As it is now, to go back to later: a backup. */
+  copy(): FakeModel {
+    const copy = new FakeModel(this.#clock, this.#clusterId);
+    for (const [key, kv] of this.#keys) copy.#keys.set(key, kv);
+    for (const [id, lease] of this.#leases) copy.#leases.set(id, { ...lease });
+    copy.#history = [...this.#history];
+    copy.#revision = this.#revision;
+    copy.#compacted = this.#compacted;
+    return copy;
+  }
+
   range(request: RangeRequest): Init<RangeResponse> {
     const { limit, revision, keysOnly } = request;
     if (revision > 0n && revision < this.#compacted) throw compacted();
+    if (revision > this.#revision) throw fromTheFuture();
     const keys = revision > 0n ? this.#at(revision) : this.#keys;
     const found = [...keys]
       .filter(([key]) => within(key, request))
@@ -79,8 +91,7 @@ export class FakeModel {
   }
 
   compact(revision: bigint): void {
-    if (revision > this.#revision)
-      throw new RpcError('OUT_OF_RANGE', 'etcdserver: mvcc: required revision is a future revision');
+    if (revision > this.#revision) throw fromTheFuture();
     this.#compacted = revision;
     this.#wake();
   }
@@ -214,6 +225,10 @@ export class FakeModel {
 function within(key: string, { key: from, rangeEnd }: Pick<RangeRequest, 'key' | 'rangeEnd'>): boolean {
   if (rangeEnd.length === 0) return key === from;
   return key >= from && key < rangeEnd;
+}
+
+function fromTheFuture(): RpcError {
+  return new RpcError('OUT_OF_RANGE', 'etcdserver: mvcc: required revision is a future revision');
 }
 
 function compacted(): RpcError {
