@@ -176,6 +176,8 @@ describe('start', () => {
     const status = agent.status();
     expect(status).toMatchObject({ ready: true, node: 'n1', subnets: ['10.244.1.0/24'], problems: [] });
     expect(status.datastore).toMatchObject({ type: 'embedded', connected: true });
+    const { leaseUntil = '', leaseRenewal = '' } = status.datastore;
+    expect(Date.parse(leaseUntil) - Date.parse(leaseRenewal)).toBe(12 * 3_600_000);
   });
 
   test('a node registers although its subnet.env cannot be read, and says so', async () => {

@@ -108,6 +108,7 @@ export function agentStatus(input: StatusInput): AgentStatus {
       ...(health.error !== undefined && { error: health.error }),
       ...(health.lastContact !== undefined && { lastContact: iso(health.lastContact) }),
       ...(own && Number.isFinite(own.expiresAt) && { leaseUntil: iso(own.expiresAt) }),
+      ...(membership.renewal !== undefined && { leaseRenewal: iso(membership.renewal) }),
     },
   };
 }

@@ -84,4 +84,6 @@ export interface DatastoreStatus {
   readonly error?: string;
   readonly lastContact?: string;
   readonly leaseUntil?: string;
+  /** By when the agent means to have renewed it. */
+  readonly leaseRenewal?: string;
 }

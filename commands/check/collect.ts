@@ -7,7 +7,7 @@ import type { AgentStatus } from '../../cni/agent/status.ts';
 import { parseNetConf } from '../../shared/config/net-conf.ts';
 import { formatCidr } from '../../shared/ip/cidr.ts';
 import { errorText } from '../../shared/log/format.ts';
-import { IFF } from '../../shared/netlink/codec/link.ts';
+import { IFF, type Link } from '../../shared/netlink/codec/link.ts';
 import { isClockSynchronised } from '../../shared/sys/clock-state.ts';
 import { readFile, readTextIfExists } from '../../shared/sys/file.ts';
 import { DMI_FIELDS, type Dmi } from './cloud/provider.ts';
@@ -38,7 +38,7 @@ export async function collect(options: CollectOptions): Promise<Facts> {
   const subnetEnv = attempt(() => readTextIfExists(options.subnetFile));
   const networks = status?.networks ?? parseSubnetEnv(subnetEnv ?? '').networks;
   const traffic = trafficOf(status, backend, links);
-  const forward = await forwardDrops(kernel, networks, status?.rules);
+  const forward = await forwardDrops(kernel, networks, status);
   return {
     agent,
     backend,
@@ -68,20 +68,32 @@ async function askAgent(socket: string): Promise<AgentStatus | { readonly why: s
   }
 }
 
-function listLinks(kernel: Kernel): LinkFact[] {
-  const { links, addresses } = kernel.readNetwork([]);
-  return links.map(({ index, name, mtu = 0, flags, kind, master }) => ({
-    index,
-    name,
-    kind: kind?.kind ?? '',
-    mtu,
-    up: (flags & IFF.UP) !== 0,
-    ...(master !== undefined && { master }),
-    ...(kind?.kind === 'vxlan' && kind.port !== undefined && { port: kind.port }),
-    addresses: addresses
-      .filter((address) => address.index === index)
-      .map(({ address }) => formatCidr(address)),
-  }));
+/** The interfaces; with their ports as the kernel has them. */
+export function listLinks(kernel: Kernel): LinkFact[] {
+  const names = kernel.readNetwork([]).links.filter((link) => kindOf(link) === 'wireguard');
+  const { links, addresses, wireguard } = kernel.readNetwork(names.map(({ name }) => name));
+  return links.map((link) => {
+    const { index, name, mtu = 0, flags, kind, master } = link;
+    const port =
+      kind?.kind === 'vxlan' ? kind.port : wireguard.find((device) => device.index === index)?.listenPort;
+    return {
+      index,
+      name,
+      kind: kindOf(link),
+      mtu,
+      up: (flags & IFF.UP) !== 0,
+      ...(master !== undefined && { master }),
+      ...(port !== undefined && { port }),
+      addresses: addresses
+        .filter((address) => address.index === index)
+        .map(({ address }) => formatCidr(address)),
+    };
+  });
+}
+
+/** Kinds of whose attributes nothing is known here have their name beside. */
+function kindOf({ kind }: Link): string {
+  return (kind?.kind === 'other' ? kind.name : kind?.kind) ?? '';
 }
 
 function readSysctls(kernel: Kernel, links: readonly LinkFact[]): Record<string, string> {

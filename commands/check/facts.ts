@@ -32,13 +32,13 @@ export interface Facts {
 export interface LinkFact {
   readonly index: number;
   readonly name: string;
-  /** `vxlan`, `bridge`, …; '' for an ordinary one. */
+  /** `vxlan`, `wireguard`, `bridge`, …, as `ip -d link` names it; '' for an ordinary one. */
   readonly kind: string;
   readonly mtu: number;
   readonly up: boolean;
   /** Index of the bridge that it is a port of. */
   readonly master?: number;
-  /** UDP port of a VXLAN device. */
+  /** UDP port of a VXLAN or WireGuard device. */
   readonly port?: number;
   /** Its addresses with prefix. */
   readonly addresses: readonly string[];

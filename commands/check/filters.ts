@@ -1,13 +1,13 @@
 /** What this node's packet filters do to pods' packets and to the tunnel's. Reads only. */
 
 import type { Kernel } from '../../cni/agent/kernel/kernel.ts';
+import { isTrustedInFirewalld } from '../../cni/agent/rules/foreign/firewalld.ts';
 import { ForwardGuard } from '../../cni/agent/rules/foreign/guard.ts';
 import { type IptablesTable, parseIptablesSave } from '../../cni/agent/rules/foreign/iptables-text.ts';
 import { chooseVariant } from '../../cni/agent/rules/iptables/choose-variant.ts';
 import { findIptables, type IptablesVariant } from '../../cni/agent/rules/iptables/programs.ts';
-import type { RuleBackend } from '../../cni/agent/rules/pod-rules.ts';
 import type { AgentStatus } from '../../cni/agent/status.ts';
-import { parseCidr } from '../../shared/ip/cidr.ts';
+import { type Cidr, parseCidr } from '../../shared/ip/cidr.ts';
 import { parseIp } from '../../shared/ip/ip.ts';
 import { errorText } from '../../shared/log/format.ts';
 import { silentLogger } from '../../shared/log/logger.ts';
@@ -25,23 +25,40 @@ import type { Traffic } from './traffic.ts';
 export async function forwardDrops(
   kernel: Kernel,
   networks: readonly string[],
-  rules: RuleBackend | undefined,
+  status: Pick<AgentStatus, 'rules' | 'forwardAccepts'> | undefined,
 ): Promise<Pick<Facts, 'forwardDrops' | 'forwardProblem'>> {
   const view = lookOnly(kernel);
   try {
     // Rules in iptables accept there themselves.
-    const variant = rules === 'iptables' ? await chooseVariant(view) : undefined;
+    const variant = status?.rules === 'iptables' ? await chooseVariant(view) : undefined;
     const guard = new ForwardGuard({
       kernel: view,
       log: silentLogger,
       allowRepair: () => true,
       leave: () => variant,
     });
-    await guard.check(networks.flatMap((text) => parseCidr(text) ?? []));
-    return { forwardDrops: guard.places };
+    const cidrs = networks.flatMap((text) => parseCidr(text) ?? []);
+    await guard.check(cidrs);
+    return { forwardDrops: await untrusted(kernel, guard.places, cidrs, status?.forwardAccepts ?? []) };
   } catch (error) {
     return { forwardDrops: [], forwardProblem: errorText(error) };
   }
+}
+
+/**
+ * Without the chains of a firewalld that owns its table and has the networks in its zone `trusted`: it says so itself or,
+ * where its program is missing (in an image), the agent does.
+ */
+async function untrusted(
+  kernel: Kernel,
+  places: readonly string[],
+  networks: readonly Cidr[],
+  accepts: readonly string[],
+): Promise<string[]> {
+  const isItsOwn = (place: string): boolean => place.endsWith(' of table inet firewalld');
+  if (!places.some(isItsOwn)) return [...places];
+  const isTrusted = await isTrustedInFirewalld(kernel, networks);
+  return places.filter((place) => !(isItsOwn(place) && (isTrusted ?? accepts.includes(place))));
 }
 
 /** What each chain at the input hook does to the tunnel's packets from a peer; `undefined` where nothing is to come in. */

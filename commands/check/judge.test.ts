@@ -146,6 +146,19 @@ describe('one thing wrong', () => {
       { now: Date.parse('2026-01-01T23:55:00Z') },
       [/warning lease: .*in 5 minutes/],
     ],
+    ...(
+      [
+        ['a short lease that is renewed in time', '2026-01-01T23:56:00Z', []],
+        ['a short lease that is not renewed', '2026-01-01T23:54:00Z', [/warning lease: .*in 5 minutes/]],
+      ] as const
+    ).map(([what, leaseRenewal, expected]): [string, Partial<Facts>, RegExp[]] => [
+      what,
+      {
+        ...withStatus({ datastore: { ...status.datastore, leaseRenewal } }),
+        now: Date.parse('2026-01-01T23:55:00Z'),
+      },
+      [...expected],
+    ]),
     [
       'a kernel without VXLAN',
       {

@@ -67,6 +67,7 @@ export class Membership {
   readonly #options: MembershipOptions;
   #own: NodeLease | undefined;
   #registered = false;
+  #renewal: number | undefined;
   #following = false;
   #listed = false;
   /** The registry has answered, or has failed to, at least once. */
@@ -93,6 +94,11 @@ export class Membership {
   /** The node's lease: the registry's, or, where that cannot be reached, the one in the state file. */
   get own(): NodeLease | undefined {
     return this.#asked.lease ? this.#own : undefined;
+  }
+
+  /** By when a lease that ends is to be renewed (ms since the epoch); `undefined` before the first registration. */
+  get renewal(): number | undefined {
+    return this.#renewal;
   }
 
   /**
@@ -162,6 +168,7 @@ export class Membership {
           const latest = renewIn(lease.expiresAt - this.#options.clock.now(), this.#options.renewMarginMs);
           // Nodes that were switched on together do not renew together for ever.
           wait = latest * (0.8 + 0.2 * this.#random());
+          this.#renewal = Number.isFinite(lease.expiresAt) ? this.#options.clock.now() + latest : undefined;
         } catch (error) {
           if (signal.aborted) return;
           if (isLeaseLost(error)) {

@@ -8,8 +8,10 @@ const agent = finder('agent');
 const datastore = finder('datastore');
 const lease = finder('lease');
 
-/** Less than this left of a lease that is renewed at half its time (ms). */
+/** Less than this left of a lease that should have been renewed (ms). */
 const SOON = 10 * 60_000;
+/** An agent that is held up for so long (ms) renews late and nevertheless well. */
+const LATE = 20_000;
 
 export function checkAgent(facts: Facts): Finding[] {
   const status = statusOf(facts);
@@ -63,7 +65,7 @@ function store({ datastore: { type, location, connected, error } }: AgentStatus)
   ];
 }
 
-function leaseOf({ datastore: { leaseUntil } }: AgentStatus, now: number): Finding[] {
+function leaseOf({ datastore: { leaseUntil, leaseRenewal } }: AgentStatus, now: number): Finding[] {
   if (leaseUntil === undefined) return [];
   const left = Date.parse(leaseUntil) - now;
   const minutes = Math.round(Math.abs(left) / 60_000);
@@ -72,6 +74,14 @@ function leaseOf({ datastore: { leaseUntil } }: AgentStatus, now: number): Findi
     return [
       lease('error', `the node's lease ended ${minutes} minutes ago: others take its routes away`, advice),
     ];
-  if (left < SOON) return [lease('warning', `the node's lease ends in ${minutes} minutes`, advice)];
-  return [lease('ok', `lasts ${Math.round(left / 3_600_000)} hours more`)];
+  // A lease may last for less than SOON as a whole.
+  const isOverdue = leaseRenewal === undefined || now > Date.parse(leaseRenewal) + LATE;
+  if (left < SOON && isOverdue)
+    return [lease('warning', `the node's lease ends in ${minutes} minutes`, advice)];
+  return [
+    lease(
+      'ok',
+      `lasts ${left < 7_200_000 ? `${minutes} minutes` : `${Math.round(left / 3_600_000)} hours`} more`,
+    ),
+  ];
 }

@@ -6,8 +6,28 @@ import type { Kernel } from '../../kernel/kernel.ts';
 /** firewall-cmd's exit code for "is there already" (ALREADY_ENABLED, firewall/errors.py). */
 const ALREADY = 11;
 
+/** What it ends with when it answers a question with "no" (firewall-cmd(1), exit codes). */
+const NOT_SO = 1;
+
 /** As a shell has it: there is no such program, as in the agent's image. */
 const NO_PROGRAM = 127;
+
+/** `undefined` where nobody can be asked: there is no firewall-cmd here, or firewalld does not run. Changes nothing. */
+export async function isTrustedInFirewalld(
+  kernel: Kernel,
+  networks: readonly Cidr[],
+): Promise<boolean | undefined> {
+  for (const network of networks) {
+    const { code } = await kernel.run([
+      'firewall-cmd',
+      '--zone=trusted',
+      `--query-source=${formatCidr(network)}`,
+    ]);
+    if (code === NOT_SO) return false;
+    if (code !== 0) return undefined;
+  }
+  return true;
+}
 
 /**
  * Makes pods' networks sources of the zone that accepts everything, until firewalld is reloaded.
