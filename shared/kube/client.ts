@@ -1,6 +1,6 @@
 /** What can be asked of the API server. */
 
-import { isGone, KubeError } from './errors.ts';
+import { isGone, isVersionTooLarge, KubeError } from './errors.ts';
 import { LineScanner } from './line-scanner.ts';
 import { ListScanner } from './list-scanner.ts';
 import { pathOf, type Resource, type Target } from './resource.ts';
@@ -34,6 +34,11 @@ export interface Selection {
 export interface ListOptions extends Selection {
   /** Objects a page; 0: all in one. */
   readonly limit?: number;
+  /**
+   * The resourceVersion that was seen last: no older state is taken, whichever server or cache answers, unless all of them
+   * say that there is none (a cluster that was restored from a backup).
+   */
+  readonly notOlderThan?: string | undefined;
   /** Called after each page of so many objects, which has left megabytes of garbage: a moment to give memory back. */
   readonly onPage?: (objects: number) => void;
   readonly signal?: AbortSignal;
@@ -116,8 +121,8 @@ export class KubeClient {
    * Everything, page by page. What `project` makes of an object is kept, the object is not: of 5,000 nodes at 12 kB
    * only what is needed stays in memory. `undefined` leaves one out.
    *
-   * It reads the current state, not one that a cache remembers (`resourceVersion=0`): older servers ignore `limit`
-   * with that and send everything at once, and a cache may be behind what this program has seen already.
+   * It reads the current state, not whatever a cache remembers (`resourceVersion=0`): older servers ignore `limit` with
+   * that and send everything at once, and a cache may be behind what this program has seen already.
    */
   async list<T extends ApiObject, P>(
     resource: Resource<T>,
@@ -127,21 +132,22 @@ export class KubeClient {
     const limit = options.limit ?? PAGE;
     let items: P[] = [];
     let next: string | undefined;
+    let least = options.notOlderThan;
     const keep = (item: unknown): void => {
       const projected = project(item as T);
       if (projected !== undefined) items.push(projected);
     };
     for (;;) {
       try {
-        const meta = await this.#page(
-          resource,
-          options,
-          next === undefined ? { limit } : { limit, continue: next },
-          keep,
-        );
+        const page = next === undefined ? { limit, least } : { limit, continue: next };
+        const meta = await this.#page(resource, options, page, keep);
         if (!meta.continue) return { items, resourceVersion: meta.resourceVersion };
         next = meta.continue;
       } catch (error) {
+        if (next === undefined && least !== undefined && (isGone(error) || isVersionTooLarge(error))) {
+          least = undefined;
+          continue;
+        }
         // The rest of the list was compacted away meanwhile. A list in one piece cannot lose its rest.
         if (next === undefined || !isGone(error)) throw error;
         items = [];
@@ -195,13 +201,23 @@ export class KubeClient {
   async #page(
     resource: Resource,
     { namespace, fieldSelector, labelSelector, signal, onPage }: ListOptions,
-    page: { readonly limit?: number; readonly continue?: string },
+    page: { readonly limit?: number; readonly continue?: string; readonly least?: string | undefined },
     onItem: (item: unknown) => void,
   ): Promise<ListMeta> {
     using answer = await this.#transport.send({
       method: 'GET',
       path: pathOf(resource, namespace === undefined ? {} : { namespace }),
-      query: { fieldSelector, labelSelector, limit: page.limit || undefined, continue: page.continue },
+      query: {
+        fieldSelector,
+        labelSelector,
+        limit: page.limit || undefined,
+        continue: page.continue,
+        // Without the second, a version with a limit would ask for exactly that one.
+        ...(page.least !== undefined && {
+          resourceVersion: page.least,
+          resourceVersionMatch: 'NotOlderThan',
+        }),
+      },
       signal,
     });
     let objects = 0;

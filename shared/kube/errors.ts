@@ -9,6 +9,8 @@ export interface KubeErrorOptions extends ErrorOptions {
   readonly reason?: string;
   /** How long the server asks to wait, in ms. */
   readonly retryAfterMs?: number;
+  /** meta/v1 StatusCause.reason of each. */
+  readonly causes?: readonly string[];
 }
 
 export class KubeError extends Error {
@@ -16,12 +18,14 @@ export class KubeError extends Error {
   readonly code: number;
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
+  readonly causes: readonly string[];
 
   constructor(message: string, options: KubeErrorOptions) {
     super(message, options);
     this.code = options.code;
     this.reason = options.reason ?? '';
     this.retryAfterMs = options.retryAfterMs;
+    this.causes = options.causes ?? [];
   }
 
   /**
@@ -37,6 +41,7 @@ export class KubeError extends Error {
     return new KubeError(`${what}: ${code}${said && ` ${said}`}${adviceFor(code)}`, {
       code,
       reason,
+      causes: (status.details?.causes ?? []).flatMap(({ reason: cause }) => cause ?? []),
       ...(after !== undefined && { retryAfterMs: after }),
     });
   }
@@ -71,6 +76,11 @@ export function isAlreadyExists(error: unknown): error is KubeError {
 /** 410: the history since that resourceVersion, or the rest of that list, is gone. List again. */
 export function isGone(error: unknown): error is KubeError {
   return codeOf(error) === 410;
+}
+
+/** 504: the server, or the history of the cluster, has not come as far as the version that was asked for. */
+export function isVersionTooLarge(error: unknown): error is KubeError {
+  return error instanceof KubeError && error.causes.includes('ResourceVersionTooLarge');
 }
 
 /** 401: the credentials are not, or no longer, good. */

@@ -124,6 +124,28 @@ test('after 410 a new list shows what was missed', async () => {
   expect(t.changes.at(-1)).toEqual(['n1', 'n3']);
 });
 
+test('what is listed again is no older than what was seen', async () => {
+  await using t = setUp();
+  await until('the first list', () => t.reflector.synced);
+  await t.watching();
+  t.put('a', '10.0.1.0/24');
+  await until('a', () => t.reflector.items.has('a'));
+  const seen = String(t.server.store.version);
+  t.server.compact();
+  t.server.watches.end();
+  t.put('b', '10.0.2.0/24');
+  t.server.compact();
+  await t.recover();
+  await until('b', () => t.reflector.items.has('b'));
+  const lists = t.server.requests.filter(({ query }) => !query.has('watch'));
+  expect(lists.map(({ query }) => [query.get('resourceVersion'), query.get('resourceVersionMatch')])).toEqual(
+    [
+      [null, null],
+      [seen, 'NotOlderThan'],
+    ],
+  );
+});
+
 test('a history that went back is one that was replaced', async () => {
   await using t = setUp();
   await until('the first list', () => t.reflector.synced);

@@ -35,6 +35,8 @@ export class Reflector<T extends ApiObject, P> {
   readonly #options: ReflectorOptions<T, P>;
   #items = new Map<string, P>();
   #synced = false;
+  /** The newest version that was seen. */
+  #version: string | undefined;
 
   constructor(options: ReflectorOptions<T, P>) {
     this.#options = options;
@@ -67,9 +69,14 @@ export class Reflector<T extends ApiObject, P> {
           const kept = this.#options.project(object);
           return kept === undefined ? undefined : [keyOf(object), kept];
         };
-        const list = await client.list(resource, project, { ...selection, signal });
+        const list = await client.list(resource, project, {
+          ...selection,
+          signal,
+          notOlderThan: this.#version,
+        });
         this.#replace(new Map(list.items));
         const { resourceVersion } = list;
+        this.#version = resourceVersion;
         for await (const batch of follow(resource, {
           ...selection,
           ...common,
@@ -78,6 +85,7 @@ export class Reflector<T extends ApiObject, P> {
           signal,
         })) {
           backoff.reset();
+          this.#version = batch.resourceVersion;
           this.#apply(batch.events);
         }
       } catch (error) {

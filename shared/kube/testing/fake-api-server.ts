@@ -131,7 +131,7 @@ export class FakeApiServer implements AsyncDisposable {
       return this.#handle(seen);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return statusResponse(error.code, error.reason, error.message);
+      return statusResponse(error);
     }
   }
 
@@ -195,6 +195,7 @@ export class FakeApiServer implements AsyncDisposable {
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue');
     const [version = this.store.version, start = 0] = token?.split('.').map(Number) ?? [];
+    this.#checkVersion(query);
     const all = token === null ? this.store.all(collection) : this.#snapshots.get(version);
     if (!all) {
       const message = 'The provided continue parameter is too old to display a consistent list result.';
@@ -211,6 +212,18 @@ export class FakeApiServer implements AsyncDisposable {
       metadata: { resourceVersion: String(version), ...more },
       items: page.map(({ apiVersion: _, kind: __, ...item }) => item),
     });
+  }
+
+  /** A version in a list is a lower bound, which is all that is asked for here. */
+  #checkVersion(query: URLSearchParams): void {
+    const version = query.get('resourceVersion');
+    if (version === null) return;
+    if (query.has('continue') || query.get('resourceVersionMatch') !== 'NotOlderThan')
+      throw new Refusal(400, 'BadRequest', 'resourceVersion: Forbidden');
+    if (Number(version) <= this.store.version) return;
+    const message = `Too large resource version: ${version}, current: ${this.store.version}`;
+    const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
+    throw new Refusal(504, 'Timeout', message, { causes, retryAfterSeconds: 1 });
   }
 }
 
@@ -265,17 +278,15 @@ function json(value: unknown, code = 200): Response {
 }
 
 function statusResponse(
-  code: number,
-  reason: string,
-  message: string,
+  { code, reason, message, details }: Refusal,
   headers: Record<string, string> = {},
 ): Response {
-  const status = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message };
+  const status = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message, details };
   return Response.json(status, { status: code, headers });
 }
 
 function faultResponse({ code, reason, retryAfterS }: Extract<FaultAnswer, { code: number }>): Response {
   const headers: Record<string, string> =
     retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) };
-  return statusResponse(code, reason ?? 'Fault', 'as the test asked', headers);
+  return statusResponse(new Refusal(code, reason ?? 'Fault', 'as the test asked'), headers);
 }

@@ -14,11 +14,13 @@ export interface Change {
 export class Refusal extends Error {
   readonly code: number;
   readonly reason: string;
+  readonly details: object | undefined;
 
-  constructor(code: number, reason: string, message: string) {
+  constructor(code: number, reason: string, message: string, details?: object) {
     super(message);
     this.code = code;
     this.reason = reason;
+    this.details = details;
   }
 }
 

@@ -136,6 +136,22 @@ export function describeKubeApi(name: string, make: () => Promise<KubeHarness>):
       for (const item of all.items) await h.client.delete(NODES, { name: item });
     });
 
+    test('a list that must not be older than what was seen, and one that no server can give', async () => {
+      await using h = await make();
+      const { node, mine } = inTest();
+      for (const short of ['a', 'b', 'c']) await h.client.create(NODES, node(short));
+      const options = { limit: 2, labelSelector: mine };
+      const { resourceVersion } = await h.client.list(NODES, nameOf, options);
+      const again = await h.client.list(NODES, nameOf, { ...options, notOlderThan: resourceVersion });
+      expect(again.items).toHaveLength(3);
+      expect(BigInt(again.resourceVersion) >= BigInt(resourceVersion)).toBe(true);
+      // Of a cluster whose history was replaced by an older one.
+      const future = String(BigInt(resourceVersion) + 1_000_000_000n);
+      const restored = await h.client.list(NODES, nameOf, { ...options, notOlderThan: future });
+      expect(restored.items).toEqual(again.items);
+      for (const name of again.items) await h.client.delete(NODES, { name });
+    });
+
     test('a watch tells what happened since a list, and what happens', async () => {
       await using h = await make();
       const { node, mine } = inTest();

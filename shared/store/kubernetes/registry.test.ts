@@ -341,3 +341,17 @@ test('a registry that is closed lets go of what hangs', async () => {
   await t.registry[Symbol.asyncDispose]();
   expect(await asked).toBe('Error: the registry is closed');
 });
+
+test('a list is no older than what a list or a watch has shown', async () => {
+  await using t = setUp();
+  t.addNode('me', ['10.244.1.0/24']);
+  const { version } = await t.registry.list();
+  await using watcher = new LeaseWatcher(t.registry, version);
+  const next = watcher.next();
+  await until('the watch', () => t.server.watches.size === 1);
+  t.addNode('other', ['10.244.2.0/24'], { [`${prefix}/kube-subnet-manager`]: 'true' });
+  await next;
+  const seen = String(t.server.store.version);
+  await t.registry.list();
+  expect(t.server.requests.at(-1)?.query.get('resourceVersion')).toBe(seen);
+});

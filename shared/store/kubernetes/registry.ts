@@ -51,6 +51,8 @@ export class KubernetesRegistry implements NodeRegistry {
   readonly #closed = new AbortController();
   /** Fingerprints of the last list's nodes: what a watch from there on need not tell. */
   #listed: { readonly version: string; readonly nodes: ReadonlyMap<string, string> } | undefined;
+  /** The newest version that was seen: behind it nobody is believed. */
+  #version: string | undefined;
   #networkIsUp = false;
   #told = '';
 
@@ -127,9 +129,11 @@ export class KubernetesRegistry implements NodeRegistry {
     const { client, onPage } = this.#options;
     const list = await client.list(NODES, project, {
       signal: this.#closed.signal,
+      notOlderThan: this.#version,
       ...(onPage && { onPage }),
     });
     const version = list.resourceVersion;
+    this.#version = version;
     this.#listed = { version, nodes };
     // The API server's order is that of its keys already, but it does not say so.
     const leases = list.items.sort((a, b) => (a.node < b.node ? -1 : 1));
@@ -154,6 +158,7 @@ export class KubernetesRegistry implements NodeRegistry {
         ...(random && { random }),
         ...(onHealth && { onHealth }),
       })) {
+        this.#version = batch.resourceVersion;
         const events = batch.events.flatMap((event) => this.#toEvent(event, seen) ?? []);
         if (events.length > 0) yield { events, version: batch.resourceVersion };
       }
