@@ -64,6 +64,8 @@ const COMMANDS = [
   'add map inet t x { typeof ip6 daddr . meta l4proto . th dport . numgen random mod 3 : ip6 daddr . th dport; }',
   'add map inet t x { type ipv4_addr . inet_proto . inet_service . mark : ipv4_addr . inet_service; }',
   'add map inet t x { type mark : verdict; comment "kinds"; }',
+  'add map inet t x { type ipv4_addr . inet_proto . inet_service : classid; }',
+  'add map inet t x { type classid : verdict; }',
   'add map inet t x { type ipv4_addr : ipv4_addr; flags interval; }',
   'delete set inet t hosts',
   'delete map inet t lb',
@@ -75,6 +77,7 @@ const COMMANDS = [
   'add element inet t nets { 0.0.0.0/8, 10.0.0.1, 10.1.0.0-10.1.0.9, 255.255.255.0/24 }',
   'add element inet t ranges { 10.0.0.0/8 . 80-90, 10.1.2.3 . 443 comment "one" }',
   'add element inet t clients { 10.0.0.1 timeout 5s }',
+  'add element inet t clients { 10.0.0.1 timeout 5s expires 3s }',
   'add element inet t count { 10.96.0.1 . tcp . 443 : 3 }',
   'add element inet t slots { 10.96.0.1 . tcp . 443 . 2 : 10.1.1.1 . 6443 }',
   'add element inet t lb { 1 : accept, 2 : drop, 3 : goto c, 4 : jump d, 5 : return, 6 : continue }',
@@ -101,6 +104,7 @@ const COMMANDS = [
   'add rule inet t c ct original ip daddr 10.0.0.1 accept',
   'add rule inet t c ct mark set 0',
   'add rule inet t c fib daddr type local accept',
+  'add rule inet t c fib saddr type local accept',
   'add rule inet t c fib saddr . iif oif 0 drop',
   'add rule inet t c tcp dport 80 accept',
   'add rule inet t c udp sport 53 accept',
@@ -108,6 +112,7 @@ const COMMANDS = [
   'add rule inet t c tcp dport 100-200 accept',
   'add rule inet t c tcp dport != 100-200 accept',
   'add rule inet t c meta mark 5-9 accept',
+  'add rule inet t c meta priority set none',
   'add rule inet t c ip saddr @hosts accept',
   'add rule inet t c ip saddr != @nets drop',
   'add rule inet t c ct status dnat ip saddr . ip daddr @pairs accept',
@@ -151,6 +156,18 @@ const COMMANDS = [
   chain pre {
     type nat hook prerouting priority dstnat;
     dnat ip6 to ip6 daddr . meta l4proto . th dport . numgen inc mod 3 offset 2 map @slots
+  }
+}`,
+  `table inet x {
+  map frontends { type ipv4_addr . inet_proto . inet_service : classid; }
+  chain c {
+    meta priority set ip daddr . meta l4proto . th dport map @frontends
+  }
+}`,
+  `table inet x {
+  map treatments { type classid : verdict; }
+  chain c {
+    meta priority vmap @treatments
   }
 }`,
   // What is not modelled stays as it is.

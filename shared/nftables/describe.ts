@@ -1,3 +1,4 @@
+import { blockLength } from './codec/element-block.ts';
 import type { Operation } from './transaction.ts';
 
 /** An operation in words, near to nft's own: 'add chain inet underpod services'. For error messages. */
@@ -12,6 +13,10 @@ export function describe(operation: Operation): string {
       case 'elements': {
         const { family, table, name } = object.set;
         return `${verb} ${object.elements.length} elements of ${family} ${table} ${name}`;
+      }
+      case 'block': {
+        const { family, table, name } = object.set;
+        return `${verb} ${blockLength(object)} elements of ${family} ${table} ${name}`;
       }
       default:
         return `${verb} ${object.kind} ${object.family} ${object.table} ${object.name}`;

@@ -1,3 +1,4 @@
+import { elementsOf } from './codec/element-block.ts';
 import { encodeTransaction } from './codec/transaction.ts';
 import { describe } from './describe.ts';
 import { NftError } from './error.ts';
@@ -17,6 +18,7 @@ import { hasLooseSets } from './fake/references.ts';
 import { Draft, Refusal, type TableState, tableKey } from './fake/state.ts';
 import type { Chain } from './model/chain.ts';
 import type { Element, Elements } from './model/element.ts';
+import type { ElementBlock } from './model/element-block.ts';
 import type { Family } from './model/family.ts';
 import type { Rule, RuleLabel } from './model/rule.ts';
 import type { NftMap, NftSet } from './model/set.ts';
@@ -130,6 +132,7 @@ export class FakeNftables implements Nftables {
         if (object.kind === 'rule') addRule(draft, verb === 'create' ? 'add' : verb, object, resolve);
         else if (object.kind === 'table') addTable(draft, creation(verb), object);
         else if (object.kind === 'chain') addChain(draft, creation(verb), object);
+        else if (object.kind === 'block') addElements(draft, creation(verb), spread(object), this.#now());
         else if (object.kind === 'elements') addElements(draft, creation(verb), known(object), this.#now());
         else {
           const name = addSet(draft, creation(verb), object);
@@ -177,9 +180,16 @@ function applyDelete(
     case 'elements':
       deleteElements(draft, known(operation.object), now);
       return;
+    case 'block':
+      deleteElements(draft, spread(operation.object), now);
+      return;
     default:
       operation satisfies never;
   }
+}
+
+function spread(block: ElementBlock): Elements {
+  return { kind: 'elements', set: block.set, elements: elementsOf(block) };
 }
 
 function applyFlush(draft: Draft, { kind, ref }: Extract<Operation, { verb: 'flush' }>): void {

@@ -1,18 +1,23 @@
 import type { Chain, ChainRef } from './model/chain.ts';
 import type { Element, Elements } from './model/element.ts';
+import type { ElementBlock } from './model/element-block.ts';
 import type { Rule, RuleRef } from './model/rule.ts';
 import type { NftMap, NftSet, SetRef } from './model/set.ts';
 import type { Table, TableRef } from './model/table.ts';
 
+/** What can be added or created, besides rules. */
+export type New = Table | Chain | NftSet | NftMap | Elements | ElementBlock;
+
 /** One step of a transaction, as plain data. */
 export type Operation =
-  | { readonly verb: 'add' | 'create'; readonly object: Table | Chain | NftSet | NftMap | Elements }
+  | { readonly verb: 'add' | 'create'; readonly object: New }
   | { readonly verb: 'add' | 'insert' | 'replace'; readonly object: Rule }
   | { readonly verb: 'delete'; readonly kind: 'table'; readonly ref: TableRef }
   | { readonly verb: 'delete'; readonly kind: 'chain'; readonly ref: ChainRef }
   | { readonly verb: 'delete'; readonly kind: 'rule'; readonly ref: RuleRef }
   | { readonly verb: 'delete'; readonly kind: 'set'; readonly ref: SetRef }
   | { readonly verb: 'delete'; readonly kind: 'elements'; readonly object: Elements }
+  | { readonly verb: 'delete'; readonly kind: 'block'; readonly object: ElementBlock }
   | { readonly verb: 'flush'; readonly kind: 'table'; readonly ref: TableRef }
   | { readonly verb: 'flush'; readonly kind: 'chain'; readonly ref: ChainRef }
   | { readonly verb: 'flush'; readonly kind: 'set'; readonly ref: SetRef };
@@ -34,11 +39,11 @@ export class Transaction {
     return this.operations.length === 0;
   }
 
-  add(object: Table | Chain | NftSet | NftMap | Elements | Rule): this {
+  add(object: New | Rule): this {
     return this.#push({ verb: 'add', object } as Operation);
   }
 
-  create(object: Table | Chain | NftSet | NftMap | Elements): this {
+  create(object: New): this {
     return this.#push({ verb: 'create', object });
   }
 
@@ -80,6 +85,10 @@ export class Transaction {
 
   deleteElements(set: NftSet | NftMap, elements: readonly Element[]): this {
     return this.#push({ verb: 'delete', kind: 'elements', object: { kind: 'elements', set, elements } });
+  }
+
+  deleteBlock(block: ElementBlock): this {
+    return this.#push({ verb: 'delete', kind: 'block', object: block });
   }
 
   /**

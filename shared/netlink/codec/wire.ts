@@ -121,6 +121,13 @@ export class ByteWriter {
     this.#pad();
   }
 
+  /** An attribute of `length` bytes of `source` from `from` on; without a view of them, of which there may be many. */
+  attrFrom(type: number, source: Uint8Array, from: number, length: number): void {
+    this.#header(type, length);
+    for (let at = from; at < from + length; at += 1) this.#buffer[this.#length++] = source[at] as number;
+    this.#pad();
+  }
+
   /** An attribute whose presence is its value. */
   attrFlag(type: number): void {
     this.#header(type, 0);

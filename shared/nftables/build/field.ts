@@ -40,6 +40,13 @@ export const l4proto: Field = {
 export const thSport: Field = transport(0, 1);
 export const thDport: Field = transport(2, 2);
 
+/** `meta priority`: the class that a queueing discipline may sort the packet by. */
+export const packetPriority: Field = {
+  size: 4,
+  load: (dest) => ({ kind: 'meta', key: 'priority', dest }),
+  note: { expression: NOTE.META, numbers: [2] },
+};
+
 export const packetMark: Field = {
   size: 4,
   load: (dest) => ({ kind: 'meta', key: 'mark', dest }),

@@ -32,6 +32,17 @@ export function ctMarkFromMap(key: Field | readonly Field[], map: SetName): Part
   };
 }
 
+/** `meta priority set … map @map`: goes on with the next rule, the priority unchanged, if the map has no such key. */
+export function priorityFromMap(key: Field | readonly Field[], map: SetName): Part {
+  return (draft) => {
+    loadKey(draft, key);
+    draft.push(
+      { kind: 'lookup', ...named(map), source: 0, dest: 0 },
+      { kind: 'meta-set', key: 'priority', source: 0 },
+    );
+  };
+}
+
 /**
  * `update @set { … timeout 10s counter }`: adds the key to a dynamic set, or starts its time anew. A full set lets the
  * packet go on with the next rule, nothing after this in the rule is done then.

@@ -36,6 +36,25 @@ export function markOr(bits: number): Part {
     );
 }
 
+/** `meta mark set meta mark ^ bits`: turns bits over and leaves those of others alone. */
+export function markXor(bits: number): Part {
+  return (draft) =>
+    draft.push(
+      { kind: 'meta', key: 'mark', dest: 0 },
+      { kind: 'bitwise', source: 0, dest: 0, mask: hostU32(-1), xor: hostU32(bits) },
+      { kind: 'meta-set', key: 'mark', source: 0 },
+    );
+}
+
+/** `meta priority set …`; nft prints 0 as `none`. */
+export function setPriority(value: number): Part {
+  return (draft) =>
+    draft.push(
+      { kind: 'immediate', dest: 0, value: hostU32(value) },
+      { kind: 'meta-set', key: 'priority', source: 0 },
+    );
+}
+
 /** RTN_* of linux/rtnetlink.h. */
 const FIB_TYPE = {
   unicast: 1,
@@ -50,9 +69,18 @@ const FIB_TYPE = {
 
 /** `fib daddr type local`: the destination is one of this node's addresses, for instance. */
 export function fibDaddrType(type: keyof typeof FIB_TYPE, op: '==' | '!=' = '=='): Part {
+  return matchFibType('daddr', type, op);
+}
+
+/** `fib saddr type local`: the packet comes from one of this node's addresses, for instance. */
+export function fibSaddrType(type: keyof typeof FIB_TYPE, op: '==' | '!=' = '=='): Part {
+  return matchFibType('saddr', type, op);
+}
+
+function matchFibType(input: 'saddr' | 'daddr', type: keyof typeof FIB_TYPE, op: '==' | '!='): Part {
   return (draft) =>
     draft.push(
-      { kind: 'fib', result: 'type', inputs: ['daddr'], dest: 0 },
+      { kind: 'fib', result: 'type', inputs: [input], dest: 0 },
       { kind: 'cmp', source: 0, op, value: hostU32(FIB_TYPE[type]) },
     );
 }

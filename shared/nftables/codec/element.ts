@@ -45,6 +45,7 @@ export function writeElement(writer: ByteWriter, type: number, element: RawEleme
   const nest = writer.beginNest(nested(type));
   if (element.isEnd && !keeps(unknown, FLAGS)) writer.attrU32be(FLAGS, INTERVAL_END);
   if (element.timeout !== undefined) writer.attrU64be(TIMEOUT, BigInt(element.timeout));
+  if (element.expires !== undefined) writer.attrU64be(EXPIRATION, BigInt(element.expires));
   if (!keeps(unknown, KEY)) writeValue(writer, KEY, element.key);
   if (element.keyEnd !== undefined) writeValue(writer, KEY_END, element.keyEnd);
   if (data instanceof Uint8Array) writeValue(writer, DATA, data);

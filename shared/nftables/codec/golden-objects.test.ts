@@ -6,6 +6,7 @@ import { concat } from '../build/key.ts';
 import { typeofHints } from '../build/typeof.ts';
 import type { Chain } from '../model/chain.ts';
 import {
+  classid,
   etherAddr,
   ifname,
   inetProto,
@@ -121,6 +122,11 @@ describe('sets and maps', () => {
       { ...m, key: service, data: [mark] },
     ],
     [
+      'add map inet t x { type ipv4_addr . inet_proto . inet_service : classid; }',
+      { ...m, key: service, data: [classid] },
+    ],
+    ['add map inet t x { type classid : verdict; }', { ...m, key: [classid], data: 'verdict' }],
+    [
       'add map inet t x { type ipv4_addr . inet_proto . inet_service . mark : ipv4_addr . inet_service; }',
       { ...m, key: [...service, mark], data: [ipv4Addr, inetService] },
     ],
@@ -213,6 +219,12 @@ describe('elements', () => {
       'add',
       { ...base, name: 'clients', dynamic: true, timeout: 60_000, size: 100 },
       [{ key: ip('10.0.0.1'), timeout: 5000 }],
+    ],
+    [
+      'add element inet t clients { 10.0.0.1 timeout 5s expires 3s }',
+      'add',
+      { ...base, name: 'clients', dynamic: true, timeout: 60_000, size: 100 },
+      [{ key: ip('10.0.0.1'), timeout: 5000, expires: 3000 }],
     ],
     [
       'add element inet t count { 10.96.0.1 . tcp . 443 : 3 }',

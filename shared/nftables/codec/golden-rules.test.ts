@@ -6,8 +6,17 @@ import { daddr, saddr } from '../build/address.ts';
 import { hostU32, networkU16 } from '../build/bytes.ts';
 import { ctState, ctStatus, setCtMark } from '../build/conntrack.ts';
 import * as field from '../build/field.ts';
-import { ctMarkFromMap, inSet, updateSet, vmap } from '../build/lookup.ts';
-import { fibDaddrType, iifname, markIs, markOr, oifname } from '../build/match.ts';
+import { ctMarkFromMap, inSet, priorityFromMap, updateSet, vmap } from '../build/lookup.ts';
+import {
+  fibDaddrType,
+  fibSaddrType,
+  iifname,
+  markIs,
+  markOr,
+  markXor,
+  oifname,
+  setPriority,
+} from '../build/match.ts';
 import { dnatFromMap, dnatTo } from '../build/nat.ts';
 import { type Part, rule } from '../build/rule.ts';
 import {
@@ -95,6 +104,7 @@ const cases: [string, ChainRef, Part[], string?][] = [
   ],
   ['add rule inet t c ct mark set 0', c, [setCtMark(0)]],
   ['add rule inet t c fib daddr type local accept', c, [fibDaddrType('local'), accept()]],
+  ['add rule inet t c fib saddr type local accept', c, [fibSaddrType('local'), accept()]],
   [
     'add rule inet t c fib saddr . iif oif 0 drop',
     c,
@@ -145,6 +155,27 @@ const cases: [string, ChainRef, Part[], string?][] = [
     'add rule inet t c ct mark set ip daddr . meta l4proto . th dport map @count',
     c,
     [ctMarkFromMap(service, set('count', 6))],
+  ],
+  ['add rule inet t c meta priority set none', c, [setPriority(0)]],
+  [
+    `table inet x {
+  map frontends { type ipv4_addr . inet_proto . inet_service : classid; }
+  chain c {
+    meta priority set ip daddr . meta l4proto . th dport map @frontends
+  }
+}`,
+    { ...c, table: 'x' },
+    [priorityFromMap(service, set('frontends', 1))],
+  ],
+  [
+    `table inet x {
+  map treatments { type classid : verdict; }
+  chain c {
+    meta priority vmap @treatments
+  }
+}`,
+    { ...c, table: 'x' },
+    [vmap(field.packetPriority, set('treatments', 1))],
   ],
   [
     `table inet x {
@@ -272,17 +303,7 @@ const spelledOut: typeof cases = [
   ['add rule inet t c meta mark & 0x4000 == 0x4000 return', c, [markIs(0x4000, 0x4000), returns()]],
   ['add rule inet t c meta mark & 0x4000 != 0x4000 return', c, [markIs(0x4000, 0x4000, '!='), returns()]],
   ['add rule inet t c meta mark set meta mark | 0x4000', c, [markOr(0x4000)]],
-  [
-    'add rule inet t c meta mark set meta mark ^ 0x4000',
-    c,
-    [
-      raw(
-        { kind: 'meta', key: 'mark', dest: 0 },
-        { kind: 'bitwise', source: 0, dest: 0, mask: hostU32(-1), xor: hostU32(0x4000) },
-        { kind: 'meta-set', key: 'mark', source: 0 },
-      ),
-    ],
-  ],
+  ['add rule inet t c meta mark set meta mark ^ 0x4000', c, [markXor(0x4000)]],
   [
     'add rule inet t pre meta l4proto tcp dnat ip to 10.0.0.1:80',
     pre,

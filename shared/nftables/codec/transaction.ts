@@ -3,6 +3,7 @@ import { ByteWriter } from '../../netlink/codec/wire.ts';
 import { FAMILY_NUMBERS, type Family } from '../model/family.ts';
 import type { Operation, Transaction } from '../transaction.ts';
 import { writeChain } from './chain.ts';
+import { blockMessages, writeBlock } from './element-block.ts';
 import { writeElements } from './elements.ts';
 import { toRaw } from './interval.ts';
 import { BATCH, beginMessage, endMessage, NFT_MSG, writeFrame } from './message.ts';
@@ -58,9 +59,10 @@ export function encodeTransaction(transaction: Transaction, first: number): Batc
 export function messageBound({ operations }: Transaction): number {
   let bound = 2;
   for (const operation of operations) {
-    const elements =
-      'object' in operation && operation.object.kind === 'elements' ? operation.object.elements : [];
-    bound += Math.max(1, elements.length);
+    const object = 'object' in operation ? operation.object : undefined;
+    if (object?.kind === 'elements') bound += Math.max(1, object.elements.length);
+    else if (object?.kind === 'block') bound += blockMessages(object);
+    else bound += 1;
   }
   return bound;
 }
@@ -129,6 +131,9 @@ function writeNew(
         nextSequence,
       );
       return;
+    case 'block':
+      writeBlock(writer, object, NFT_MSG.NEWSETELEM, create, nextSequence);
+      return;
     default:
       object satisfies never;
   }
@@ -172,6 +177,9 @@ function writeDelete(
       });
       return;
     }
+    case 'block':
+      writeBlock(writer, operation.object, NFT_MSG.DELSETELEM, 0, nextSequence);
+      return;
     case 'elements': {
       const { set, elements } = operation.object;
       writeElements(writer, set, toRaw(set, elements), NFT_MSG.DELSETELEM, 0, nextSequence);

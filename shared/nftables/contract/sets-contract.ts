@@ -265,6 +265,40 @@ export function elements(subject: Subject): void {
       expect(second?.expires).toBeGreaterThan(3_000_000);
     });
 
+    test('begin with what is left of their time where they were moved', () => {
+      const nft = subject();
+      const leases: NftSet = { ...s, timeouts: true };
+      nft.run(
+        tx()
+          .add(t)
+          .add(leases)
+          .addElements(leases, [{ key: ip('10.0.0.1'), timeout: 3_600_000, expires: 60_000 }]),
+      );
+      const [moved] = nft.listElements(leases);
+      expect(moved?.timeout).toBe(3_600_000);
+      expect(moved?.expires).toBeGreaterThan(30_000);
+      expect(moved?.expires).toBeLessThanOrEqual(60_000);
+    });
+
+    test('go in and out as a block', () => {
+      const nft = subject();
+      const block = {
+        kind: 'block',
+        set: m,
+        keys: concat(ip('10.0.0.1'), ip('10.0.0.2')),
+        data: concat(hostU32(1), hostU32(2)),
+      } as const;
+      nft.run(tx().add(t).add(m).add(block));
+      expect(sorted(nft.listElements(m))).toEqual([
+        { key: ip('10.0.0.1'), data: hostU32(1) },
+        { key: ip('10.0.0.2'), data: hostU32(2) },
+      ]);
+      expect(isExists(failure(() => nft.run(tx().create(block))))).toBe(true);
+      nft.run(tx().deleteBlock({ ...block, keys: ip('10.0.0.1'), data: hostU32(1) }));
+      expect(nft.listElements(m)).toEqual([{ key: ip('10.0.0.2'), data: hostU32(2) }]);
+      expect(isNotFound(failure(() => nft.run(tx().deleteBlock(block))))).toBe(true);
+    });
+
     test('none at all are no change', () => {
       const nft = subject();
       nft.run(

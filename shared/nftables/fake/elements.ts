@@ -32,7 +32,7 @@ export function addElements(
     const timeout = element.timeout ?? state.set.timeout;
     state.elements.set(key, {
       element,
-      expiresAt: timeout === undefined ? Number.POSITIVE_INFINITY : now + timeout,
+      expiresAt: timeout === undefined ? Number.POSITIVE_INFINITY : now + (element.expires ?? timeout),
     });
   }
   if (verdicts) validate(table);

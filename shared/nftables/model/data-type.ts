@@ -19,6 +19,8 @@ export const inetService: DataType = { name: 'inet_service', id: 13, size: 2, by
 /** A plain 32-bit number, such as `numgen` gives. nft takes it in `typeof` declarations only (build/typeof.ts). */
 export const integer: DataType = { name: 'integer', id: 4, size: 4, byteOrder: 'host' };
 export const mark: DataType = { name: 'mark', id: 19, size: 4, byteOrder: 'host' };
+/** What queueing disciplines sort by: `meta priority`, printed as `7503:0002`. */
+export const classid: DataType = { name: 'classid', id: 23, size: 4, byteOrder: 'host' };
 export const ifname: DataType = { name: 'ifname', id: 41, size: 16, byteOrder: 'host' };
 
 /** The types that have a name here. Sets of other programs may have more; those are listed as `type-<id>`. */
@@ -30,5 +32,6 @@ export const DATA_TYPES: readonly DataType[] = [
   inetService,
   integer,
   mark,
+  classid,
   ifname,
 ];

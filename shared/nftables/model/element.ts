@@ -14,7 +14,10 @@ export interface Element {
   readonly data?: Uint8Array | Verdict;
   /** Milliseconds this element lives; the set's default if absent. */
   readonly timeout?: number;
-  /** Milliseconds left; given by the kernel. */
+  /**
+   * Milliseconds left; given by the kernel. Of an element with a `timeout` that is added: what it begins with, so that one
+   * can be moved to another set.
+   */
   readonly expires?: number;
   /** At most 128 bytes of UTF-8. */
   readonly comment?: string;

@@ -20,6 +20,7 @@ export interface Payload {
 
 export type MetaKey =
   | 'protocol'
+  | 'priority'
   | 'mark'
   | 'iif'
   | 'oif'

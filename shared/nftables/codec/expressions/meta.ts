@@ -11,6 +11,7 @@ const SREG = 3;
 /** enum nft_meta_keys. */
 const KEYS: Readonly<Record<MetaKey, number>> = {
   protocol: 1,
+  priority: 2,
   mark: 3,
   iif: 4,
   oif: 5,
