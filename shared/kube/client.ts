@@ -1,11 +1,14 @@
 /** What can be asked of the API server. */
 
+import { WireError } from '../grpc/wire/schema.ts';
 import { isGone, isVersionTooLarge, KubeError } from './errors.ts';
 import { LineScanner } from './line-scanner.ts';
 import { ListScanner } from './list-scanner.ts';
 import { pathOf, type Resource, type Target } from './resource.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 import type { ApiObject, ListMeta, Status, WatchEvent } from './types.ts';
+import { PROTOBUF_TYPE } from './wire/decode-status.ts';
+import { ProtoListScanner } from './wire/proto-list-scanner.ts';
 
 /** Objects a page: what keeps a page of nodes, 12 kB each, at 6 MB. */
 const PAGE = 500;
@@ -204,6 +207,7 @@ export class KubeClient {
     page: { readonly limit?: number; readonly continue?: string; readonly least?: string | undefined },
     onItem: (item: unknown) => void,
   ): Promise<ListMeta> {
+    const { message } = resource;
     using answer = await this.#transport.send({
       method: 'GET',
       path: pathOf(resource, namespace === undefined ? {} : { namespace }),
@@ -219,12 +223,17 @@ export class KubeClient {
         }),
       },
       signal,
+      ...(message && { accept: `${PROTOBUF_TYPE}, application/json` }),
     });
     let objects = 0;
-    const scanner = new ListScanner((item) => {
+    const count = (item: unknown): void => {
       objects += 1;
       onItem(item);
-    });
+    };
+    const scanner =
+      message && answer.contentType === PROTOBUF_TYPE
+        ? new ProtoListScanner(message, count)
+        : new ListScanner(count);
     try {
       for await (const chunk of answer.chunks) scanner.push(chunk);
       const { metadata } = scanner.end() as { readonly metadata?: ListMeta };
@@ -233,7 +242,7 @@ export class KubeClient {
       onPage?.(objects);
       return metadata;
     } catch (cause) {
-      if (!(cause instanceof SyntaxError)) throw cause;
+      if (!(cause instanceof SyntaxError || cause instanceof WireError)) throw cause;
       throw new KubeError(`${answer.what}: the answer is no list: ${cause.message}`, {
         code: 0,
         reason: 'BadAnswer',

@@ -1,5 +1,7 @@
 /** Which kind of objects a request is about, and where the API server keeps them. Pure. */
 
+import { Node as NodeMessage } from '#messages/kubernetes';
+import type { AnyMessageType } from '../grpc/wire/schema.ts';
 import type { ApiObject, Node, Pod } from './types.ts';
 
 /** A kind of objects, typed by what its objects look like. */
@@ -8,11 +10,21 @@ export interface Resource<T extends ApiObject = ApiObject> {
   readonly group: string;
   readonly version: string;
   readonly plural: string;
+  /**
+   * What its objects are in protobuf: lists are asked for in that form then, which costs the server a third and is half as
+   * long. Absent for what the server keeps in JSON alone, as custom resources.
+   */
+  readonly message?: AnyMessageType;
   /** Only carries the type; there is never a value. */
   readonly object?: T;
 }
 
-export const NODES: Resource<Node> = { group: '', version: 'v1', plural: 'nodes' };
+export const NODES: Resource<Node> = {
+  group: '',
+  version: 'v1',
+  plural: 'nodes',
+  message: NodeMessage as AnyMessageType,
+};
 export const PODS: Resource<Pod> = { group: '', version: 'v1', plural: 'pods' };
 
 /** What a path names: a collection, or one object of it, or a part of that. */

@@ -6,6 +6,7 @@ import { sleep } from './clock.ts';
 import { isUnauthorized, KubeError } from './errors.ts';
 import type { Status } from './types.ts';
 import { Watchdog } from './watchdog.ts';
+import { decodeStatus, PROTOBUF_TYPE } from './wire/decode-status.ts';
 
 /** How long the server may take until its answer begins, in ms. */
 const HEADERS_MS = 30_000;
@@ -16,6 +17,8 @@ const MOST_RETRIES = 5;
 /** The longest wait for that, in ms; what takes longer is the caller's to decide. */
 const LONGEST_WAIT = 10_000;
 
+const JSON_TYPE = 'application/json';
+
 export interface Request {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
@@ -23,6 +26,8 @@ export interface Request {
   readonly body?: unknown;
   /** By default application/json. */
   readonly contentType?: string;
+  /** The forms in which the answer may come; by default application/json. */
+  readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -33,6 +38,8 @@ export interface Answer extends Disposable {
   readonly watchdog: Watchdog;
   /** The request, for people. */
   readonly what: string;
+  /** Which form it came in, without parameters. */
+  readonly contentType: string;
 }
 
 export interface TransportOptions {
@@ -105,7 +112,13 @@ export class Transport {
       watchdog.arm('pause', pauseMs);
       const chunks = read(response, watchdog, pauseMs, what);
       if (!response.ok) throw await refusal(response, chunks, what);
-      return { chunks, watchdog, what, [Symbol.dispose]: () => watchdog[Symbol.dispose]() };
+      return {
+        chunks,
+        watchdog,
+        what,
+        contentType: typeOf(response),
+        [Symbol.dispose]: () => watchdog[Symbol.dispose](),
+      };
     } catch (error) {
       watchdog[Symbol.dispose]();
       throw error;
@@ -113,7 +126,7 @@ export class Transport {
   }
 
   async #fetch(request: Request, at: Access, signal: AbortSignal, what: string): Promise<Response> {
-    const { method, path, query = {}, body, contentType = 'application/json' } = request;
+    const { method, path, query = {}, body, contentType = JSON_TYPE, accept = JSON_TYPE } = request;
     const url = new URL(at.server + path);
     for (const [key, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(key, String(value));
@@ -126,7 +139,7 @@ export class Transport {
       redirect: 'manual',
       headers: {
         ...at.headers,
-        accept: 'application/json',
+        accept,
         'user-agent': this.#options.userAgent,
         ...(body !== undefined && { 'content-type': contentType }),
       },
@@ -184,18 +197,30 @@ async function refusal(
   chunks: AsyncIterable<Uint8Array>,
   what: string,
 ): Promise<KubeError> {
-  let text = '';
-  const decoder = new TextDecoder();
+  const parts: Uint8Array[] = [];
+  let size = 0;
   // A Status is short; what a proxy writes may not be.
-  for await (const chunk of chunks) if (text.length < 65_536) text += decoder.decode(chunk, { stream: true });
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size <= 65_536) parts.push(chunk);
+  }
+  const body = Buffer.concat(parts);
   let status: Partial<Status>;
   try {
-    status = JSON.parse(text) as Partial<Status>;
+    status =
+      typeOf(response) === PROTOBUF_TYPE
+        ? decodeStatus(body)
+        : (JSON.parse(body.toString()) as Partial<Status>);
   } catch {
-    status = { message: text.slice(0, 200).trim() };
+    status = { message: body.toString('utf8', 0, 200).trim() };
   }
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
   return KubeError.from(what, response.status, status, Number.isNaN(seconds) ? undefined : seconds * 1000);
+}
+
+/** `application/json; charset=utf-8` without what follows the semicolon. */
+function typeOf(response: Response): string {
+  return (response.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '';
 }
 
 /** In how many ms the server wants to see the request again. */

@@ -4,10 +4,17 @@
  * suite runs against both.
  */
 
+import type { AnyMessageType } from '../../grpc/wire/schema.ts';
+import { NODES } from '../resource.ts';
 import type { ApiObject } from '../types.ts';
+import { PROTOBUF_TYPE } from '../wire/decode-status.ts';
+import { encodeList, encodeStatus } from './encode-object.ts';
 import { FakeStore, Refusal } from './fake-store.ts';
 import { FakeWatches } from './fake-watches.ts';
 import { applyPatch } from './patch.ts';
+
+/** What lists of which objects are in protobuf. */
+const MESSAGES: Readonly<Record<string, AnyMessageType | undefined>> = { [NODES.plural]: NODES.message };
 
 export interface FakeApiServerOptions {
   /** PEM; without them it speaks plain HTTP. `clientCa`: who wants in needs a certificate of that authority. */
@@ -124,14 +131,14 @@ export class FakeApiServer implements AsyncDisposable {
     try {
       const fault = this.#faultFor(seen);
       if (fault === 'hang') return await new Promise(() => {});
-      if (fault && 'code' in fault) return faultResponse(fault);
+      if (fault && 'code' in fault) return faultResponse(seen.headers, fault);
       if (fault) await Bun.sleep(fault.delayMs);
       if (this.token !== undefined && request.headers.get('authorization') !== `Bearer ${this.token}`)
         throw new Refusal(401, 'Unauthorized', 'Unauthorized');
       return this.#handle(seen);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return statusResponse(error);
+      return statusResponse(seen.headers, error);
     }
   }
 
@@ -156,7 +163,8 @@ export class FakeApiServer implements AsyncDisposable {
         const key = keyFor(created.metadata.name);
         return json(this.store.create(collection, key, { ...created, metadata }), 201);
       }
-      if (query.get('watch') !== 'true') return this.#list(collection, plural, query, matches);
+      if (query.get('watch') !== 'true')
+        return this.#list(collection, plural, query, matches, wantsProtobuf(request.headers));
       const version = query.get('resourceVersion') ?? '';
       // The real one says so, too.
       if (!/^\d*$/.test(version)) throw new Refusal(500, 'InternalError', `Invalid value: "${version}"`);
@@ -191,6 +199,7 @@ export class FakeApiServer implements AsyncDisposable {
     plural: string,
     query: URLSearchParams,
     matches: (object: ApiObject) => boolean,
+    wantsProtobuf: boolean,
   ): Response {
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue');
@@ -206,12 +215,11 @@ export class FakeApiServer implements AsyncDisposable {
     const isLast = start + page.length >= matching.length;
     if (!isLast) this.#snapshots.set(version, all);
     const more = isLast ? {} : { continue: `${version}.${start + page.length}` };
-    return json({
-      kind: `${plural}List`,
-      apiVersion: 'v1',
-      metadata: { resourceVersion: String(version), ...more },
-      items: page.map(({ apiVersion: _, kind: __, ...item }) => item),
-    });
+    const metadata = { resourceVersion: String(version), ...more };
+    const items = page.map(({ apiVersion: _, kind: __, ...item }) => item);
+    const message = wantsProtobuf ? MESSAGES[plural] : undefined;
+    if (message) return protobuf(encodeList(message, metadata, items as Record<string, unknown>[]));
+    return json({ kind: `${plural}List`, apiVersion: 'v1', metadata, items });
   }
 
   /** A version in a list is a lower bound, which is all that is asked for here. */
@@ -277,16 +285,32 @@ function json(value: unknown, code = 200): Response {
   return Response.json(value, { status: code });
 }
 
+function protobuf(body: Uint8Array, code = 200, headers: Record<string, string> = {}): Response {
+  return new Response(body as Uint8Array<ArrayBuffer>, {
+    status: code,
+    headers: { ...headers, 'content-type': PROTOBUF_TYPE },
+  });
+}
+
+function wantsProtobuf(headers: Headers): boolean {
+  return headers.get('accept')?.startsWith(PROTOBUF_TYPE) === true;
+}
+
 function statusResponse(
+  asked: Headers,
   { code, reason, message, details }: Refusal,
   headers: Record<string, string> = {},
 ): Response {
   const status = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message, details };
+  if (wantsProtobuf(asked)) return protobuf(encodeStatus(status), code, headers);
   return Response.json(status, { status: code, headers });
 }
 
-function faultResponse({ code, reason, retryAfterS }: Extract<FaultAnswer, { code: number }>): Response {
+function faultResponse(
+  asked: Headers,
+  { code, reason, retryAfterS }: Extract<FaultAnswer, { code: number }>,
+): Response {
   const headers: Record<string, string> =
     retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) };
-  return statusResponse(new Refusal(code, reason ?? 'Fault', 'as the test asked'), headers);
+  return statusResponse(asked, new Refusal(code, reason ?? 'Fault', 'as the test asked'), headers);
 }
