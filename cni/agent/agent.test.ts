@@ -530,6 +530,50 @@ describe('repair', () => {
     });
   });
 
+  test("WireGuard's peers and port, of which no event tells, are put right within a second", async () => {
+    const node = newNode();
+    node.configure('{"Network":"10.244.0.0/16","Backend":{"Type":"wireguard"}}');
+    const agent = await node.start();
+    const { network } = node.kernel;
+    for (const n of [5, 6]) {
+      const data = { PublicKey: new Uint8Array(32).fill(n).toBase64(), Port: 51820 };
+      const subnet = cidr(`10.244.${n}.0/24`);
+      await node.registry.acquire({ ...peer(n), backend: { type: 'wireguard', data } }, { subnet });
+    }
+    await node.pass(5000);
+    const [right] = network.wireguard;
+    if (!right) throw new Error('no device');
+    const wrongOnes: Partial<typeof right>[] = [
+      { peers: right.peers.slice(1) },
+      { peers: [] },
+      { peers: right.peers.map((one) => ({ ...one, allowedIps: [] })) },
+      { peers: right.peers.map((one) => ({ ...one, endpoint: { ip: ip('192.0.2.99'), port: 1 } })) },
+      { peers: [...right.peers, { ...right.peers[0]!, publicKey: new Uint8Array(32).fill(9) }] },
+      { listenPort: 4500 },
+    ];
+    for (const wrong of wrongOnes) {
+      const { at } = agent.status().lastSync ?? {};
+      network.wireguard = [{ ...right, ...wrong }];
+      await node.pass(900);
+      expect(network.wireguard[0]).toMatchObject({ listenPort: 51820 });
+      const sorted = [...(network.wireguard[0]?.peers ?? [])].sort(
+        (a, b) => (a.publicKey[0] ?? 0) - (b.publicKey[0] ?? 0),
+      );
+      expect(sorted).toEqual(right.peers);
+      expect(agent.status().lastSync?.at).not.toBe(at);
+    }
+    expect(agent.status().repairs).toEqual({ 'wireguard-peer': 8, device: 1 });
+    // Counters and handshakes are no damage.
+    await node.pass(2000);
+    const { at } = agent.status().lastSync ?? {};
+    network.wireguard = network.wireguard.map((device) => ({
+      ...device,
+      peers: device.peers.map((one) => ({ ...one, rxBytes: one.rxBytes + 1, handshakeAgeMs: 1 })),
+    }));
+    await node.pass(2000);
+    expect(agent.status().lastSync?.at).toBe(at);
+  });
+
   test('a fight is not fought: repairs get rare, one line tells of it', async () => {
     const node = newNode();
     await node.join(5);

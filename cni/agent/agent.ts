@@ -32,7 +32,10 @@ import type { AgentStatus } from './status.ts';
 import { parseSubnets } from './subnet-env.ts';
 import { wireguardKey } from './wireguard-key-file.ts';
 
-/** Legacy iptables sends no events: it is looked at this often (ms), so that a repair is done within a second. */
+/**
+ * Legacy iptables and WireGuard's peers send no events: they are looked at this often (ms), so that a repair is done
+ * within a second.
+ */
 const CANARY = 500;
 /** Everything is compared this often (ms) even if nothing told of a change. */
 const FULL_RESYNC = 60_000;
@@ -234,6 +237,8 @@ export class Agent {
       if (this.#work.isDone('rules') && rules.mayDiffer()) this.#loop.mark('rules');
     });
     this.#timers.every(CANARY, () => {
+      // Most often it is what the agent did itself: no event that anybody waited for.
+      if (this.#work.isDone('network') && this.#work.network.wireguardChanged()) this.#loop.mark('network');
       if (this.#work.isDone('rules') && rules.changedSilently()) this.#happened(['rules'], CANARY);
       if (!settings.forward) return;
       if (this.#work.isDone('forward') && guard.legacyChanged()) this.#happened(['forward'], CANARY);

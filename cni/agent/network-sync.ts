@@ -25,6 +25,9 @@ import { WantedNetwork } from './wanted-network.ts';
  */
 const BLACKHOLE_METRIC = 4096;
 
+/** Looking at WireGuard's peers takes no more than one part in so many of a processor's time. */
+const LOOKING_SHARE = 500;
+
 export interface NetworkSyncOptions {
   readonly kernel: Kernel;
   readonly clock: Clock;
@@ -66,6 +69,8 @@ export class NetworkSync {
   #wanted: { readonly input: NetworkInput; readonly network: WantedNetwork } | undefined;
   /** Index by name, as last seen. */
   #links: ReadonlyMap<string, number> = new Map();
+  /** What WireGuard's devices were like at a look, and when the next one may be (monotonic ms). */
+  #wireguard: { readonly seen: string; readonly next: number } | undefined;
   #last: { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined;
 
   constructor(options: NetworkSyncOptions) {
@@ -153,6 +158,24 @@ export class NetworkSync {
     this.#settled = input;
     this.#tellSkipped(network.skipped);
     return result;
+  }
+
+  /**
+   * True if WireGuard's devices or peers have changed since the last look, by whom ever: of them the kernel sends no event.
+   * Looks less often where that takes long: the more peers, the slower the processor.
+   */
+  wireguardChanged(): boolean {
+    const { kernel, clock } = this.#options;
+    const start = clock.monotonic();
+    if (this.#wireguard && start < this.#wireguard.next) return false;
+    const names = this.devices.filter(({ kind }) => kind === 'wireguard').map(({ name }) => name);
+    if (names.length === 0) return false;
+    const indexes = names.flatMap((name) => this.#links.get(name) ?? []);
+    const seen = indexes.map((index) => kernel.wireguardFingerprint(index)).join();
+    const now = clock.monotonic();
+    const before = this.#wireguard?.seen;
+    this.#wireguard = { seen, next: now + (now - start) * LOOKING_SHARE };
+    return seen !== before;
   }
 
   #done(

@@ -1,6 +1,7 @@
 import type { OwnedFd } from '../sys/fd.ts';
 import { decodeWireguard, WG_FAMILY, type WireguardDevice } from './codec/wireguard.ts';
 import type { WireguardPeer } from './codec/wireguard-peer.ts';
+import { keepSteady } from './codec/wireguard-steady.ts';
 import { isNetlinkError, NetlinkError } from './error.ts';
 import { GenericNetlink } from './generic.ts';
 import { getWireguard } from './requests/wireguard.ts';
@@ -39,6 +40,24 @@ export class Wireguard implements Disposable {
     try {
       const messages = this.socket.dump(getWireguard(this.family, index));
       return joinParts(messages.map((message) => decodeWireguard(message.payload)));
+    } catch (error) {
+      if (isNetlinkError(error, 'ENODEV', 'EOPNOTSUPP')) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * A text that changes when a device's key, port or mark does, or a peer, its networks, keys or endpoint, and not with
+   * handshakes and counters; `undefined` as of `device`. A few microseconds a peer, nearly all of them the kernel's.
+   */
+  fingerprint(index: number): string | undefined {
+    try {
+      let hash = 0n;
+      for (const { payload } of this.socket.dump(getWireguard(this.family, index))) {
+        keepSteady(payload);
+        hash = BigInt(Bun.hash(payload, hash));
+      }
+      return hash.toString(16);
     } catch (error) {
       if (isNetlinkError(error, 'ENODEV', 'EOPNOTSUPP')) return undefined;
       throw error;

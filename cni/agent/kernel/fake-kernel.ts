@@ -92,6 +92,15 @@ export class FakeKernel implements Kernel {
     return this.legacyFingerprint(family, table);
   }
 
+  wireguardFingerprint(index: number): string | undefined {
+    const device = this.network.wireguard.find((each) => each.index === index);
+    const peers = device?.peers.map(({ handshakeAgeMs: _, rxBytes: _r, txBytes: _t, ...steady }) => ({
+      ...steady,
+      presharedKey: steady.presharedKey?.reveal(),
+    }));
+    return device && Bun.inspect({ ...device, peers }, { depth: 9 });
+  }
+
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };

@@ -46,6 +46,12 @@ export interface Kernel extends Disposable {
   legacyGlance(family: 4 | 6, table: string): string | undefined;
 
   /**
+   * A value that changes when WireGuard's link number `index` does: its key and port, its peers, their keys, networks and
+   * endpoints, but not handshakes and counters. `undefined` where there is none. The kernel sends no event for these.
+   */
+  wireguardFingerprint(index: number): string | undefined;
+
+  /**
    * Calls `listener` for changes that others make (never for those made through this object) until disposed of. What
    * is read after the promise has resolved misses nothing.
    */

@@ -107,6 +107,10 @@ export class LinuxKernel implements Kernel {
     return this.#legacy.glance(family, table);
   }
 
+  wireguardFingerprint(index: number): string | undefined {
+    return this.#wireguard.fingerprint(index);
+  }
+
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {
     const onResync = (): void => {
       this.#echoes.clear();

@@ -131,6 +131,26 @@ function contract(name: string, open: () => Kernel & Disposable, has: boolean): 
       expect(kernel.readNetwork(['flannel-wg']).wireguard).toMatchObject([{ index, listenPort: 4500 }]);
     });
 
+    test('its fingerprint changes with peers and port, and with nothing else', () => {
+      using kernel = open();
+      converge(kernel, wireguardOf([peer(2), peer(3)]));
+      const index = kernel.readNetwork([]).links.find((link) => link.name === 'flannel-wg')?.index ?? 0;
+      const seen = new Set([kernel.wireguardFingerprint(index)]);
+      expect(kernel.wireguardFingerprint(index)).toBe([...seen][0]);
+      for (const [at, changed] of [
+        wireguardOf([peer(3)]),
+        wireguardOf([peer(2), peer(3, { allowedIps: [] })]),
+        wireguardOf([peer(2, { endpoint: { ip: ip('192.0.2.99'), port: 51820 } }), peer(3)]),
+        wireguardOf([peer(2), peer(3)], { listenPort: 4500 }),
+      ].entries()) {
+        converge(kernel, changed);
+        seen.add(kernel.wireguardFingerprint(index));
+        expect(seen.size).toBe(at + 2);
+      }
+      expect(kernel.wireguardFingerprint(index)).toBeDefined();
+      expect(kernel.wireguardFingerprint(9999)).toBeUndefined();
+    });
+
     test.each<[string, Partial<DesiredWireguardPeer>]>([
       ['endpoint', { endpoint: { ip: ip('192.0.2.99'), port: 51820 } }],
       ['port', { endpoint: { ip: ip('192.0.2.2'), port: 4500 } }],

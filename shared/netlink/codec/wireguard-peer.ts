@@ -35,7 +35,7 @@ export interface WireguardPeer {
 }
 
 /** Attributes WGPEER_A_* and WGALLOWEDIP_A_* of linux/wireguard.h. */
-const A = {
+export const WGPEER_A = {
   PUBLIC_KEY: 1,
   PRESHARED_KEY: 2,
   FLAGS: 3,
@@ -51,21 +51,21 @@ const ALLOWED = { FAMILY: 1, ADDRESS: 2, MASK: 3 } as const;
 
 /** Writes a peer's attributes, in the order in which `wg` sends them. */
 export function writePeer(writer: ByteWriter, peer: WireguardPeer): void {
-  writer.attr(A.PUBLIC_KEY, peer.publicKey);
-  if (peer.presharedKey !== undefined) writer.attr(A.PRESHARED_KEY, peer.presharedKey);
+  writer.attr(WGPEER_A.PUBLIC_KEY, peer.publicKey);
+  if (peer.presharedKey !== undefined) writer.attr(WGPEER_A.PRESHARED_KEY, peer.presharedKey);
   if (peer.endpoint !== undefined) writeEndpoint(writer, peer.endpoint);
-  if (peer.keepalive !== undefined) writer.attrU16(A.KEEPALIVE, peer.keepalive);
+  if (peer.keepalive !== undefined) writer.attrU16(WGPEER_A.KEEPALIVE, peer.keepalive);
   if (peer.lastHandshake !== undefined) {
     // struct __kernel_timespec: seconds and nanoseconds, s64 both.
-    const start = writer.beginNest(A.LAST_HANDSHAKE);
+    const start = writer.beginNest(WGPEER_A.LAST_HANDSHAKE);
     writer.u64(BigInt(Math.floor(peer.lastHandshake / 1000)));
     writer.u64(BigInt(peer.lastHandshake % 1000) * 1_000_000n);
     writer.endNest(start);
   }
-  if (peer.rxBytes !== undefined) writer.attrU64(A.RX_BYTES, peer.rxBytes);
-  if (peer.txBytes !== undefined) writer.attrU64(A.TX_BYTES, peer.txBytes);
-  if (peer.protocolVersion !== undefined) writer.attrU32(A.PROTOCOL_VERSION, peer.protocolVersion);
-  if (peer.flags !== undefined) writer.attrU32(A.FLAGS, peer.flags);
+  if (peer.rxBytes !== undefined) writer.attrU64(WGPEER_A.RX_BYTES, peer.rxBytes);
+  if (peer.txBytes !== undefined) writer.attrU64(WGPEER_A.TX_BYTES, peer.txBytes);
+  if (peer.protocolVersion !== undefined) writer.attrU32(WGPEER_A.PROTOCOL_VERSION, peer.protocolVersion);
+  if (peer.flags !== undefined) writer.attrU32(WGPEER_A.FLAGS, peer.flags);
   if (peer.allowedIps !== undefined) writeAllowedIps(writer, peer.allowedIps);
   writer.attributes(peer.unknown);
 }
@@ -77,34 +77,34 @@ export function readPeer(bytes: Uint8Array): WireguardPeer {
   for (const attribute of parseAttributes(bytes)) {
     const { payload } = attribute;
     switch (attribute.type) {
-      case A.PUBLIC_KEY:
+      case WGPEER_A.PUBLIC_KEY:
         peer.publicKey = payload;
         break;
-      case A.PRESHARED_KEY:
+      case WGPEER_A.PRESHARED_KEY:
         peer.presharedKey = payload;
         break;
-      case A.FLAGS:
+      case WGPEER_A.FLAGS:
         peer.flags = u32(payload);
         break;
-      case A.ENDPOINT:
+      case WGPEER_A.ENDPOINT:
         peer.endpoint = readEndpoint(payload);
         break;
-      case A.KEEPALIVE:
+      case WGPEER_A.KEEPALIVE:
         peer.keepalive = u16(payload);
         break;
-      case A.LAST_HANDSHAKE:
+      case WGPEER_A.LAST_HANDSHAKE:
         peer.lastHandshake = Number(u64(payload)) * 1000 + Math.floor(Number(u64(payload, 8)) / 1_000_000);
         break;
-      case A.RX_BYTES:
+      case WGPEER_A.RX_BYTES:
         peer.rxBytes = u64(payload);
         break;
-      case A.TX_BYTES:
+      case WGPEER_A.TX_BYTES:
         peer.txBytes = u64(payload);
         break;
-      case A.ALLOWED_IPS:
+      case WGPEER_A.ALLOWED_IPS:
         peer.allowedIps = parseAttributes(payload).map((one) => readAllowedIp(one.payload));
         break;
-      case A.PROTOCOL_VERSION:
+      case WGPEER_A.PROTOCOL_VERSION:
         peer.protocolVersion = u32(payload);
         break;
       default:
@@ -118,7 +118,7 @@ export function readPeer(bytes: Uint8Array): WireguardPeer {
 
 /** struct sockaddr_in (16 bytes) or sockaddr_in6 (28): linux/in.h, linux/in6.h. */
 function writeEndpoint(writer: ByteWriter, { ip: address, port }: WireguardEndpoint): void {
-  const start = writer.beginNest(A.ENDPOINT);
+  const start = writer.beginNest(WGPEER_A.ENDPOINT);
   writer.u16(familyNumber(address.family));
   writer.u16be(port);
   if (address.family === 4) {
@@ -139,7 +139,7 @@ function readEndpoint(bytes: Uint8Array): WireguardEndpoint {
 }
 
 function writeAllowedIps(writer: ByteWriter, networks: readonly Cidr[]): void {
-  const list = writer.beginNest(A.ALLOWED_IPS | NLA_F_NESTED);
+  const list = writer.beginNest(WGPEER_A.ALLOWED_IPS | NLA_F_NESTED);
   for (const { ip: address, prefix } of networks) {
     const start = writer.beginNest(NLA_F_NESTED);
     writer.attrU16(ALLOWED.FAMILY, familyNumber(address.family));

@@ -9,6 +9,7 @@ import { DecodeError } from './decode-error.ts';
 import { decodeFamily, encodeFamilyQuery } from './generic.ts';
 import { decodeWireguard, encodeWireguard, WG_CMD, type WireguardDevice } from './wireguard.ts';
 import { WGPEER_F, type WireguardPeer } from './wireguard-peer.ts';
+import { keepSteady } from './wireguard-steady.ts';
 
 /** The keys that the commands below had, bytes that count up. */
 const privateKey = hex(`000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e40`);
@@ -197,5 +198,56 @@ describe('devices', () => {
       ],
     });
     expect(joinParts([])).toBeUndefined();
+  });
+});
+
+describe('what does not change by itself', () => {
+  const peer: WireguardPeer = {
+    publicKey,
+    presharedKey,
+    endpoint: { ip: ip('192.0.2.2'), port: 51820 },
+    keepalive: 25,
+    lastHandshake: 1_700_000_000_123,
+    rxBytes: 7n,
+    txBytes: 8n,
+    allowedIps: [cidr('10.244.2.0/24'), cidr('fd00:244:0:2::/64')],
+    protocolVersion: 1,
+  };
+  const steady = (change: Partial<WireguardPeer> = {}, device: Partial<WireguardDevice> = {}): string => {
+    const bytes = encodeWireguard(WG_CMD.GET_DEVICE, {
+      name: 'flannel-wg',
+      privateKey,
+      listenPort: 51820,
+      peers: [
+        { ...peer, ...change },
+        { ...peer, publicKey: presharedKey },
+      ],
+      ...device,
+    });
+    keepSteady(bytes);
+    return bytes.toHex();
+  };
+
+  test('handshakes, counters and the private key are left out', () => {
+    const quiet = { lastHandshake: 0, rxBytes: 0n, txBytes: 0n };
+    expect(steady({ lastHandshake: 1, rxBytes: 2n ** 63n, txBytes: 0n })).toBe(steady());
+    expect(steady({}, { privateKey: new Uint8Array(32) })).toBe(steady());
+    expect(decodeWireguard(hex(steady())).peers?.[0]).toEqual({ ...peer, ...quiet });
+  });
+
+  test.each<[string, Partial<WireguardPeer>, Partial<WireguardDevice>]>([
+    ['an endpoint', { endpoint: { ip: ip('192.0.2.3'), port: 51820 } }, {}],
+    ['a port', { endpoint: { ip: ip('192.0.2.2'), port: 51821 } }, {}],
+    ['a network', { allowedIps: [cidr('10.244.2.0/24')] }, {}],
+    ['a keepalive', { keepalive: 0 }, {}],
+    ['a pre-shared key', { presharedKey: privateKey }, {}],
+    ['a peer', {}, { peers: [peer] }],
+    ['the port of the device', {}, { listenPort: 1 }],
+  ])('%s shows', (_what, change, device) => {
+    expect(steady(change, device)).not.toBe(steady());
+  });
+
+  test('bytes of any kind are survived', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => keepSteady(bytes)));
   });
 });

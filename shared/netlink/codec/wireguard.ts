@@ -28,7 +28,7 @@ export interface WireguardDevice {
 }
 
 /** Attributes WGDEVICE_A_* of linux/wireguard.h. */
-const A = {
+export const WGDEVICE_A = {
   IFINDEX: 1,
   IFNAME: 2,
   PRIVATE_KEY: 3,
@@ -53,15 +53,15 @@ export function encodeWireguard(command: number, device: WireguardDevice): Uint8
 /** In the order in which `wg` sends the attributes. */
 function writeDevice(writer: ByteWriter, device: WireguardDevice): void {
   const { index, name, privateKey, publicKey, flags, listenPort, firewallMark, peers, unknown } = device;
-  if (index !== undefined) writer.attrU32(A.IFINDEX, index);
-  if (name !== undefined) writer.attrString(A.IFNAME, name);
-  if (privateKey !== undefined) writer.attr(A.PRIVATE_KEY, privateKey);
-  if (publicKey !== undefined) writer.attr(A.PUBLIC_KEY, publicKey);
-  if (listenPort !== undefined) writer.attrU16(A.LISTEN_PORT, listenPort);
-  if (firewallMark !== undefined) writer.attrU32(A.FWMARK, firewallMark);
-  if (flags !== undefined) writer.attrU32(A.FLAGS, flags);
+  if (index !== undefined) writer.attrU32(WGDEVICE_A.IFINDEX, index);
+  if (name !== undefined) writer.attrString(WGDEVICE_A.IFNAME, name);
+  if (privateKey !== undefined) writer.attr(WGDEVICE_A.PRIVATE_KEY, privateKey);
+  if (publicKey !== undefined) writer.attr(WGDEVICE_A.PUBLIC_KEY, publicKey);
+  if (listenPort !== undefined) writer.attrU16(WGDEVICE_A.LISTEN_PORT, listenPort);
+  if (firewallMark !== undefined) writer.attrU32(WGDEVICE_A.FWMARK, firewallMark);
+  if (flags !== undefined) writer.attrU32(WGDEVICE_A.FLAGS, flags);
   if (peers !== undefined) {
-    const list = writer.beginNest(A.PEERS | NLA_F_NESTED);
+    const list = writer.beginNest(WGDEVICE_A.PEERS | NLA_F_NESTED);
     for (const peer of peers) {
       const start = writer.beginNest(NLA_F_NESTED);
       writePeer(writer, peer);
@@ -79,29 +79,29 @@ export function decodeWireguard(bytes: Uint8Array): WireguardDevice {
   for (const attribute of parseAttributes(bytes, GENERIC_HEADER)) {
     const { payload } = attribute;
     switch (attribute.type) {
-      case A.IFINDEX:
+      case WGDEVICE_A.IFINDEX:
         device.index = u32(payload);
         break;
-      case A.IFNAME:
+      case WGDEVICE_A.IFNAME:
         device.name = text(payload);
         break;
-      case A.PRIVATE_KEY:
+      case WGDEVICE_A.PRIVATE_KEY:
         // A copy of the receive buffer, which the next answer overwrites.
         payload.fill(0);
         break;
-      case A.PUBLIC_KEY:
+      case WGDEVICE_A.PUBLIC_KEY:
         device.publicKey = payload;
         break;
-      case A.FLAGS:
+      case WGDEVICE_A.FLAGS:
         device.flags = u32(payload);
         break;
-      case A.LISTEN_PORT:
+      case WGDEVICE_A.LISTEN_PORT:
         device.listenPort = u16(payload);
         break;
-      case A.FWMARK:
+      case WGDEVICE_A.FWMARK:
         device.firewallMark = u32(payload);
         break;
-      case A.PEERS:
+      case WGDEVICE_A.PEERS:
         device.peers = parseAttributes(payload).map((peer) => readPeer(peer.payload));
         break;
       default:
