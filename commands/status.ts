@@ -3,6 +3,7 @@
 import { readdirSync, writeSync } from 'node:fs';
 import { type FlagSpec, formatFlags, parseArguments, parseBoolean } from '../shared/config/flags.ts';
 import { errorText } from '../shared/log/format.ts';
+import { connectionProblem } from '../shared/net/connection-problem.ts';
 import { formatStatus, type ProgramStatus } from './status/format.ts';
 
 const FLAGS: readonly FlagSpec[] = [
@@ -100,6 +101,8 @@ async function ask(socket: string): Promise<ProgramStatus | { readonly waiting: 
   const response = await fetch('http://localhost/v1/status', {
     unix: socket,
     signal: AbortSignal.timeout(TIMEOUT),
+  }).catch((error: unknown) => {
+    throw new Error(`${socket}: ${connectionProblem(error) ?? errorText(error)}`);
   });
   if (response.status === 503) return { waiting: (await response.text()).trim() };
   if (!response.ok) throw new Error(`HTTP ${response.status}`);

@@ -7,6 +7,7 @@ import type { AgentStatus } from '../../cni/agent/status.ts';
 import { parseNetConf } from '../../shared/config/net-conf.ts';
 import { formatCidr } from '../../shared/ip/cidr.ts';
 import { errorText } from '../../shared/log/format.ts';
+import { connectionProblem } from '../../shared/net/connection-problem.ts';
 import { IFF, type Link } from '../../shared/netlink/codec/link.ts';
 import { isClockSynchronised } from '../../shared/sys/clock-state.ts';
 import { readFile, readTextIfExists } from '../../shared/sys/file.ts';
@@ -64,7 +65,7 @@ async function askAgent(socket: string): Promise<AgentStatus | { readonly why: s
     if (!response.ok) return { why: `HTTP ${response.status} at ${socket}` };
     return (await response.json()) as AgentStatus;
   } catch (error) {
-    return { why: `${errorText(error)} (${socket})` };
+    return { why: `${connectionProblem(error) ?? errorText(error)} (${socket})` };
   }
 }
 

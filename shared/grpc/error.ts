@@ -1,5 +1,7 @@
 /** How a call failed, in gRPC's terms (grpc.io, "Status codes and their use in gRPC"). Pure. */
 
+import { problemIn } from '../net/connection-problem.ts';
+
 /** gRPC's status codes. */
 export const CODE = {
   OK: 0,
@@ -51,8 +53,26 @@ export class RpcError extends Error {
     };
     const name = typeof code === 'number' ? NAMES.get(code) : undefined;
     const text = [details, message].find((each) => typeof each === 'string' && each !== '');
-    return new RpcError(name ?? 'UNKNOWN', String(text ?? error), call, { cause: error });
+    const plain = name === 'UNAVAILABLE' ? plainly(String(text)) : undefined;
+    // The library's error has no more to say than its details, and those of a connection are for its developers.
+    const cause = name === undefined ? { cause: error } : {};
+    return new RpcError(name ?? 'UNKNOWN', plain ?? String(text ?? error), call, cause);
   }
+}
+
+/** Bun's sockets say so of a network without a route, too. */
+const REFUSED = 'no connection: nothing listens there, or no route leads there (ECONNREFUSED)';
+
+function plainly(details: string): string {
+  if (details.includes('ECONNREFUSED')) return REFUSED;
+  // The library's words about a connection have the time in them: the same trouble would be logged again and again.
+  return (
+    problemIn(details) ??
+    details.replace(
+      /^No connection established\. Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note:.*$/s,
+      'no connection: $1',
+    )
+  );
 }
 
 /** True for a call that ended with one of these codes. */

@@ -2,6 +2,7 @@
 
 import { checkServerIdentity } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
+import { systemRoots } from '../net/system-roots.ts';
 import { readFile } from '../sys/file.ts';
 
 export interface TlsPaths {
@@ -47,9 +48,10 @@ export class TlsFiles {
       if (this.#credentials && this.#read?.every((bytes, index) => same(bytes, read[index])))
         return this.#credentials;
       const [ca, key, cert] = read.map((bytes) => (bytes ? Buffer.from(bytes) : null));
+      const roots = caFile === undefined ? systemRoots() : undefined;
       const address = this.#address;
       this.#credentials = credentials.createSsl(
-        ca ?? null,
+        roots === undefined ? (ca ?? null) : Buffer.from(roots),
         key ?? null,
         cert ?? null,
         address === undefined

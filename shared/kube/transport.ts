@@ -1,5 +1,7 @@
 /** One HTTP request to the API server: credentials, patience, and its refusals as KubeError. */
 
+import { connectionProblem } from '../net/connection-problem.ts';
+import { unlessAborted } from '../net/unless-aborted.ts';
 import type { Access, AccessSource } from './access/access.ts';
 import type { KubeClock } from './clock.ts';
 import { sleep } from './clock.ts';
@@ -102,7 +104,7 @@ export class Transport {
   async #sendOnce(request: Request, pauseMs: number): Promise<Answer> {
     const { access, clock } = this.#options;
     request.signal?.throwIfAborted();
-    const at = await access.current();
+    const at = await unlessAborted(access.current(), request.signal);
     const what = `${request.method} ${at.server}${request.path}`;
     const watchdog = new Watchdog(clock, what, request.signal);
     try {
@@ -179,15 +181,21 @@ async function* read(
 function unreachable(error: unknown, signal: AbortSignal, what: string): unknown {
   if (signal.aborted) return signal.reason;
   if (error instanceof KubeError) return error;
-  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
-  const why = typeof code === 'string' ? code : String(message);
-  return new KubeError(`${what}: ${why}${tlsAdvice(why)}`, { code: 0, reason: 'Unreachable', cause: error });
+  const problem = connectionProblem(error);
+  // The words of the runtime would follow the plain ones.
+  const cause = problem === undefined ? { cause: error } : {};
+  const why = `${problem ?? textOf(error)}${adviceOn(problem ?? '')}`;
+  return new KubeError(`${what}: ${why}`, { code: 0, reason: 'Unreachable', ...cause });
 }
 
-function tlsAdvice(why: string): string {
-  if (/ALTNAME/.test(why)) return "; the server's certificate does not name this host: set tls-server-name";
-  if (/CERT|SIGNATURE|ISSUER/.test(why))
-    return '; the certificate is not of the authority (CA) that is configured';
+function textOf(error: unknown): string {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+  return typeof code === 'string' ? code : String(message);
+}
+
+function adviceOn(problem: string): string {
+  if (problem.includes('does not name this host')) return ': set tls-server-name';
+  if (problem.includes('not trusted')) return '; it is not of the authority (CA) that is configured';
   return '';
 }
 

@@ -6,11 +6,12 @@ import { KubeClient } from '../client.ts';
 import { isUnauthorized, isUnreachable } from '../errors.ts';
 import { NODES } from '../resource.ts';
 import { FakeApiServer, type FakeTls } from '../testing/fake-api-server.ts';
-import { TestClock } from '../testing/test-clock.ts';
+import { TestClock, until } from '../testing/test-clock.ts';
 import type { AccessSource } from './access.ts';
 import { inClusterAccess } from './in-cluster.ts';
 import { kubeconfigAccess } from './kubeconfig.ts';
 
+const V1 = 'client.authentication.k8s.io/v1';
 const clock = new TestClock();
 const read = (path: string): string => readFileSync(path, 'utf8');
 const failure = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
@@ -145,7 +146,7 @@ test('an exec plugin is run once, again when what it said has expired or is refu
   const plugin = `${directory.path}/plugin`;
   const say = (token: string, expires?: string): void => {
     const status = { token, ...(expires && { expirationTimestamp: expires }) };
-    const credential = JSON.stringify({ kind: 'ExecCredential', status });
+    const credential = JSON.stringify({ apiVersion: V1, kind: 'ExecCredential', status });
     writeFileSync(
       plugin,
       `#!/bin/sh\necho "$WHO $KUBERNETES_EXEC_INFO" >> ${directory.path}/runs\necho '${credential}'\n`,
@@ -154,8 +155,9 @@ test('an exec plugin is run once, again when what it said has expired or is refu
   };
   const runs = (): string[] => read(`${directory.path}/runs`).trim().split('\n');
   const exec = {
-    apiVersion: 'client.authentication.k8s.io/v1',
+    apiVersion: V1,
     command: './plugin',
+    interactiveMode: 'Never',
     env: [{ name: 'WHO', value: 'me' }],
   };
   const time = new TestClock();
@@ -165,7 +167,7 @@ test('an exec plugin is run once, again when what it said has expired or is refu
   // Refused: it is asked again, and says the same.
   expect(isUnauthorized(await failure(list(access)))).toBe(true);
   expect(runs()).toHaveLength(2);
-  expect(runs()[0]).toMatch(/^me \{"apiVersion":"client.authentication.k8s.io\/v1","kind":"ExecCredential"/);
+  expect(runs()[0]).toMatch(/^me \{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io\/v1"/);
   say('two', new Date(time.now().wallMs + 60_000).toISOString());
   await list(access);
   await list(access);
@@ -177,6 +179,108 @@ test('an exec plugin is run once, again when what it said has expired or is refu
   writeFileSync(plugin, '#!/bin/sh\necho "no login" >&2\nexit 3\n', { mode: 0o755 });
   time.advance(60_000);
   await expect(access.current()).rejects.toThrow('./plugin gave no credentials (exit 3): no login');
+});
+
+/** An exec plugin of this text, and access by it. */
+function byPlugin(
+  directory: string,
+  text: string,
+  server = 'http://h',
+): { access: AccessSource; time: TestClock } {
+  writeFileSync(`${directory}/plugin`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  const exec = { apiVersion: V1, command: './plugin', interactiveMode: 'IfAvailable' };
+  const time = new TestClock();
+  return {
+    access: kubeconfigAccess({ path: kubeconfig(directory, { server }, { exec }), clock: time }),
+    time,
+  };
+}
+
+const isAlive = (pid: string): boolean => {
+  try {
+    return !/\) [XZ] /.test(read(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
+};
+
+test('an exec plugin that hangs is ended with all that it started; who gives up does not wait for it', async () => {
+  using directory = new TemporaryDirectory();
+  const pids = `${directory.path}/pids`;
+  const text = `sleep 1000 & echo $$ $! > ${pids}; echo 'asking you' >&2; wait`;
+  const { access, time } = byPlugin(directory.path, text);
+  const stop = new AbortController();
+  const client = new KubeClient({ access, clock, userAgent: 'test' });
+  const given = failure(client.get(NODES, { name: 'a', signal: stop.signal }));
+  const waiting = failure(access.current());
+  await until('the plugin', () => time.timers.includes(60_000) && readSafely(pids).includes(' '));
+  stop.abort(new Error('enough'));
+  expect(String(await given)).toBe('Error: enough');
+  expect(read(pids).trim().split(' ').map(isAlive)).toEqual([true, true]);
+  time.advance(60_000);
+  expect(String(await waiting)).toContain(
+    './plugin gave no credentials within 60 s and was ended: asking you',
+  );
+  await until('its end', () => !read(pids).trim().split(' ').some(isAlive));
+});
+
+test('what an exec plugin leaves behind holds nothing up', async () => {
+  using directory = new TemporaryDirectory();
+  const pids = `${directory.path}/pids`;
+  const said = JSON.stringify({ apiVersion: V1, kind: 'ExecCredential', status: { token: 't' } });
+  const { access, time } = byPlugin(directory.path, `sleep 1000 & echo $! > ${pids}; echo '${said}'`);
+  const asked = access.current();
+  await until('its exit', () => time.timers.includes(1000));
+  time.advance(1000);
+  expect((await asked).headers).toEqual({ authorization: 'Bearer t' });
+  await until('its end', () => !isAlive(read(pids).trim()));
+});
+
+const readSafely = (path: string): string => {
+  try {
+    return read(path);
+  } catch {
+    return '';
+  }
+};
+
+test('base64 that is none, or not of a certificate, is told by the name of its field', async () => {
+  using directory = new TemporaryDirectory();
+  const told = async (cluster: object, user: object): Promise<string> => {
+    const path = kubeconfig(directory.path, { server: 'https://h', ...cluster }, user);
+    return String(await failure(kubeconfigAccess({ path, clock }).current()));
+  };
+  expect(await told({ 'certificate-authority-data': 'no base64!' }, {})).toBe(
+    `AccessError: ${directory.path}/kubeconfig: certificate-authority-data is no base64`,
+  );
+  expect(await told({}, { 'client-certificate-data': '%%' })).toContain(
+    'client-certificate-data is no base64',
+  );
+  expect(await told({}, { 'client-key-data': btoa('nothing') })).toContain(
+    'client-key-data is base64, but not of',
+  );
+});
+
+test('without an authority the system is asked whom to trust', async () => {
+  using directory = new TemporaryDirectory();
+  await using server = new FakeApiServer({ tls: serverOf(first) });
+  const path = kubeconfig(directory.path, { server: server.url }, {});
+  // Another process: this one may have asked already.
+  const script = `
+    const { kubeconfigAccess } = await import(${JSON.stringify(`${import.meta.dirname}/kubeconfig.ts`)});
+    const { KubeClient } = await import(${JSON.stringify(`${import.meta.dirname}/../client.ts`)});
+    const { systemClock: clock } = await import(${JSON.stringify(`${import.meta.dirname}/../clock.ts`)});
+    const { NODES } = await import(${JSON.stringify(`${import.meta.dirname}/../resource.ts`)});
+    const access = kubeconfigAccess({ path: ${JSON.stringify(path)}, clock });
+    const list = new KubeClient({ access, clock, userAgent: 'test' }).list(NODES, () => undefined);
+    console.log(await list.then(() => 'trusted', String));`;
+  const by = async (file: string): Promise<string> => {
+    const env = { PATH: process.env['PATH'], SSL_CERT_FILE: file, SSL_CERT_DIR: '/nowhere' };
+    const child = Bun.spawn([process.execPath, '-e', script], { env, stdout: 'pipe', stderr: 'inherit' });
+    return (await child.stdout.text()).trim();
+  };
+  expect(await by(first.certFile)).toBe('trusted');
+  expect(await by(second.certFile)).toContain("the server's certificate is not trusted");
 });
 
 test('a kubeconfig that lacks what it names says so', () => {

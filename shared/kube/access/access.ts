@@ -37,18 +37,3 @@ export interface AccessSource {
 export class AccessError extends Error {
   override readonly name = 'AccessError';
 }
-
-/** Hands out the same object until the content differs. */
-export class KeptTls {
-  #text = '';
-  #tls: TlsAccess | undefined;
-
-  keep(tls: TlsAccess): TlsAccess {
-    const text = JSON.stringify(tls);
-    if (this.#tls === undefined || text !== this.#text) {
-      this.#text = text;
-      this.#tls = tls;
-    }
-    return this.#tls;
-  }
-}

@@ -1,7 +1,8 @@
 /** The service account of the pod that a program runs in. */
 
 import { readText } from '../../sys/file.ts';
-import { type Access, AccessError, type AccessSource, KeptTls } from './access.ts';
+import { type Access, AccessError, type AccessSource } from './access.ts';
+import { KeptTls } from './kept-tls.ts';
 
 /** Where the kubelet mounts it (Kubernetes, "Accessing the Kubernetes API from a Pod"). */
 const DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';

@@ -20,6 +20,8 @@ export interface ClusterEntry {
   readonly 'insecure-skip-tls-verify'?: boolean;
   readonly 'tls-server-name'?: string;
   readonly 'proxy-url'?: string;
+  readonly 'disable-compression'?: boolean;
+  readonly extensions?: readonly { readonly name: string; readonly extension: unknown }[] | null;
 }
 
 export interface UserEntry {
@@ -42,6 +44,7 @@ export interface ExecEntry {
   readonly env?: readonly { readonly name: string; readonly value: string }[] | null;
   readonly installHint?: string;
   readonly provideClusterInfo?: boolean;
+  readonly interactiveMode?: string;
 }
 
 /** The cluster and the user of a context; without a user nothing is proved. */

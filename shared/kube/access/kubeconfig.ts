@@ -2,9 +2,10 @@
 
 import { readText } from '../../sys/file.ts';
 import type { KubeClock } from '../clock.ts';
-import { type Access, AccessError, type AccessSource, KeptTls, type TlsAccess } from './access.ts';
+import { type Access, AccessError, type AccessSource, type TlsAccess } from './access.ts';
 import { ExecCredentials } from './exec-plugin.ts';
-import { type ChosenContext, chooseContext, type UserEntry } from './kubeconfig-file.ts';
+import { KeptTls } from './kept-tls.ts';
+import { type ChosenContext, type ClusterEntry, chooseContext, type UserEntry } from './kubeconfig-file.ts';
 
 export interface KubeconfigOptions {
   readonly path: string;
@@ -14,6 +15,8 @@ export interface KubeconfigOptions {
   readonly context?: string;
   readonly clock: KubeClock;
 }
+
+type DataField = 'certificate-authority-data' | 'client-certificate-data' | 'client-key-data';
 
 /** @throws AccessError for a file that cannot be read, or lacks what its context names */
 export function kubeconfigAccess({ path, server, context, clock }: KubeconfigOptions): AccessSource {
@@ -33,12 +36,13 @@ export function kubeconfigAccess({ path, server, context, clock }: KubeconfigOpt
       const url = serverOf(chosen);
       const file = (name: string | undefined): string | undefined =>
         name === undefined || name === '' ? undefined : read(relativeTo(path, name), path);
+      const data = (entry: ClusterEntry & UserEntry, field: DataField): string | undefined =>
+        inline(entry[field], field, path);
+      const ca = data(cluster, 'certificate-authority-data') ?? file(cluster['certificate-authority']);
       const plugin =
-        user.exec && (await exec.current(user.exec, { directory: dirOf(path), server: url, cluster }));
-      const ca = inline(cluster['certificate-authority-data']) ?? file(cluster['certificate-authority']);
-      const cert =
-        plugin?.cert ?? inline(user['client-certificate-data']) ?? file(user['client-certificate']);
-      const key = plugin?.key ?? inline(user['client-key-data']) ?? file(user['client-key']);
+        user.exec && (await exec.current(user.exec, { directory: dirOf(path), server: url, cluster, ca }));
+      const cert = plugin?.cert ?? data(user, 'client-certificate-data') ?? file(user['client-certificate']);
+      const key = plugin?.key ?? data(user, 'client-key-data') ?? file(user['client-key']);
       const serverName = cluster['tls-server-name'];
       const insecure = cluster['insecure-skip-tls-verify'] === true;
       const tls: TlsAccess = {
@@ -93,9 +97,17 @@ function read(path: string, kubeconfig: string): string {
   }
 }
 
-function inline(base64: string | undefined): string | undefined {
+/** @throws AccessError for what is no PEM in base64 */
+function inline(base64: string | undefined, field: DataField, path: string): string | undefined {
   if (base64 === undefined || base64 === '') return undefined;
-  return new TextDecoder().decode(Uint8Array.fromBase64(base64));
+  let text: string;
+  try {
+    text = new TextDecoder().decode(Uint8Array.fromBase64(base64));
+  } catch (cause) {
+    throw new AccessError(`${path}: ${field} is no base64`, { cause });
+  }
+  if (text.includes('-----BEGIN ')) return text;
+  throw new AccessError(`${path}: ${field} is base64, but not of a certificate or key in PEM`);
 }
 
 function dirOf(path: string): string {

@@ -16,6 +16,7 @@ import { Channel, type ChannelOptions } from '../../grpc/channel.ts';
 import { isRpcError, RpcError } from '../../grpc/error.ts';
 import type { ClientStream } from '../../grpc/stream.ts';
 import type { Init, UnaryMethod } from '../../grpc/wire/schema.ts';
+import { unlessAborted } from '../../net/unless-aborted.ts';
 
 export interface EtcdClientOptions extends ChannelOptions {
   readonly username?: string;
@@ -236,7 +237,9 @@ export class EtcdClient implements Disposable {
     this.#token ??= this.#authenticate();
     const asked = this.#token;
     try {
-      const token = await unlessAborted(asked, signal);
+      const token = await unlessAborted(asked, signal).catch((error: unknown) => {
+        throw signal?.aborted ? new RpcError('CANCELLED', 'given up by the caller') : error;
+      });
       return token === undefined ? {} : { token };
     } catch (error) {
       // Others wait for the same answer: one that gives up takes it from nobody.
@@ -256,20 +259,6 @@ export class EtcdClient implements Disposable {
       if (isRpcError(error, 'FAILED_PRECONDITION')) return undefined;
       throw error;
     }
-  }
-}
-
-/** What the promise comes to, or an error once the signal is aborted. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return await promise;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(new RpcError('CANCELLED', 'given up by the caller'));
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
   }
 }
 
