@@ -10,6 +10,7 @@ import { directRoutes } from './direct-routes.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { sameButExpiry } from './leases/lease-json.ts';
 import type { PeerView } from './leases/peer-set.ts';
+import { Pace } from './loop/pace.ts';
 import type { Repairs } from './loop/repairs.ts';
 import { type Change, type ChangeFailure, describeObject, objectOf } from './network/change.ts';
 import type { DesiredDevice, DesiredRoute, DesiredWireguardPeer } from './network/desired.ts';
@@ -24,9 +25,6 @@ import { WantedNetwork } from './wanted-network.ts';
  * that the pods are on, which has the kernel's default.
  */
 const BLACKHOLE_METRIC = 4096;
-
-/** Looking at WireGuard's peers takes no more than one part in so many of a processor's time. */
-const LOOKING_SHARE = 500;
 
 export interface NetworkSyncOptions {
   readonly kernel: Kernel;
@@ -69,12 +67,14 @@ export class NetworkSync {
   #wanted: { readonly input: NetworkInput; readonly network: WantedNetwork } | undefined;
   /** Index by name, as last seen. */
   #links: ReadonlyMap<string, number> = new Map();
-  /** What WireGuard's devices were like at a look, and when the next one may be (monotonic ms). */
-  #wireguard: { readonly seen: string; readonly next: number } | undefined;
+  /** What WireGuard's devices were like at the last look. */
+  #wireguard: string | undefined;
+  readonly #wireguardPace: Pace;
   #last: { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined;
 
   constructor(options: NetworkSyncOptions) {
     this.#options = options;
+    this.#wireguardPace = new Pace(() => options.clock.monotonic());
     this.#ownDevices = options.formerDevices;
   }
 
@@ -165,17 +165,15 @@ export class NetworkSync {
    * Looks less often where that takes long: the more peers, the slower the processor.
    */
   wireguardChanged(): boolean {
-    const { kernel, clock } = this.#options;
-    const start = clock.monotonic();
-    if (this.#wireguard && start < this.#wireguard.next) return false;
-    const names = this.devices.filter(({ kind }) => kind === 'wireguard').map(({ name }) => name);
-    if (names.length === 0) return false;
-    const indexes = names.flatMap((name) => this.#links.get(name) ?? []);
-    const seen = indexes.map((index) => kernel.wireguardFingerprint(index)).join();
-    const now = clock.monotonic();
-    const before = this.#wireguard?.seen;
-    this.#wireguard = { seen, next: now + (now - start) * LOOKING_SHARE };
-    return seen !== before;
+    const { kernel } = this.#options;
+    const devices = this.devices.filter(({ kind }) => kind === 'wireguard');
+    if (devices.length === 0 || !this.#wireguardPace.due) return false;
+    const indexes = devices.flatMap(({ name }) => this.#links.get(name) ?? []);
+    const before = this.#wireguard;
+    this.#wireguard = this.#wireguardPace.look(() =>
+      indexes.map((index) => kernel.wireguardFingerprint(index)).join(),
+    );
+    return this.#wireguard !== before;
   }
 
   #done(

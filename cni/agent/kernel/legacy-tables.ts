@@ -10,6 +10,7 @@ import { isErrno } from '../../../shared/sys/errno.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { readTextIfExists } from '../../../shared/sys/file.ts';
 import { getOption, openSocket } from '../../../shared/sys/socket.ts';
+import { Pace } from '../loop/pace.ts';
 
 /** IPT_SO_GET_INFO and IPT_SO_GET_ENTRIES; IPv6's have the same numbers. */
 const GET_INFO = 64;
@@ -25,14 +26,20 @@ const LAYOUT = {
   4: { domain: AF.INET, level: SOL.IP, names: '/proc/net/ip_tables_names', next: 90, counters: 96 },
   6: { domain: AF.INET6, level: SOL.IPV6, names: '/proc/net/ip6_tables_names', next: 142, counters: 152 },
 } as const;
-/** So many bytes of rules, some thousand, are looked at whole in a millisecond. */
-const LARGE = 256 * 1024;
 /** struct xt_counters: packets and bytes, 64 bits each. */
 const COUNTERS_SIZE = 16;
+
+/** What a table was like when it was last looked at: its size and where its chains begin, and all of its rules. */
+interface Glance {
+  readonly pace: Pace;
+  readonly info: string;
+  readonly rules: string;
+}
 
 /** Reads fingerprints; keeps one socket per family. */
 export class LegacyTables implements Disposable {
   readonly #sockets = new Map<4 | 6, OwnedFd>();
+  readonly #glances = new Map<string, Glance>();
 
   /**
    * A text that changes with the rules of a table, counters aside; `undefined` where there is no such table.
@@ -48,17 +55,23 @@ export class LegacyTables implements Disposable {
   }
 
   /**
-   * As `fingerprint` for a table of ordinary size; of a large one only its size, its number of rules and where its chains
-   * begin, since the kernel copies and counts every rule for whoever asks for more.
+   * As `fingerprint`, but for a table of so many rules that it takes long to look at them, which the kernel copies and
+   * counts for whoever asks: of that only its size, its number of rules and where its chains begin are looked at every
+   * time. The rules are when these differ, and as often as its pace lets them.
    */
   glance(family: 4 | 6, table: string): string | undefined {
     const { names, level } = LAYOUT[family];
     if (!readTextIfExists(names)?.split('\n').includes(table)) return undefined;
+    const key = `${family} ${table}`;
     try {
       const name = new TextEncoder().encode(table);
-      const info = getOption(this.#socket(family).fd, level, GET_INFO, INFO_SIZE, name);
-      const size = new DataView(info.buffer, info.byteOffset).getUint32(INFO_ENTRY_BYTES, true);
-      return size > LARGE ? info.toHex() : this.fingerprint(family, table);
+      const info = getOption(this.#socket(family).fd, level, GET_INFO, INFO_SIZE, name).toHex();
+      const last = this.#glances.get(key);
+      if (last && last.info === info && !last.pace.due) return last.rules;
+      const pace = last?.pace ?? new Pace(() => performance.now());
+      const rules = pace.look(() => this.fingerprint(family, table));
+      if (rules !== undefined) this.#glances.set(key, { pace, info, rules });
+      return rules;
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOPROTOOPT', 'EPERM')) return undefined;
       throw error;

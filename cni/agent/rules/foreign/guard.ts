@@ -61,6 +61,8 @@ export class ForwardGuard {
   async check(networks: readonly Cidr[]): Promise<void> {
     const watched = new Set<string>();
     const { nftables } = this.#options.kernel;
+    // As they are before they are read: what somebody does meanwhile must not be taken for looked at.
+    const legacy = this.#glances();
     for (const family of ['ip', 'ip6', 'inet'] as const) {
       for (const table of nftables.listTables(family)) {
         if (table.family === OWN_TABLE.family && table.name === OWN_TABLE.name) continue;
@@ -71,7 +73,7 @@ export class ForwardGuard {
       }
     }
     for (const family of [4, 6] as const) await this.#checkLegacy(family, networks);
-    this.#legacy = this.#glances();
+    this.#legacy = legacy;
     this.#watched = watched;
   }
 
