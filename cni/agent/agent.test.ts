@@ -132,6 +132,9 @@ class TestNode {
 const ip = (text: string): NonNullable<ReturnType<typeof parseIp>> => parseIp(text)!;
 const cidr = (text: string): NonNullable<ReturnType<typeof parseCidr>> => parseCidr(text)!;
 
+const V4_ONLY = '{"Network":"10.244.0.0/16"}';
+const DUAL = '{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:244::/48"}';
+
 const defaultRoute: Route = {
   destination: cidr('0.0.0.0/0'),
   gateway: ip('192.0.2.254'),
@@ -141,6 +144,12 @@ const defaultRoute: Route = {
   type: 1,
   flags: 0,
   tos: 0,
+};
+
+const defaultRouteV6: Route = {
+  ...defaultRoute,
+  destination: cidr('::/0'),
+  gateway: ip('2001:db8::ffff'),
 };
 
 function peer(n: number): NodeInfo {
@@ -312,6 +321,35 @@ describe('start', () => {
     expect(agent.status().datastore.connected).toBe(true);
   });
 });
+
+test.each([
+  ['gets IPv6', V4_ONLY, DUAL],
+  ['gives IPv6 up', DUAL, V4_ONLY],
+])(
+  'a node whose cluster %s while its registry is away starts with the subnet that it has',
+  async (_what, before, after) => {
+    const node = newNode();
+    node.kernel.network.addAddress(node.kernel.network.link('eth0').index, cidr('2001:db8::1/64'));
+    node.kernel.network.routes.push({ ...defaultRouteV6, oif: node.kernel.network.link('eth0').index });
+    node.configure(before);
+    const first = await node.start();
+    expect(first.status().problems).toEqual([]);
+    expect(first.status().subnets.length).toBe(before === DUAL ? 2 : 1);
+    await node.join(5);
+    await node.pass(2000);
+    await node.stop();
+    node.kernel.network.deleteLink('flannel.1');
+    node.configure(after);
+    node.registry.failure = new Error('the API server is away');
+    const agent = await node.start();
+    await node.pass(2000);
+    expect([agent.ready, ...agent.status().subnets]).toEqual([true, '10.244.1.0/24']);
+    expect(node.routes()).toEqual(['5']);
+    expect(node.subnetEnv).toMatch(
+      /^FLANNEL_NETWORK=10.244.0.0\/16\nFLANNEL_SUBNET=10.244.1.1\/24\nFLANNEL_MTU=\d+\nFLANNEL_IPMASQ=true\n$/,
+    );
+  },
+);
 
 describe('peers', () => {
   test('are programmed when they join and removed when they leave', async () => {

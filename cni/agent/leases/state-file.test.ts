@@ -65,6 +65,12 @@ describe('the state file', () => {
     // A node from before the cluster had IPv6 goes on with what it has.
     expect(kept(dual('fd00:244::/48'))).toEqual([true, 0, 1, 2]);
     expect(kept(dual('fd00:99::/48'))).toEqual([true, 0]);
+    // One whose cluster gave IPv6 up has the other half left.
+    const both = { ...state, own: { ...lease('me', 1), ...v6 } };
+    const { own } = usableState(both, parseNetConf('{"Network":"10.244.0.0/16"}'));
+    expect([own?.subnet, own?.subnetV6]).toEqual([lease('me', 1).subnet, undefined]);
+    expect(usableState(both, parseNetConf(dual('fd00:244::/48'))).own).toEqual(both.own);
+    expect(usableState(both, parseNetConf(dual('fd00:99::/48'))).own).toBeUndefined();
     expect(kept('{"EnableIPv4":false,"EnableIPv6":true,"IPv6Network":"fd00:244::/48"}')[0]).toBe(false);
   });
 

@@ -53,18 +53,26 @@ export function usableState(
   { own, peers }: AgentState,
   { ipv4, ipv6 }: Pick<NetConf, 'ipv4' | 'ipv6'>,
 ): AgentState {
-  // Half of it works: a node that was there before its cluster became dual-stack has one subnet for good.
+  // Half of it works: a node that was there before its cluster became dual-stack has one subnet for good, and of one that
+  // gave a family up the other is left.
+  const mine = own && halvesOf(own, { v4: ipv4 !== undefined, v6: ipv6 !== undefined });
   const inside = (network: Cidr | undefined, part: Cidr | undefined): boolean =>
     part === undefined || (network !== undefined && containsCidr(network, part));
-  const hasAny = own?.subnet !== undefined || own?.subnetV6 !== undefined;
-  const fits = own && hasAny && inside(ipv4?.network, own.subnet) && inside(ipv6?.network, own.subnetV6);
+  const fits = mine && inside(ipv4?.network, mine.subnet) && inside(ipv6?.network, mine.subnetV6);
   // A peer may have fewer families than the cluster, or, while that changes, more.
   const reachable = ({ lease: { subnet, subnetV6 } }: KnownPeer): boolean => {
     const v4 = ipv4 && subnet && containsCidr(ipv4.network, subnet);
     const v6 = ipv6 && subnetV6 && containsCidr(ipv6.network, subnetV6);
     return v4 !== false && v6 !== false && (v4 === true || v6 === true);
   };
-  return { ...(fits && { own }), peers: peers.filter(reachable) };
+  return { ...(fits && { own: mine }), peers: peers.filter(reachable) };
+}
+
+/** A lease without what it has of families that the cluster has not; `undefined` where nothing is left. */
+function halvesOf(lease: NodeLease, { v4, v6 }: { v4: boolean; v6: boolean }): NodeLease | undefined {
+  const { subnet, subnetV6, ...rest } = lease;
+  if (!(v4 && subnet) && !(v6 && subnetV6)) return undefined;
+  return { ...rest, ...(v4 && subnet && { subnet }), ...(v6 && subnetV6 && { subnetV6 }) };
 }
 
 /** The file's content. @throws Error when it is not one of this node's files */
