@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseNetConf } from '../../config/net-conf.ts';
 import { FakeApiServer } from '../../kube/testing/fake-api-server.ts';
 import { clientOf } from '../../kube/testing/fake-client.ts';
-import { until } from '../../kube/testing/test-clock.ts';
+import { TestClock, until } from '../../kube/testing/test-clock.ts';
 import { createLogger } from '../../log/logger.ts';
 import { isLeaseLost, isTooOld } from '../errors.ts';
 import { ManualClock } from '../manual-clock.ts';
@@ -202,17 +202,26 @@ describe('the node condition', () => {
     expect(conditions()).toMatchObject([{ status: 'False' }]);
   });
 
-  test('is tried until the server takes it', async () => {
-    await using t = setUp();
+  test('is tried until the server takes it, ever later and partly by chance; trouble is told once each', async () => {
+    // The waits, and none of the client's timers. In the middle of what chance gives.
+    const clock = new TestClock();
+    await using t = setUp({ clock, random: () => 0.5 });
     t.addNode('me', ['10.244.1.0/24']);
-    using _ = t.server.inject({ times: 2, answer: { code: 500 } });
     const done = t.registry.networkIsUp('me');
-    for (const [n, wait] of [500, 1000].entries()) {
-      await until('a wait', () => t.lines.length > n && t.clock.timers > 0);
-      t.clock.advance(wait);
+    const waits: number[] = [];
+    for (const code of [500, 500, 403, 403]) {
+      using _ = t.server.inject({ answer: { code } });
+      clock.advance(waits.at(-1) ?? 0);
+      await until('a wait', () => clock.timers.length === 1);
+      waits.push(...clock.timers);
     }
+    // Between half of it and all of 0.5 s, 1 s, …
+    expect(waits).toEqual([375, 750, 1500, 3000]);
+    clock.advance(3000);
     await done;
     expect(t.server.store.get('api/v1/nodes', 'me')).toHaveProperty('status.conditions');
+    const told = t.lines.filter((line) => line.includes('NetworkUnavailable'));
+    expect(told.map((line) => line.split(' ')[1])).toEqual(['warn', 'warn', 'info']);
   });
 });
 

@@ -3,12 +3,14 @@
  * rest in annotations, as flanneld does. Nothing expires: a node is there until its Node is deleted.
  */
 
+import { Backoff } from '../../kube/backoff.ts';
 import type { KubeClient, ListOptions } from '../../kube/client.ts';
 import { type KubeClock, sleep } from '../../kube/clock.ts';
 import { isConflict, isGone, isNotFound } from '../../kube/errors.ts';
 import { follow } from '../../kube/follow.ts';
 import { NODES } from '../../kube/resource.ts';
 import type { Node, WatchEvent } from '../../kube/types.ts';
+import { errorText } from '../../log/format.ts';
 import type { Logger } from '../../log/logger.ts';
 import { LeaseLostError, TooOldError } from '../errors.ts';
 import type { LeaseBatch, LeaseEvent, LeaseList, NodeInfo, NodeLease, NodeRegistry } from '../registry.ts';
@@ -175,15 +177,21 @@ export class KubernetesRegistry implements NodeRegistry {
    */
   async networkIsUp(name: string): Promise<void> {
     this.#networkIsUp = true;
-    const { clock, log } = this.#options;
-    for (let wait = 500; !this.#closed.signal.aborted; wait = Math.min(2 * wait, 30_000)) {
+    const { clock, log, random } = this.#options;
+    const retries = new Backoff({ firstMs: 500, mostMs: 30_000, ...(random && { random }) });
+    let told: string | undefined;
+    while (!this.#closed.signal.aborted) {
       try {
         await this.#setCondition(await this.#get(name));
+        if (told !== undefined) log.info('the node condition NetworkUnavailable is set');
         return;
       } catch (error) {
         if (this.#closed.signal.aborted) return;
-        log.warn('the node condition NetworkUnavailable cannot be set, will be tried again', { error });
-        await sleep(clock, wait, this.#closed.signal);
+        const text = errorText(error);
+        if (text !== told)
+          log.warn('the node condition NetworkUnavailable cannot be set, will be tried again', { error });
+        told = text;
+        await sleep(clock, retries.next(), this.#closed.signal);
       }
     }
   }
