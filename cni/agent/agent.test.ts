@@ -703,6 +703,26 @@ test('metrics tell peers, repairs, durations, lag and errors', async () => {
   expect(lines).toContain('# TYPE underpod_agent_errors_total counter');
 });
 
+test('a node that has the subnet of this one gets no route, and does not vanish in silence', async () => {
+  const node = newNode();
+  await node.join(5);
+  await node.join(6);
+  const agent = await node.start();
+  const own = agent.status().subnets[0] ?? '';
+  for (let times = 0; times < 3; times++) {
+    // As two Nodes with the same pod CIDR.
+    node.registry.assign('peer-6', { subnet: cidr(own) });
+    await node.pass(1000);
+  }
+  expect(node.routes()).toEqual(['5']);
+  expect(agent.status().peers.skipped).toEqual([{ node: 'peer-6', why: 'its subnet overlaps our own' }]);
+  expect(await agent.metrics.registry.expose()).toContain('underpod_agent_peers{state="unreachable"} 1');
+  expect(node.lines.filter((line) => line.includes('a node cannot be reached'))).toHaveLength(1);
+  node.registry.assign('peer-6', { subnet: cidr('10.244.6.0/24') });
+  await node.pass(1000);
+  expect([node.routes(), agent.status().peers.skipped]).toEqual([['5', '6'], []]);
+});
+
 test('an underlay interface that is made anew is found again, with its tunnels', async () => {
   const node = newNode();
   await node.join(5);

@@ -91,6 +91,11 @@ export interface LeaseBatch {
  */
 export interface NodeRegistry extends AsyncDisposable {
   /**
+   * Nodes have no names but their subnets (etcd, in flannel's layout): until it has registered through this handle, a node
+   * is to itself another one with its subnet.
+   */
+  readonly subnetIsName?: true;
+  /**
    * Registers a node and gives it one subnet per enabled IP family. In this order it gets: the subnet that is already
    * recorded under its name; the one in `want`; a random one of the first 100 that are free. A recorded or wanted
    * subnet that does not fit the network configuration, or that overlaps somebody else's, is passed over.

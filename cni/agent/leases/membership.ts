@@ -87,7 +87,7 @@ export class Membership {
     this.#random = options.random ?? Math.random;
     this.#answers = new Backoff({ firstMs: 1000, mostMs: 60_000, random: this.#random });
     this.#own = options.known?.own;
-    this.peers = new PeerSet(options.node, options.known?.peers);
+    this.peers = new PeerSet(options.node, options.known?.peers, options.registry.subnetIsName);
     if (this.#own) this.peers.setOwn(this.#own);
   }
 

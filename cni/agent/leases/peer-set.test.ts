@@ -21,8 +21,8 @@ describe('lists and events', () => {
     expect(names(set)).toEqual(['a']);
   });
 
-  test('who has the own subnet is the node itself, whatever it is called', () => {
-    const set = new PeerSet('me');
+  test('who has the own subnet is the node itself, whatever it is called, where subnets are names', () => {
+    const set = new PeerSet('me', [], true);
     set.applyList(list([lease('10.244.1.0-24', 1), lease('10.244.2.0-24', 2)]), at(10));
     expect(names(set)).toEqual(['10.244.1.0-24', '10.244.2.0-24']);
     set.setOwn(lease('me', 1));
@@ -32,6 +32,14 @@ describe('lists and events', () => {
     expect(set.leases).toBe(before);
     set.setOwn(lease('me', 2));
     expect(names(set)).toEqual(['10.244.1.0-24']);
+  });
+
+  test('elsewhere it is another node, which somebody has to hear of', () => {
+    const set = new PeerSet('me');
+    set.setOwn(lease('me', 1));
+    const { version } = set;
+    set.applyEvents([{ type: 'set', lease: lease('a', 1) }], at(10));
+    expect([names(set), set.changedSince(version)]).toEqual([['a'], [{ node: 'a', lease: lease('a', 1) }]]);
   });
 
   test('who is missing from a list is gone', () => {
@@ -189,7 +197,7 @@ test('what has changed since a version leads to the peers as they are now', () =
       fc.array(fc.array(step, { maxLength: 4 }), { maxLength: 8 }),
       fc.boolean(),
       (rounds, hasOwn) => {
-        const set = new PeerSet('me');
+        const set = new PeerSet('me', [], true);
         if (hasOwn) set.setOwn(lease('me', 1));
         set.applyList(list([]), at(1));
         let version = set.version;

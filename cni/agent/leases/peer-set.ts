@@ -63,6 +63,7 @@ const JOURNAL = 1000;
 
 export class PeerSet implements PeerView {
   readonly #self: string;
+  readonly #subnetIsName: boolean;
   #peers = new Map<string, KnownPeer>();
   #epoch: string | undefined;
   #leases: readonly NodeLease[] | undefined;
@@ -74,9 +75,13 @@ export class PeerSet implements PeerView {
   /** False: surely none is carried. */
   #mayCarry = false;
 
-  /** @param self the node's own name, which is no peer */
-  constructor(self: string, known: readonly KnownPeer[] = []) {
+  /**
+   * @param self the node's own name, which is no peer
+   * @param subnetIsName see NodeRegistry
+   */
+  constructor(self: string, known: readonly KnownPeer[] = [], subnetIsName = false) {
     this.#self = self;
+    this.#subnetIsName = subnetIsName;
     for (const peer of known) {
       if (peer.lease.node === self) continue;
       this.#peers.set(peer.lease.node, peer);
@@ -105,13 +110,13 @@ export class PeerSet implements PeerView {
   }
 
   /**
-   * The node's lease. Who has its subnet is no peer but the node itself: a registry without names (etcd) does not know it
-   * by its own before it has registered.
+   * The node's lease. Where nodes are named after their subnets, who has its subnet is no peer but the node itself, before
+   * it has registered. Elsewhere it is another one, which the backend refuses and tells of.
    */
   setOwn(lease: NodeLease): void {
     if (this.#own && sameButExpiry(this.#own, lease)) return;
     this.#own = lease;
-    this.#changedAll();
+    if (this.#subnetIsName) this.#changedAll();
   }
 
   /** All that is known, for the cache file. */
@@ -226,7 +231,7 @@ export class PeerSet implements PeerView {
   }
 
   #isOwn(lease: NodeLease): boolean {
-    return this.#own !== undefined && haveSameSubnet(lease, this.#own);
+    return this.#subnetIsName && this.#own !== undefined && haveSameSubnet(lease, this.#own);
   }
 
   #changedOne(node: string): void {

@@ -69,6 +69,7 @@ const RECENT = 1000;
 const MOST_TRIES = 100;
 
 export class EtcdRegistry implements NodeRegistry {
+  readonly subnetIsName = true;
   readonly #client: EtcdClient;
   readonly #options: EtcdRegistryOptions;
   readonly #clock: Clock;
