@@ -50,6 +50,10 @@ describe.skipIf(!kernel)('tracked flows', () => {
         [4001, 5001, 5001],
       ]);
       expect(found.map(({ original }) => formatIp(original.target))).toEqual([host, host]);
+      const tcp = socket.dump(dumpFlows(family, 6)).flatMap(({ payload }) => decodeFlow(payload) ?? []);
+      expect(tcp).toEqual([]);
+      const udp = socket.dump(dumpFlows(family, 17)).flatMap(({ payload }) => decodeFlow(payload) ?? []);
+      expect(udp).toHaveLength(2);
       const one = found.find(({ original }) => original.targetPort === 5000) as Flow;
       socket.request(deleteFlow(one));
       expect(flowsOf(socket, family).map(({ original }) => original.targetPort)).not.toContain(5000);

@@ -7,7 +7,7 @@
 import type { Ip } from '../../ip/ip.ts';
 import { ipFromBytes } from '../../ip/ip.ts';
 import type { NetlinkRequest } from '../request.ts';
-import { parseAttributes } from './attributes.ts';
+import { NLA_F_NESTED, parseAttributes } from './attributes.ts';
 import { NLM_F } from './message.ts';
 import { u8, u16be } from './read.ts';
 import { ByteWriter } from './wire.ts';
@@ -22,6 +22,11 @@ const HEADER = 4;
 /** CTA_*, CTA_TUPLE_*, CTA_IP_* and CTA_PROTO_*. */
 const TUPLE_ORIG = 1;
 const TUPLE_REPLY = 2;
+/** CTA_FILTER (since Linux 5.8; before, it is passed over) and CTA_FILTER_ORIG_FLAGS. */
+const FILTER = 25;
+const FILTER_ORIGINAL = 1;
+/** CTA_FILTER_F_CTA_PROTO_NUM of the kernel's net/netfilter/nf_internals.h. */
+const FILTER_BY_PROTOCOL = 1 << 3;
 const TUPLE_IP = 1;
 const TUPLE_PROTO = 2;
 const IP_SOURCE = { 4: 1, 6: 3 } as const;
@@ -52,9 +57,24 @@ export interface Flow {
   readonly originalBytes: Uint8Array;
 }
 
-/** Asks for all flows of a family. For `dump`. */
-export function dumpFlows(family: 4 | 6): NetlinkRequest {
-  return { type: GET, flags: NLM_F.DUMP, payload: header(family).toBytes(), what: 'list flows' };
+/**
+ * Asks for all flows of a family. For `dump`.
+ *
+ * @param protocol IPPROTO_* of linux/in.h: only these, where the kernel can choose; look at what comes all the same
+ */
+export function dumpFlows(family: 4 | 6, protocol?: number): NetlinkRequest {
+  const writer = header(family);
+  if (protocol !== undefined) {
+    const tuple = writer.beginNest(TUPLE_ORIG);
+    const number = writer.beginNest(TUPLE_PROTO);
+    writer.attrU8(PROTO_NUMBER, protocol);
+    writer.endNest(number);
+    writer.endNest(tuple);
+    const filter = writer.beginNest(FILTER | NLA_F_NESTED);
+    writer.attrU32(FILTER_ORIGINAL, FILTER_BY_PROTOCOL);
+    writer.endNest(filter);
+  }
+  return { type: GET, flags: NLM_F.DUMP, payload: writer.toBytes(), what: 'list flows' };
 }
 
 /** Deletes a flow. ENOENT when it has ended. */

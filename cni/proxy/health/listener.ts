@@ -1,0 +1,82 @@
+/**
+ * An HTTP server whose port may be taken: it is tried again until it is free, and nobody waits for it. kube-proxy, whose
+ * ports ours takes over, may hold them for a while longer.
+ */
+
+import type { Clock, Timer } from '../../../shared/daemon/clock.ts';
+import { errorText } from '../../../shared/log/format.ts';
+import type { Logger } from '../../../shared/log/logger.ts';
+
+/** Between two attempts, in ms: kube-proxy's own is 5 s. */
+const RETRY = 1000;
+
+export interface ListenerOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** For people: `healthz`. */
+  readonly what: string;
+  readonly address: string;
+  readonly port: number;
+  readonly answer: (request: Request) => Response | Promise<Response>;
+}
+
+export class Listener implements Disposable {
+  readonly #options: ListenerOptions;
+  #server: { stop(closeActive: boolean): Promise<void>; readonly port?: number | undefined } | undefined;
+  #retry: Timer | undefined;
+  #told = false;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#listen();
+  }
+
+  /** False while the port is taken. */
+  get listens(): boolean {
+    return this.#server !== undefined;
+  }
+
+  /** The port that is listened on, for who asked for 0. */
+  get port(): number | undefined {
+    return this.#server?.port;
+  }
+
+  [Symbol.dispose](): void {
+    this.#retry?.cancel();
+    void this.#server?.stop(true);
+  }
+
+  #listen(): void {
+    const { clock, log, what, address, port, answer } = this.#options;
+    try {
+      this.#server = serve(address, port, answer);
+      if (this.#told) log.info('the port is free now', { what, address, port });
+    } catch (error) {
+      if (!this.#told)
+        log.warn('the port cannot be listened on; tried again every second', {
+          what,
+          address,
+          port,
+          error: errorText(error),
+        });
+      this.#told = true;
+      this.#retry = clock.after(RETRY, () => this.#listen());
+    }
+  }
+}
+
+/** An unspecified address is that of both families, as in Go's servers. */
+function serve(
+  address: string,
+  port: number,
+  answer: ListenerOptions['answer'],
+): ReturnType<typeof Bun.serve> {
+  const isAny = address === '0.0.0.0' || address === '::';
+  try {
+    return Bun.serve({ hostname: isAny ? '::' : address, port, fetch: answer });
+  } catch (error) {
+    // A kernel without IPv6.
+    if (!isAny || (error as { code?: string }).code === 'EADDRINUSE') throw error;
+    return Bun.serve({ hostname: '0.0.0.0', port, fetch: answer });
+  }
+}
