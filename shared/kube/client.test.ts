@@ -89,6 +89,43 @@ test('a server that hangs does not hang us: no answer, and a list that stops in 
   await until('the end of the connection', () => server.watches.size === 0);
 });
 
+test('a slow server is waited for, as long as it comes to an end', async () => {
+  await using server = new FakeApiServer();
+  const clock = new TestClock();
+  const client = clientOf(server, clock);
+  await client.create(NODES, node('a'));
+  const begins = Promise.withResolvers<void>();
+  using _ = server.inject({ answer: { after: begins.promise, everyMs: 1 } });
+  const asked = client.list(NODES, nameOf);
+  await until('the request', () => server.requests.length === 2);
+  clock.advance(29_000);
+  begins.resolve();
+  expect((await asked).items).toEqual(['a']);
+  // An end that never comes: there is something to hear all the time.
+  const endless = failure(client.list(NODES, nameOf));
+  for (let seconds = 0; seconds < 90; seconds += 18) {
+    await until('a byte', () => clock.timers.includes(30_000));
+    clock.advance(18_000);
+  }
+  expect(await endless).toMatchObject({
+    reason: 'Timeout',
+    message: expect.stringContaining('not complete'),
+  });
+});
+
+test('a watch is told of what comes byte by byte', async () => {
+  await using server = new FakeApiServer();
+  const clock = new TestClock();
+  const client = clientOf(server, clock);
+  using _ = server.inject({ when: ({ method }) => method === 'GET', answer: { everyMs: 1 } });
+  const watch = client.watch(NODES, { resourceVersion: String(server.store.version) });
+  const next = watch.next();
+  await until('the watch', () => server.watches.size === 1 && clock.timers.includes(130_000));
+  await client.create(NODES, node('a'));
+  expect((await next).value?.map(({ type, object }) => `${type} ${nameOf(object)}`)).toEqual(['ADDED a']);
+  await watch.return();
+});
+
 test('bookmarks keep a quiet watch alive', async () => {
   await using server = new FakeApiServer();
   const clock = new TestClock();

@@ -189,7 +189,7 @@ export class KubeClient {
         },
         SILENCE_MS,
       );
-      answer.watchdog.arm('whole', timeoutSeconds * 1000 + GRACE_MS);
+      answer.watchdog.arm('whole', timeoutSeconds * 1000 + GRACE_MS, 'the watch did not end after');
       onOpen?.();
       const lines = new LineScanner();
       for await (const chunk of answer.chunks) {

@@ -14,6 +14,11 @@ import { decodeStatus, PROTOBUF_TYPE } from './wire/decode-status.ts';
 const HEADERS_MS = 30_000;
 /** How long a body may pause, in ms. */
 const PAUSE_MS = 30_000;
+/**
+ * How long an answer may take in all, however steadily it drips, in ms. Of what is no watch the API server itself gives up
+ * after a minute (kube-apiserver, --request-timeout).
+ */
+const WHOLE_MS = 90_000;
 /** How often a request is repeated because the server asked to come back later, as client-go does up to ten times. */
 const MOST_RETRIES = 5;
 /** The longest wait for that, in ms; what takes longer is the caller's to decide. */
@@ -108,6 +113,7 @@ export class Transport {
     const what = `${request.method} ${at.server}${request.path}`;
     const watchdog = new Watchdog(clock, what, request.signal);
     try {
+      watchdog.arm('whole', WHOLE_MS, 'the answer was not complete after');
       watchdog.arm('answer', HEADERS_MS);
       const response = await this.#fetch(request, at, watchdog.signal, what);
       watchdog.disarm('answer');

@@ -24,12 +24,11 @@ export class Watchdog implements Disposable {
   }
 
   /** Gives it `ms` from now on; a timer of the same name is replaced. */
-  arm(name: string, ms: number): void {
+  arm(name: string, ms: number, problem = 'nothing came for'): void {
     this.#timers.get(name)?.[Symbol.dispose]();
     const timer = this.#clock.setTimer(ms, () => {
-      this.#controller.abort(
-        new KubeError(`${this.#what}: nothing came for ${ms / 1000} s`, { code: 0, reason: 'Timeout' }),
-      );
+      const text = `${this.#what}: ${problem} ${ms / 1000} s`;
+      this.#controller.abort(new KubeError(text, { code: 0, reason: 'Timeout' }));
     });
     this.#timers.set(name, timer);
   }

@@ -283,3 +283,39 @@ test('an agent joins, sets the condition, and comes back within 2 s while the se
   expect(second.routes()).toEqual(expect.arrayContaining(['5', '6']));
   expect(second.agent.status().datastore.connected).toBe(false);
 });
+
+test('a slow server costs an agent nothing that it has: it starts by its cache, and hears of everything in time', async () => {
+  addNode('n1');
+  peer(5);
+  const environment = { NODE_NAME: 'n1' };
+  {
+    await using first = await runAgent(environment);
+    await until('the peer', () => first.routes().includes('5'));
+  }
+  peer(6);
+  const begins = Promise.withResolvers<void>();
+  // Nothing at first, and then a few bytes a millisecond.
+  using _ = server.inject({ answer: { after: begins.promise, everyMs: 1, bytes: 5 } });
+  const stopping = { at: 0 };
+  {
+    await using second = await runAgent(environment);
+    expect(second.readyAfterMs).toBeLessThan(2000 * slowness);
+    expect(second.routes()).toContain('5');
+    let kept = true;
+    const reaches = (n: string) => (): boolean => {
+      kept &&= second.routes().includes('5');
+      return second.routes().includes(n);
+    };
+    begins.resolve();
+    await until('who joined meanwhile', reaches('6'));
+    peer(7);
+    await until('who joins', reaches('7'));
+    expect(kept).toBe(true);
+    await until('being connected', () => second.agent.status().datastore.connected);
+    server.store.delete(NODES, 'peer5');
+    await until('the end of one', () => !second.routes().includes('5'));
+    expect(second.routes()).toEqual(expect.arrayContaining(['6', '7']));
+    stopping.at = performance.now();
+  }
+  expect(performance.now() - stopping.at).toBeLessThan(1000 * slowness);
+});

@@ -47,9 +47,19 @@ export interface Fault {
   readonly answer: FaultAnswer;
 }
 
+/** As by a thin line: what the server would answer anyway, once `after` has come, piece by piece. */
+export interface SlowAnswer {
+  readonly after?: Promise<void>;
+  /** How long each piece takes (ms). */
+  readonly everyMs: number;
+  /** Bytes of a piece, by default 1. */
+  readonly bytes?: number;
+}
+
 export type FaultAnswer =
   | 'hang'
   | { readonly delayMs: number }
+  | SlowAnswer
   | { readonly code: number; readonly reason?: string; readonly retryAfterS?: number };
 
 export class FakeApiServer implements AsyncDisposable {
@@ -132,10 +142,12 @@ export class FakeApiServer implements AsyncDisposable {
       const fault = this.#faultFor(seen);
       if (fault === 'hang') return await new Promise(() => {});
       if (fault && 'code' in fault) return faultResponse(seen.headers, fault);
-      if (fault) await Bun.sleep(fault.delayMs);
+      if (fault && 'delayMs' in fault) await Bun.sleep(fault.delayMs);
+      if (fault && 'everyMs' in fault) await fault.after;
       if (this.token !== undefined && request.headers.get('authorization') !== `Bearer ${this.token}`)
         throw new Refusal(401, 'Unauthorized', 'Unauthorized');
-      return this.#handle(seen);
+      const answer = this.#handle(seen);
+      return fault && 'everyMs' in fault ? trickled(answer, fault) : answer;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       return statusResponse(seen.headers, error);
@@ -304,6 +316,30 @@ function statusResponse(
   const status = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message, details };
   if (wantsProtobuf(asked)) return protobuf(encodeStatus(status), code, headers);
   return Response.json(status, { status: code, headers });
+}
+
+/** The same answer, a piece at a time; what comes while it is sent waits its turn. */
+function trickled(answer: Response, { everyMs, bytes = 1 }: SlowAnswer): Response {
+  const reader = answer.body?.getReader();
+  if (!reader) return answer;
+  let rest: Uint8Array = new Uint8Array();
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        while (rest.length === 0) {
+          const { done, value } = await reader.read();
+          if (done) return controller.close();
+          rest = value;
+        }
+        await Bun.sleep(everyMs);
+        controller.enqueue(rest.slice(0, bytes));
+        rest = rest.subarray(bytes);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { status: answer.status, headers: answer.headers });
 }
 
 function faultResponse(
