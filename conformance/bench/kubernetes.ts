@@ -16,6 +16,15 @@ const NET_CONF = '{"Network":"10.128.0.0/9","Backend":{"Type":"vxlan"}}';
 /** A start takes a second or two. */
 const PATIENCE_MS = 30_000;
 
+interface StartOptions {
+  /** Path. */
+  readonly kubeconfig: string;
+  readonly nodes: number;
+  readonly rounds: number;
+  /** What there is, for people. */
+  readonly what: string;
+}
+
 interface Started {
   readonly ms: number;
   /** Processor time, all threads. */
@@ -42,50 +51,58 @@ export async function benchKubernetes(executable: string, nodes: number, rounds:
     const { value } = await server.stdout.getReader().read();
     const port = Number(new TextDecoder().decode(value));
     writeFileSync('/run/kubeconfig', kubeconfig(`https://127.0.0.1:${port}`, authority.certFile));
-    writeFileSync('/run/net-conf.json', NET_CONF);
     underlay();
-    const starts: Started[] = [];
-    for (let round = 0; round < rounds; round += 1) starts.push(await startOnce(executable, nodes));
     const what = `${nodes} nodes in Kubernetes`;
-    const most = (figure: (start: Started) => number): number => Math.max(...starts.map(figure));
-    const memory = { unit: 'MiB', rounds };
-    return [
-      {
-        name: `agent: start to all routes, ${what}`,
-        ours: median(starts.map(({ ms }) => ms)),
-        budget: 2000,
-        rounds,
-      },
-      {
-        name: 'agent: processor time until then',
-        ours: median(starts.map(({ busyMs }) => busyMs)),
-        rounds,
-      },
-      {
-        name: 'agent: peak memory (PSS) until then',
-        ours: most(({ peakMiB }) => peakMiB),
-        budget: 120,
-        ...memory,
-      },
-      {
-        name: 'agent: peak memory (PSS) while the state file is written',
-        ours: most(({ afterMiB }) => afterMiB),
-        ...memory,
-      },
-    ];
+    return await startAgents(executable, { kubeconfig: '/run/kubeconfig', nodes, rounds, what });
   } finally {
     server.kill('SIGKILL');
     await server.exited;
   }
 }
 
-async function startOnce(executable: string, nodes: number): Promise<Started> {
+/** Starts of the agent as node `bench`, one after the other. Needs the underlay, and a world of its own. */
+export async function startAgents(
+  executable: string,
+  { kubeconfig, nodes, rounds, what }: StartOptions,
+): Promise<Figure[]> {
+  writeFileSync('/run/net-conf.json', NET_CONF);
+  const starts: Started[] = [];
+  for (let round = 0; round < rounds; round += 1) starts.push(await startOnce(executable, kubeconfig, nodes));
+  const most = (figure: (start: Started) => number): number => Math.max(...starts.map(figure));
+  const memory = { unit: 'MiB', rounds };
+  return [
+    {
+      name: `agent: start to all routes, ${what}`,
+      ours: median(starts.map(({ ms }) => ms)),
+      budget: 2000,
+      rounds,
+    },
+    {
+      name: 'agent: processor time until then',
+      ours: median(starts.map(({ busyMs }) => busyMs)),
+      rounds,
+    },
+    {
+      name: 'agent: peak memory (PSS) until then',
+      ours: most(({ peakMiB }) => peakMiB),
+      budget: 120,
+      ...memory,
+    },
+    {
+      name: 'agent: peak memory (PSS) while the state file is written',
+      ours: most(({ afterMiB }) => afterMiB),
+      ...memory,
+    },
+  ];
+}
+
+async function startOnce(executable: string, kubeconfig: string, nodes: number): Promise<Started> {
   rmSync(STATE, { recursive: true, force: true });
   mkdirSync(STATE, { recursive: true });
   const start = performance.now();
   const flags = [
     '--datastore=kubernetes',
-    '--kubeconfig-file=/run/kubeconfig',
+    `--kubeconfig-file=${kubeconfig}`,
     `--state-dir=${STATE}`,
     '--net-config-path=/run/net-conf.json',
     '--metrics-port=0',
@@ -131,7 +148,7 @@ async function startOnce(executable: string, nodes: number): Promise<Started> {
 }
 
 /** User and system time, fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms. */
-function busyMsOf(pid: number): number {
+export function busyMsOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
   return 10 * (Number(fields[11]) + Number(fields[12]));
 }

@@ -48,6 +48,7 @@ const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]>>> 
   agent: async () => (await import('./agent.ts')).benchAgent(executable, 1000, 5),
   etcd: async () => (await import('./etcd.ts')).benchEtcd(executable, 5000, 5),
   kubernetes: async () => (await import('./kubernetes.ts')).benchKubernetes(executable, 5000, 5),
+  'api-server': async () => (await import('./api-server.ts')).benchApiServer(executable, 5000, 5),
   throughput: async () => (await import('./throughput.ts')).benchThroughput(12),
   store: async () => {
     const { benchStore } = await import('../../shared/store/embedded/store.bench.ts');
