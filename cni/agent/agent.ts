@@ -260,6 +260,8 @@ export class Agent {
       after_ms: Math.round(clock.now() - this.#startedAt),
     });
     onReady?.();
+    // What the start left behind would be the highest peak, together with the state file's text, a moment later.
+    this.#parts.relax?.();
     this.#relaxer.started();
   }
 
