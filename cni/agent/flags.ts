@@ -61,8 +61,9 @@ const FLANNEL_FLAGS: readonly FlagSpec[] = [
   {
     name: 'iface-regex',
     kind: 'list',
+    hasCommas: true,
     value: 'REGEX',
-    help: 'as --iface, by a regular expression of name or address',
+    help: 'as --iface, by a regular expression of name or address, as Go has them',
   },
   {
     name: 'iface-can-reach',
@@ -74,13 +75,13 @@ const FLANNEL_FLAGS: readonly FlagSpec[] = [
     name: 'public-ip',
     kind: 'string',
     value: 'IP',
-    help: "IPv4 address to tell other nodes, if not the interface's",
+    help: "IPv4 address to tell other nodes, if not the interface's; an interface that has it is used",
   },
   {
     name: 'public-ipv6',
     kind: 'string',
     value: 'IP',
-    help: "IPv6 address to tell other nodes, if not the interface's",
+    help: 'the same of IPv6',
   },
   {
     name: 'net-config-path',

@@ -57,7 +57,7 @@ describe('asked for what cannot be', () => {
 
   test.each<[string, string[], Record<string, string>, RegExp]>([
     ['an unknown flag', ['--ip-mask'], {}, /did you mean --ip-masq/],
-    ['etcd without a URL', ['--etcd-endpoints=x:1'], {}, /--etcd-endpoints must be a URL/],
+    ['etcd without a server', ['--etcd-endpoints=ftp://x:1'], {}, /--etcd-endpoints must be a URL/],
     [
       'two datastores, by the environment',
       ['--datastore=etcd'],

@@ -69,6 +69,10 @@ async function run(given: AgentOptions): Promise<number> {
     because: given.datastore.why,
     location: locationOf(given.datastore),
   });
+  if (isFlanneld() && given.datastore.type === 'embedded')
+    log.warn(
+      'flanneld would look for etcd on this machine: leases are in a file here, unless --datastore=etcd, an --etcd flag or --kube-subnet-mgr says otherwise',
+    );
   if (given.ignored.length > 0)
     log.warn("flags of flanneld's log library do nothing here; see --log-level", { flags: given.ignored });
   const stop = new AbortController();
@@ -130,6 +134,11 @@ async function opened(
     if (signal.aborted) return undefined;
     throw error;
   }
+}
+
+/** Called by the name that flannel's manifests have. */
+function isFlanneld(): boolean {
+  return process.argv0.slice(process.argv0.lastIndexOf('/') + 1) === 'flanneld';
 }
 
 /** Two agents on one node would fight; the kernel lets go of the lock however one ends. */

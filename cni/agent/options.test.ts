@@ -33,12 +33,12 @@ describe('options', () => {
 
   test("a kube-flannel manifest's arguments and environment work", () => {
     const merged = options(['--ip-masq', '-iface=eth1', '--kube-subnet-mgr=false'], {
-      FLANNELD_IFACE_REGEX: '^wl',
+      FLANNELD_IFACE_REGEX: '(?i)^WL[0-9]{1,2}',
       FLANNELD_PUBLIC_IP: '203.0.113.5',
       FLANNELD_IP_MASQ_FULLY_RANDOM_DISABLE: 'true',
     });
     expect(merged.underlay.interfaces).toEqual(['eth1']);
-    expect(merged.underlay.patterns).toEqual([/^wl/]);
+    expect(merged.underlay.patterns).toEqual([/^WL[0-9]{1,2}/i]);
     expect(merged.underlay.publicIp && formatIp(merged.underlay.publicIp)).toBe('203.0.113.5');
     expect(merged.rules.fullyRandom).toBe(false);
   });
@@ -74,6 +74,22 @@ describe('options', () => {
     ],
     [['--kube-subnet-mgr=false'], {}, { type: 'embedded' }, /default/],
     [['--etcd-prefix=/a/'], {}, { type: 'etcd', prefix: '/a' }, /--etcd-prefix, from the flag/],
+    [['--etcd-prefix=a//b/'], {}, { type: 'etcd', prefix: 'a/b' }, /--etcd-prefix/],
+    [
+      ['--etcd-endpoints=etcd-1:2379, 192.0.2.1:2379,[2001:db8::1]:2379'],
+      {},
+      {
+        type: 'etcd',
+        endpoints: ['http://etcd-1:2379', 'http://192.0.2.1:2379', 'http://[2001:db8::1]:2379'],
+      },
+      /--etcd-endpoints/,
+    ],
+    [
+      ['--etcd-endpoints=etcd-1:2379', '--etcd-certfile=c', '--etcd-keyfile=k'],
+      {},
+      { type: 'etcd', endpoints: ['https://etcd-1:2379'] },
+      /--etcd-endpoints/,
+    ],
     [
       [],
       { FLANNELD_ETCD_ENDPOINTS: 'https://a:1,https://b:2' },
@@ -105,8 +121,9 @@ describe('options', () => {
 
   test.each([
     [['--kube-subnet-mgr', '--datastore=etcd'], /contradict each other/],
-    [['--etcd-endpoints=127.0.0.1:2379'], /must be a URL/],
-    [['--etcd-prefix=a'], /must begin with/],
+    [['--etcd-endpoints=unix:///run/etcd.sock'], /must be a URL/],
+    [['--etcd-endpoints=etcd one:2379'], /must be a URL/],
+    [['--etcd-prefix=/'], /must not be empty/],
     [['--etcd-keyfile=a'], /go together/],
     [['--etcd-username=a'], /go together/],
     [['--datastore=mysql'], /embedded or kubernetes or etcd/],

@@ -1,5 +1,6 @@
 /** The agent's settings, checked and typed. Pure. */
 
+import { goRegExp } from '../../shared/config/go-regexp.ts';
 import type { Settings } from '../../shared/config/settings.ts';
 import { UsageError } from '../../shared/config/usage-error.ts';
 import { type Ip, parseIp } from '../../shared/ip/ip.ts';
@@ -138,7 +139,7 @@ function ip(settings: Settings, name: string, family?: 4 | 6): Ip | undefined {
 
 function pattern(text: string): RegExp {
   try {
-    return new RegExp(text);
+    return goRegExp(text);
   } catch (error) {
     throw new UsageError(`--iface-regex: "${text}" is no regular expression`, { cause: error });
   }

@@ -64,6 +64,9 @@ describe('the choice', () => {
     [{ patterns: [/^203\.0\.113\./] }, 'br0 203.0.113.1 203.0.113.1 1500'],
     [{ patterns: [/nothing/, /^br/] }, 'br0 203.0.113.1 203.0.113.1 1500'],
     [{ publicIp: ip('8.8.8.8') }, 'eth0 192.0.2.1 8.8.8.8 9000'],
+    [{ publicIp: ip('203.0.113.1') }, 'br0 203.0.113.1 203.0.113.1 1500'],
+    [{ publicIpV6: ip('2001:db8::1') }, 'eth0 192.0.2.1 192.0.2.1 9000'],
+    [{ publicIp: ip('203.0.113.1'), interfaces: ['wlan0'] }, 'wlan0 198.51.100.7 203.0.113.1 1500'],
   ])('options %# give their interface', (options, expected) => {
     expect(choose(options)).toBe(expected);
   });
@@ -96,6 +99,9 @@ describe('the choice', () => {
     const current: Underlay = { family: 4, index, name: 'wlan0', mtu: 1500, address, publicIp: address };
     network.changeLink('wlan0', { mtu: 1400 });
     expect(choose({}, network, 4, undefined, current)).toBe('wlan0 198.51.100.7 198.51.100.7 1400');
+    // Where the public address has come to an interface that was late, it is used.
+    const publicIp = ip('203.0.113.1');
+    expect(choose({ publicIp }, network, 4, undefined, current)).toBe('br0 203.0.113.1 203.0.113.1 1500');
     network.addresses = network.addresses.filter((entry) => entry.index !== index);
     expect(choose({}, network, 4, undefined, current)).toBe('eth0 192.0.2.1 192.0.2.1 9000');
   });

@@ -23,7 +23,7 @@ export interface Underlay {
 export type UnderlayChoice = { readonly underlay: Underlay } | { readonly problem: string };
 
 /**
- * Chooses. What is in use already stays as long as its interface has the address, so that a second default route or
+ * Chooses. An interface that has the public address wins. What is in use already stays as long as its interface has the address, so that a second default route or
  * a failover does not move a node's tunnels.
  *
  * @param routeTo the route to `iface-can-reach`, where that is given
@@ -35,7 +35,10 @@ export function chooseUnderlay(
   routeTo: Route | undefined,
   current?: Underlay,
 ): UnderlayChoice {
-  const found = (current && stillThere(current, observed)) ?? find(family, options, observed, routeTo);
+  const found =
+    byPublicIp(family, options, observed) ??
+    (current && stillThere(current, observed)) ??
+    find(family, options, observed, routeTo);
   if ('problem' in found) return found;
   const { link, address } = found;
   const publicIp = (family === 4 ? options.publicIp : options.publicIpV6) ?? address;
@@ -94,6 +97,23 @@ function find(
   if (tried.length > 0)
     return { problem: `no interface with an IPv${family} address matches ${tried.join(' or ')}` };
   return byDefaultRoute(family, observed);
+}
+
+/**
+ * The interface with the address that the others are told, unless one is named: flanneld's choice, too, but behind NAT,
+ * where no interface has it, flanneld ends.
+ */
+function byPublicIp(
+  family: 4 | 6,
+  { interfaces, patterns, canReach, publicIp, publicIpV6 }: UnderlayOptions,
+  observed: ObservedNetwork,
+): Found | undefined {
+  if (interfaces.length > 0 || patterns.length > 0 || canReach) return undefined;
+  for (const ip of family === 4 ? [publicIp, publicIpV6] : [publicIpV6, publicIp]) {
+    const found = ip && byNameOrAddress(formatIp(ip), family, observed);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 function byDefaultRoute(family: 4 | 6, observed: ObservedNetwork): Found | { readonly problem: string } {

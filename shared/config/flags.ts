@@ -18,6 +18,8 @@ export interface FlagSpec {
   /** What to print for the value in the help, `IP` for instance. */
   readonly value?: string;
   readonly help: string;
+  /** Of a list: its values may hold commas, so that a variable of the environment has one. */
+  readonly hasCommas?: true;
   /** The values that are accepted, where they are few. */
   readonly choices?: readonly string[];
 }

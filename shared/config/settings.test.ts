@@ -9,6 +9,7 @@ import { UsageError } from './usage-error.ts';
 const specs: readonly FlagSpec[] = [
   { name: 'ip-masq', kind: 'boolean', default: 'true', help: 'masquerade' },
   { name: 'iface', kind: 'list', help: 'interface' },
+  { name: 'iface-regex', kind: 'list', hasCommas: true, help: 'pattern' },
   { name: 'public-ip', kind: 'string', help: 'address' },
   { name: 'healthz-port', kind: 'integer', default: '0', help: 'port' },
   { name: 'lease-ttl', kind: 'duration', default: '24h', help: 'lease' },
@@ -81,6 +82,19 @@ describe('precedence', () => {
     expect(ask([], {}, file)).toEqual(['10.0.0.3', 'file']);
     expect(ask([])).toEqual(['', 'default']);
     expect(settings([]).duration('lease-ttl')).toBe(86_400_000);
+  });
+
+  test('a variable that the kubelet made of a Service is none of ours', () => {
+    expect(settings([], { FLANNELD_HEALTHZ_PORT: 'tcp://10.96.0.9:8080' }).source('healthz-port')).toBe(
+      'default',
+    );
+    expect(() => settings([], { FLANNELD_HEALTHZ_PORT: 'x' })).toThrow('whole number');
+  });
+
+  test('a list whose values may hold commas has one in the environment', () => {
+    expect(settings([], { FLANNELD_IFACE_REGEX: '^eth[0-9]{1,2}$' }).list('iface-regex')).toEqual([
+      '^eth[0-9]{1,2}$',
+    ]);
   });
 
   test('a list in the environment is comma-separated, in the file a sequence', () => {

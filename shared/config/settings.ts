@@ -79,14 +79,23 @@ export function variableName(prefix: string, flag: string): string {
   return prefix + flag.toUpperCase().replaceAll('-', '_');
 }
 
+/**
+ * What the kubelet tells a container of a Service that happens to be called like us: `flanneld-metrics` gives
+ * FLANNELD_METRICS_PORT=tcp://10.96.0.9:9320.
+ */
+function isServiceLink(spec: FlagSpec, value: string): boolean {
+  return spec.kind === 'integer' && /^(tcp|udp|sctp):\/\//.test(value);
+}
+
 function resolve(spec: FlagSpec, sources: SettingSources): { values: readonly string[]; source: Source } {
   const flags = sources.flags.get(spec.name);
   if (flags) return { values: flags, source: 'flag' };
 
   const variable = variableName(sources.environmentPrefix, spec.name);
   const fromEnvironment = sources.environment[variable];
-  if (fromEnvironment !== undefined && fromEnvironment !== '') {
-    const values = spec.kind === 'list' ? fromEnvironment.split(',') : [fromEnvironment];
+  if (fromEnvironment !== undefined && fromEnvironment !== '' && !isServiceLink(spec, fromEnvironment)) {
+    const isSplit = spec.kind === 'list' && !spec.hasCommas;
+    const values = isSplit ? fromEnvironment.split(',') : [fromEnvironment];
     for (const value of values) checkValue(spec, value, `environment variable ${variable}`);
     return { values, source: 'environment' };
   }

@@ -96,14 +96,19 @@ function kubernetesOptions(settings: Settings): KubernetesOptions {
 }
 
 function etcdOptions(settings: Settings): EtcdOptions {
-  // One flag may hold several, as flanneld's does.
-  const endpoints = settings.list('etcd-endpoints').flatMap((value) => value.split(',').filter(Boolean));
+  const certFile = settings.optional('etcd-certfile');
+  // One flag may hold several, as flanneld's does. Without a scheme they are what a certificate of ours makes of them.
+  const endpoints = settings
+    .list('etcd-endpoints')
+    .flatMap((value) => value.split(',').map((one) => one.trim()))
+    .filter(Boolean)
+    .map((one) => (one.includes('://') ? one : `${certFile === undefined ? 'http' : 'https'}://${one}`));
   if (endpoints.length === 0) throw new UsageError('--etcd-endpoints must name at least one server');
   for (const endpoint of endpoints) checkUrl('etcd-endpoints', endpoint);
-  const prefix = settings.string('etcd-prefix').replace(/\/+$/, '');
-  if (!prefix.startsWith('/')) throw new UsageError(`--etcd-prefix must begin with "/", not "${prefix}"`);
+  // As flanneld's path.Join has it: a key need not begin with a slash.
+  const prefix = settings.string('etcd-prefix').replace(/\/+/g, '/').replace(/\/$/, '');
+  if (prefix === '') throw new UsageError('--etcd-prefix must not be empty');
   const keyFile = settings.optional('etcd-keyfile');
-  const certFile = settings.optional('etcd-certfile');
   const caFile = settings.optional('etcd-cafile');
   const username = settings.optional('etcd-username');
   const password = settings.optional('etcd-password');
