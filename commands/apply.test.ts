@@ -22,7 +22,7 @@ describe('apply', () => {
         apiVersion: 'v1',
         kind: 'Service',
         metadata: { name: 'web' },
-        spec: { ports: [{ port }] },
+        spec: { clusterIP: '10.96.0.10', ports: [{ port }] },
       });
     expect(await bench.run(apply, ['-f', '-'], web(80))).toEqual({
       code: 0,
@@ -61,7 +61,10 @@ describe('apply', () => {
     await bench.run(
       apply,
       ['-f', '-'],
-      service('labels: {a: "1", b: "2"}', '{type: NodePort, ports: [{port: 1}]}'),
+      service(
+        'labels: {a: "1", b: "2"}',
+        '{type: NodePort, clusterIP: 10.96.0.10, ports: [{port: 1, nodePort: 30001}]}',
+      ),
     );
     {
       using store = bench.open();
@@ -75,7 +78,13 @@ describe('apply', () => {
       });
     }
     expect(
-      (await bench.run(apply, ['-f', '-'], service('labels: {a: "1"}', '{ports: [{port: 2}]}'))).out,
+      (
+        await bench.run(
+          apply,
+          ['-f', '-'],
+          service('labels: {a: "1"}', '{clusterIP: 10.96.0.10, ports: [{port: 2}]}'),
+        )
+      ).out,
     ).toBe('service/web configured\n');
     expect(await fields(bench, 'svc/web')).toMatchObject({
       spec: { ports: [{ port: 2 }] },
@@ -191,5 +200,15 @@ describe('errors', () => {
     expect((await bench.run(apply, ['x.yaml'])).err).toContain('files are given by -f');
     const missing = await bench.run(apply, ['-f', '/no/such/file']);
     expect([missing.code, missing.err.includes('/no/such/file')]).toEqual([1, true]);
+  });
+
+  test('what is wrong inside an object is told with its place and what to write, and nothing is written', async () => {
+    using bench = new CommandBench();
+    const good = '{apiVersion: v1, kind: Pod, metadata: {name: p}}';
+    const bad = '{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}]}}';
+    const ran = await bench.run(apply, ['-f', '-'], `${good}\n---\n${bad}`);
+    expect([ran.code, ran.out]).toEqual([1, '']);
+    expect(ran.err).toMatch(/standard input.*: Service web has no spec\.clusterIP; write one, such as/);
+    expect((await bench.run(get, ['po', '-o', 'name'])).out).toBe('');
   });
 });

@@ -3,8 +3,9 @@
 import { UsageError } from '../shared/config/usage-error.ts';
 import { requireFreeSubnets } from '../shared/store/embedded/node-records.ts';
 import type { Transaction } from '../shared/store/embedded/transaction.ts';
-import { ConflictError } from '../shared/store/errors.ts';
+import { ConflictError, InvalidObjectError, isInvalidObject } from '../shared/store/errors.ts';
 import { keyOf } from '../shared/store/kube-object.ts';
+import { validateContent } from '../shared/store/validate/content.ts';
 import { mergeApplied } from './store/apply-object.ts';
 import { type CommandArguments, type CommandIo, processIo, runCommand } from './store/command.ts';
 import { type Manifest, readManifests } from './store/manifests.ts';
@@ -66,6 +67,8 @@ function apply(transaction: Transaction, { where, object }: Manifest): string {
   const stored = transaction.get(key);
   const merged = mergeApplied(object, stored);
   try {
+    // What comes of the file and what is there: a file may leave out what it does not change.
+    validateContent(merged);
     if (key.kind === 'Node') requireFreeSubnets(transaction, merged, stored);
     const written = transaction.put(merged);
     if (stored === undefined) return `${label} created`;
@@ -83,6 +86,7 @@ function apply(transaction: Transaction, { where, object }: Manifest): string {
   } catch (error) {
     if (error instanceof ConflictError)
       throw new ConflictError(`${where}: ${error.message}`, { cause: error });
+    if (isInvalidObject(error)) throw new InvalidObjectError(`${where}: ${error.message}`, { cause: error });
     throw error;
   }
 }

@@ -10,7 +10,7 @@ const objects = `
 apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop}
-spec: {clusterIP: 10.96.0.10, ports: [{port: 80, nodePort: 30080}, {port: 53, protocol: UDP}]}
+spec: {clusterIP: 10.96.0.10, ports: [{port: 80, name: http, nodePort: 30080}, {port: 53, name: dns, protocol: UDP}]}
 ---
 apiVersion: v1
 kind: Pod

@@ -276,21 +276,30 @@ function parsePath(path: string): ParsedPath {
   };
 }
 
-/** Field selectors of metadata.name and spec.nodeName, label selectors of equality. */
+/** Selectors of equality and its opposite, of any field; `!name`: without that label. An absent field is an empty one. */
 function selector(query: URLSearchParams, namespace: string | undefined): (object: ApiObject) => boolean {
-  const terms = (name: string): string[][] =>
-    (query.get(name) ?? '')
-      .split(',')
-      .filter(Boolean)
-      .map((term) => term.split(/==?/));
+  const terms = (name: string): Term[] => (query.get(name) ?? '').split(',').filter(Boolean).map(parseTerm);
   const fields = terms('fieldSelector');
   const labels = terms('labelSelector');
   const field = (object: ApiObject, name: string): unknown =>
     name.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], object);
   return (object) =>
     (namespace === undefined || object.metadata.namespace === namespace) &&
-    fields.every(([name = '', value]) => field(object, name) === value) &&
-    labels.every(([name = '', value]) => object.metadata.labels?.[name] === value);
+    fields.every(({ name, is, value }) => ((field(object, name) ?? '') === value) === is) &&
+    labels.every(({ name, is, value }) => (object.metadata.labels?.[name] === value) === is);
+}
+
+/** `is` says whether the value is wanted or not. */
+interface Term {
+  readonly name: string;
+  readonly is: boolean;
+  readonly value: string | undefined;
+}
+
+function parseTerm(term: string): Term {
+  if (term.startsWith('!')) return { name: term.slice(1), is: true, value: undefined };
+  const [, name = '', operator, value] = /^(.*?)(!=|==?)(.*)$/.exec(term) ?? [];
+  return { name, is: operator !== '!=', value };
 }
 
 function json(value: unknown, code = 200): Response {
