@@ -116,7 +116,7 @@ describe.skipIf(!available)('a running agent', () => {
 
   test('is alive while etcd does not answer, says so, and ends when it is told to', async () => {
     run('ip', 'link', 'set', 'lo', 'up');
-    const waiting = spawn([...flags, '--etcd-endpoints=http://127.0.0.1:1', '--healthz-port=9398']);
+    const waiting = spawn([...flags, '--etcd-endpoints=127.0.0.1:1', '--healthz-port=9398']);
     onTestFinished(() => waiting.kill('SIGKILL'));
     await logged(waiting, 'etcd cannot be asked');
     expect((await fetch('http://127.0.0.1:9398/healthz')).status).toBe(200);
@@ -134,6 +134,18 @@ describe.skipIf(!available)('a running agent', () => {
     expect(await status.exited).toBe(1);
     waiting.kill('SIGTERM');
     expect(await waiting.exited).toBe(0);
+  });
+
+  test('a port that something else has is a reason to end only where it was asked for', async () => {
+    using other = Bun.serve({ hostname: '127.0.0.1', port: 9320, fetch: () => new Response('mine') });
+    const quiet = spawn([...flags, '--etcd-endpoints=127.0.0.1:1']);
+    onTestFinished(() => quiet.kill('SIGKILL'));
+    await logged(quiet, 'metrics are served on the socket only');
+    await logged(quiet, 'etcd cannot be asked');
+    quiet.kill('SIGTERM');
+    expect(await quiet.exited).toBe(0);
+    const [code, text] = await ended(spawn([...flags, `--metrics-port=${other.port}`]));
+    expect([code, text]).toEqual([1, expect.stringContaining('cannot serve HTTP on 127.0.0.1:9320')]);
   });
 
   test('is ready, refuses a second one, answers status, and leaves all in place when killed or stopped', async () => {

@@ -25,7 +25,7 @@ import { AGENT_FLAGS, FLAG_GROUPS } from './flags.ts';
 import { instanceId } from './instance.ts';
 import { LinuxKernel } from './kernel/linux-kernel.ts';
 import { type AgentOptions, agentOptions, nodeName, wireguardKeyFile } from './options.ts';
-import { type Served, serveSocket, serveTcp } from './serve/http.ts';
+import { type Served, serveSocket, serveTcp, type WhoIsServed } from './serve/http.ts';
 import { Starting } from './serve/starting.ts';
 
 /** Exit codes: 0 told to stop, 1 cannot work, 2 asked for something that cannot be. */
@@ -90,8 +90,8 @@ async function run(given: AgentOptions): Promise<number> {
   let served: Served = starting;
   const who = (): Served => served;
   stack.use(serveSocket(who, given.runDir));
-  if (given.metrics.port !== 0) stack.use(serveTcp(who, given.metrics, false));
   if (given.healthz.port !== 0) stack.use(serveTcp(who, given.healthz, true));
+  if (given.metrics.port !== 0) stack.use(serveMetrics(who, given, log));
   await using datastore = await opened(given, log, stop.signal, starting);
   if (!datastore) return 0;
   const { registry, netConf, node = given.node, underlay = given.underlay } = datastore;
@@ -133,6 +133,19 @@ async function opened(
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;
+  }
+}
+
+/** flanneld's users do not know of this port: where something else has it already, that is no reason not to start. */
+function serveMetrics(who: WhoIsServed, { metrics }: AgentOptions, log: Logger): Disposable | undefined {
+  try {
+    return serveTcp(who, metrics, false);
+  } catch (error) {
+    if (!metrics.isDefault) throw error;
+    log.warn('metrics are served on the socket only; --metrics-port=PORT names another port, 0 none', {
+      error,
+    });
+    return undefined;
   }
 }
 

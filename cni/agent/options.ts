@@ -23,7 +23,10 @@ export interface AgentOptions {
   readonly datastore: DatastoreOptions;
   readonly lease: { readonly ttlMs: number; readonly renewMarginMs: number };
   readonly rules: RuleOptions;
-  readonly metrics: Endpoint;
+  readonly metrics: Endpoint & {
+    /** Nobody asked for it: an agent that cannot serve there works without. */
+    readonly isDefault: boolean;
+  };
   readonly healthz: Endpoint;
   readonly repair: boolean;
   readonly log: { readonly level: Level; readonly format: LogFormat };
@@ -112,7 +115,11 @@ export function agentOptions(
       blackhole: settings.boolean('ip-blackhole-route'),
       resyncMs: resync * 1000,
     },
-    metrics: { address: settings.string('metrics-address'), port: port(settings, 'metrics-port') },
+    metrics: {
+      address: settings.string('metrics-address'),
+      port: port(settings, 'metrics-port'),
+      isDefault: ['metrics-address', 'metrics-port'].every((name) => settings.source(name) === 'default'),
+    },
     healthz: { address: settings.string('healthz-ip'), port: port(settings, 'healthz-port') },
     repair: settings.boolean('repair'),
     log: { level: level(settings), format: settings.string('log-format') as LogFormat },
