@@ -207,7 +207,7 @@ const isAlive = (pid: string): boolean => {
 test('an exec plugin that hangs is ended with all that it started; who gives up does not wait for it', async () => {
   using directory = new TemporaryDirectory();
   const pids = `${directory.path}/pids`;
-  const text = `sleep 1000 & echo $$ $! > ${pids}; echo 'asking you' >&2; wait`;
+  const text = `echo 'asking you' >&2; sleep 1000 & echo $$ $! > ${pids}; wait`;
   const { access, time } = byPlugin(directory.path, text);
   const stop = new AbortController();
   const client = new KubeClient({ access, clock, userAgent: 'test' });

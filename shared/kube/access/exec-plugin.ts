@@ -63,17 +63,12 @@ async function run(exec: ExecEntry, context: ExecContext, clock: KubeClock): Pro
   const output = new Output(child.stdout);
   const said = new Output(child.stderr);
   const code = await firstOf(clock, PATIENCE, child.exited);
-  if (code === undefined) {
-    killGroup(child.pid);
-    for (const each of [output, said]) each[Symbol.dispose]();
-    throw new AccessError(
-      `${command} gave no credentials within ${PATIENCE / 1000} s and was ended: ${said.text.trim()}`,
-    );
-  }
+  if (code === undefined) killGroup(child.pid);
   await firstOf(clock, LAST_WORDS, Promise.all([output.ended, said.ended]));
   killGroup(child.pid);
   for (const each of [output, said]) each[Symbol.dispose]();
-  if (code !== 0) throw new AccessError(`${command} gave no credentials (exit ${code}): ${said.text.trim()}`);
+  const how = code === undefined ? `within ${PATIENCE / 1000} s and was ended` : `(exit ${code})`;
+  if (code !== 0) throw new AccessError(`${command} gave no credentials ${how}: ${said.text.trim()}`);
   return parseCredential(output.text, exec);
 }
 
