@@ -74,6 +74,16 @@ export class ClientStream<Request, Response> implements AsyncIterable<Response>,
     }
   }
 
+  /**
+   * Ends the call because the other side does not do its part, though its connection lives: the channel's next call goes to
+   * another address.
+   */
+  abandon(): void {
+    if (this.#ended) return;
+    this[Symbol.dispose]();
+    this.#onFailure(new RpcError('DEADLINE_EXCEEDED', 'no answer in time', this.#name));
+  }
+
   [Symbol.dispose](): void {
     if (this.#ended) return;
     this.#ended = true;

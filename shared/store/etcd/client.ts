@@ -142,21 +142,23 @@ export class EtcdClient implements Disposable {
 
   /** Prolongs a lease once; the seconds it now has, `undefined` where it is gone. @throws RpcError */
   async keepAlive(id: bigint, signal?: AbortSignal): Promise<number | undefined> {
-    const given = this.#limited(signal);
-    const late = AbortSignal.timeout(this.#options.timeoutMs ?? TIMEOUT);
-    const ends = AbortSignal.any([given, late]);
-    const what = `etcd's lease ${id.toString(16)}`;
-    try {
-      return await this.#withToken(ends, async (metadata) => {
-        using stream = await this.#channel.duplex(LeaseCalls.leaseKeepAlive, { metadata, signal: ends });
+    const ends = this.#limited(signal);
+    return await this.#withToken(signal, async (metadata) => {
+      using stream = await this.#channel.duplex(LeaseCalls.leaseKeepAlive, { metadata, signal: ends });
+      let isLate = false;
+      const late = setTimeout(() => {
+        isLate = true;
+        stream.abandon();
+      }, this.#options.timeoutMs);
+      try {
         await stream.send({ ID: id });
         for await (const { TTL } of stream) return TTL > 0n ? Number(TTL) : undefined;
-        throw new RpcError(ends.aborted ? 'CANCELLED' : 'UNAVAILABLE', `${what}: no answer`);
-      });
-    } catch (cause) {
-      if (!late.aborted || given.aborted) throw cause;
-      throw new RpcError('DEADLINE_EXCEEDED', `${what}: no answer in time`, undefined, { cause });
-    }
+      } finally {
+        clearTimeout(late);
+      }
+      const code = isLate ? 'DEADLINE_EXCEEDED' : ends.aborted ? 'CANCELLED' : 'UNAVAILABLE';
+      throw new RpcError(code, `etcd did not answer for lease ${id.toString(16)}`);
+    });
   }
 
   /** Ends a lease, and the keys that hang on it; `false` where there is none. @throws RpcError */

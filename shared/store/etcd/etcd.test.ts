@@ -62,6 +62,13 @@ function passing(clock: ManualClock): Disposable {
 
 const failure = (error: unknown): unknown => error;
 
+async function until(condition: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 5000; !condition(); ) {
+    if (Date.now() > deadline) throw new Error('it never came true');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 describe("flannel's layout", () => {
   test('keys and values are byte for byte what flanneld writes', async () => {
     const world = await setUp();
@@ -387,6 +394,35 @@ describe('when things go wrong', () => {
     slow.resolve();
     expect((await first).epoch).toBe(epoch);
     expect((await registry.list()).epoch).toBe(epoch);
+  });
+
+  test('a member whose connection lives and that answers nothing is left for another', async () => {
+    const world = await setUp();
+    const other = await new FakeEtcd(world.clock).start();
+    undo.push(() => other[Symbol.asyncDispose]());
+    other.model = world.etcd.model;
+    const endpoints = [world.etcd.endpoint, other.endpoint];
+    const client = new EtcdClient({ endpoints, timeoutMs: 200 });
+    const registry = open(world, { client });
+    await registry.acquire(sampleNode('a', 1));
+    for (const name of ['keepAlive', 'watch'] as const) {
+      for (const each of [world.etcd, other]) each.hold(name, undefined);
+      const asked = world.etcd.calls.length;
+      await registry.list();
+      const [first, second] = world.etcd.calls.length > asked ? [world.etcd, other] : [other, world.etcd];
+      first.hold(name, new Promise(() => {}));
+      using _ = passing(world.clock);
+      if (name === 'keepAlive') {
+        expect(isDeadlineExceeded(await registry.renew(sampleNode('a', 1)).catch(failure))).toBe(true);
+        expect((await registry.renew(sampleNode('a', 1))).node).toBe('a');
+      } else {
+        await using watcher = new LeaseWatcher(registry, (await registry.list()).version);
+        const next = watcher.texts();
+        await until(() => second.calls.includes('watch'));
+        await open(world).acquire(sampleNode('b', 2));
+        expect(await next).toEqual(['set 10.244.2.0-24 10.244.2.0/24']);
+      }
+    }
   });
 
   test('a watch that is never answered is given up', async () => {

@@ -77,7 +77,7 @@ async function* once(options: FollowOptions): AsyncGenerator<Changes> {
   let isLate = false;
   using patience = clock.setTimer(OPENING, () => {
     isLate = true;
-    stream[Symbol.dispose]();
+    stream.abandon();
   });
   let known = revision;
   for await (const answer of stream) {

@@ -54,7 +54,7 @@ export class FakeEtcd implements AsyncDisposable {
   }
 
   /** Answers to calls of that name wait; with `undefined` those that come from now on do not any more. */
-  hold(name: 'range' | 'watch', until: Promise<void> | undefined): void {
+  hold(name: 'range' | 'watch' | 'keepAlive', until: Promise<void> | undefined): void {
     if (until) this.#held.set(name, until);
     else this.#held.delete(name);
   }
@@ -151,8 +151,10 @@ export class FakeEtcd implements AsyncDisposable {
 
   async *#keepAlive(requests: AsyncIterable<{ ID: bigint }>, call: ServerCall): AsyncGenerator<object> {
     this.#enter('keepAlive', call);
-    for await (const { ID } of requests)
+    for await (const { ID } of requests) {
+      await this.#wait('keepAlive');
       yield { ID, TTL: this.model.keepAlive(ID), header: this.model.header };
+    }
   }
 
   async *#watch(
