@@ -129,7 +129,7 @@ export class NetworkSync {
     }
     const failures = changes.length === 0 ? [] : kernel.apply(changes);
     const deviceTouched = changes.some((change) => objectOf(change) === 'device');
-    this.#rememberDevices(deviceTouched ? kernel.readNetwork([]) : observed);
+    this.#rememberDevices(deviceTouched ? kernel.readLinks() : observed);
     const result = this.#done(start, changes, failures, deviceTouched);
     this.#settled = input;
     // From now on another one of a retired name is somebody else's.

@@ -156,7 +156,7 @@ export class NodeWork implements Disposable {
       name: options.node,
       ...(v4 && { publicIp: v4.publicIp }),
       ...(v6 && { publicIpV6: v6.publicIp }),
-      backend: backend.publish(before, kernel.readNetwork([])),
+      backend: backend.publish(before, kernel.readLinks()),
       instance,
     };
   }

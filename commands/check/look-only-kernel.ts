@@ -11,6 +11,7 @@ export function lookOnly(kernel: Kernel): Kernel {
   const done: CommandResult = { code: 0, stdout: '', stderr: '' };
   return {
     readNetwork: (devices) => kernel.readNetwork(devices),
+    readLinks: () => kernel.readLinks(),
     apply: () => [],
     routesTo: (destinations) => kernel.routesTo(destinations),
     nftables: readOnly(kernel.nftables),

@@ -42,7 +42,11 @@ export function freeSubnets(conf: FamilyConf, taken: readonly Cidr[], limit: num
   // Subnets are counted in units of their own size; blocks are the taken ranges in the same units.
   const blocks = taken
     .filter((cidr) => cidr.ip.family === family)
-    .map((cidr) => ({ from: firstIp(cidr).value >> shift, to: lastIp(cidr).value >> shift }))
+    .map((cidr) => {
+      // Nearly all are of the configured length: one unit.
+      const from = (cidr.prefix === conf.subnetLen ? cidr.ip : firstIp(cidr)).value >> shift;
+      return { from, to: cidr.prefix === conf.subnetLen ? from : lastIp(cidr).value >> shift };
+    })
     .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
   const end = conf.subnetMax.value >> shift;
   const free: Cidr[] = [];

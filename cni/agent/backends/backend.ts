@@ -64,7 +64,7 @@ export interface Backend {
    * What the node publishes. What it published before, and what its devices are, is kept: peers then need not change
    * anything when an agent restarts.
    */
-  publish(before: NodeLease | undefined, observed: ObservedNetwork): BackendInfo;
+  publish(before: NodeLease | undefined, observed: Pick<ObservedNetwork, 'links'>): BackendInfo;
   /** Why the node cannot take part with these interfaces, and what to do; `undefined`: it can. */
   problem?(underlays: Underlays): string | undefined;
   /** MTU of pods' interfaces, in bytes. */

@@ -32,7 +32,7 @@ export function vxlan(conf: BackendConf, { networks }: BackendSetting): Backend 
     usesDirect: options.directRouting,
     devices: ways.map(({ device }) => device),
 
-    publish(before: NodeLease | undefined, observed: ObservedNetwork): BackendInfo {
+    publish(before: NodeLease | undefined, observed: Pick<ObservedNetwork, 'links'>): BackendInfo {
       const kept = before?.backend.type === 'vxlan' ? before.backend : undefined;
       const info: { -readonly [K in keyof BackendInfo]: BackendInfo[K] } = { type: 'vxlan' };
       for (const { family, device } of ways) {
@@ -140,7 +140,7 @@ function deviceMtu(underlay: Underlay, options: VxlanOptions): number {
   return outer - OVERHEAD[underlay.family];
 }
 
-function macOfVxlan(observed: ObservedNetwork, name: string): Uint8Array | undefined {
+function macOfVxlan(observed: Pick<ObservedNetwork, 'links'>, name: string): Uint8Array | undefined {
   const link = linkNamed(observed, name);
   return link?.kind?.kind === 'vxlan' ? link.mac : undefined;
 }

@@ -32,6 +32,10 @@ export class FakeKernel implements Kernel {
   disposed = false;
   readonly #listeners = new Set<(event: KernelEvent) => void>();
 
+  readLinks(): Pick<ObservedNetwork, 'links'> {
+    return { links: this.readNetwork([]).links };
+  }
+
   readNetwork(devices: readonly string[]): ObservedNetwork {
     const { links, addresses, routes, neighbours, fdb, wireguard } = this.network;
     const indexes = new Set(links.filter((link) => devices.includes(link.name)).map((link) => link.index));

@@ -70,6 +70,10 @@ export class LinuxKernel implements Kernel {
     };
   }
 
+  readLinks(): Pick<ObservedNetwork, 'links'> {
+    return { links: this.#rtnetlink.links() };
+  }
+
   apply(changes: readonly Change[], links?: ReadonlyMap<string, number>): readonly ChangeFailure[] {
     return applyChanges(this.#rtnetlink, this.#wireguard, changes, links, {
       expect: (others, indexOf) => this.#echoes.expect(others, indexOf, performance.now()),
