@@ -11,8 +11,8 @@ export interface Resource<T extends ApiObject = ApiObject> {
   readonly version: string;
   readonly plural: string;
   /**
-   * What its objects are in protobuf: lists are asked for in that form then, which costs the server a third and is half as
-   * long. Absent for what the server keeps in JSON alone, as custom resources.
+   * What its objects are in protobuf: lists are asked for in that form then, which takes the server half the processor
+   * time. Absent for what the server keeps in JSON alone, as custom resources.
    */
   readonly message?: AnyMessageType;
   /** Only carries the type; there is never a value. */
