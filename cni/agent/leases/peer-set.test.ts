@@ -34,6 +34,14 @@ describe('lists and events', () => {
     expect(names(set)).toEqual(['10.244.1.0-24']);
   });
 
+  test('it is not carried on, as another node would be, when the registry lost it', () => {
+    const set = new PeerSet('me', [], true);
+    set.applyList(list([lease('10.244.1.0-24', 1), lease('10.244.2.0-24', 2)]), at(10));
+    set.setOwn(lease('me', 1));
+    set.applyList(list([], 1), at(20));
+    expect([set.carried, names(set)]).toEqual([1, ['10.244.2.0-24']]);
+  });
+
   test('elsewhere it is another node, which somebody has to hear of', () => {
     const set = new PeerSet('me');
     set.setOwn(lease('me', 1));

@@ -145,6 +145,7 @@ export class PeerSet implements PeerView {
     const taken = new Set(list.leases.flatMap(subnetsOf));
     for (const [node, peer] of before) {
       if (after.has(node) || list.rebuiltAt === undefined || peer.epoch === epoch) continue;
+      if (this.#isOwn(peer.lease)) continue;
       if (subnetsOf(peer.lease).some((subnet) => taken.has(subnet))) continue;
       const endless = !Number.isFinite(peer.term.durationMs);
       const term = endless ? { renewed: now, durationMs: LEASE_DURATION_MS } : peer.term;
