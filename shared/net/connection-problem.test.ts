@@ -49,6 +49,7 @@ test.each([
   ['Name resolution failed for target dns:x:1', /cannot be looked up/],
   ['error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER', /does not speak TLS/],
   ['unable to verify the first certificate', /not trusted/],
+  ['No connection established. Last error: Failed to connect (…)', /ended the connection/],
   ['Error [ERR_TLS_CERT_ALTNAME_INVALID]: …', /does not name this host/],
 ])('%s', (text, plain) => expect(problemIn(text)).toMatch(plain));
 

@@ -35,6 +35,10 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/certificate has expired/, PROBLEMS['CERT_HAS_EXPIRED'] ?? ''],
   [/WRONG_VERSION_NUMBER|HTTP_REQUEST/, PROBLEMS['EPROTO'] ?? ''],
   [/Name resolution failed/, 'its name cannot be looked up (DNS)'],
+  [
+    /Protocol error|Failed to connect/,
+    'the other side ended the connection: is it a port for TLS, or does it want a client certificate?',
+  ],
 ];
 
 function untrusted(why: string): string {

@@ -5,6 +5,7 @@
 
 import { formatCidr } from '../../../shared/ip/cidr.ts';
 import { Backoff } from '../../../shared/kube/backoff.ts';
+import { errorText } from '../../../shared/log/format.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { isLeaseLost, isTooOld } from '../../../shared/store/errors.ts';
 import type { NodeInfo, NodeLease, NodeRegistry, WantedSubnets } from '../../../shared/store/registry.ts';
@@ -345,7 +346,7 @@ export class Membership {
 
   /** Logs an error unless it is the one that was told last, and returns its text. */
   #tell(part: string, what: string, error: unknown, told: string | undefined): string {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     this.#errors.set(part, `${what}: ${text}`);
     if (text !== told) this.#options.log.error(`${what}, will be tried again`, { error });
     return text;
