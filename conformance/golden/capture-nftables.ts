@@ -118,6 +118,7 @@ const COMMANDS = [
   'add rule inet t c ct status dnat ip saddr . ip daddr @pairs accept',
   'add rule inet t c meta l4proto { tcp, udp, sctp } accept',
   'add rule inet t c ip saddr vmap { 10.0.0.1 : accept, 10.0.0.2 : jump d }',
+  'add rule inet t c numgen random mod 2 vmap { 0 : jump d, 1 : accept }',
   'add rule inet t c ip daddr . th dport @ranges accept',
   'add rule inet t c ct mark vmap @lb',
   'add rule inet t c ct mark set ip daddr . meta l4proto . th dport map @count',

@@ -146,6 +146,11 @@ const cases: [string, ChainRef, Part[], string?][] = [
     [vmap(field.ipSaddr, set('__map%d', 10))],
   ],
   [
+    'add rule inet t c numgen random mod 2 vmap { 0 : jump d, 1 : accept }',
+    c,
+    [vmap(field.randomBelow(2), set('__map%d', 10))],
+  ],
+  [
     'add rule inet t c ip daddr . th dport @ranges accept',
     c,
     [inSet([field.ipDaddr, field.thDport], set('ranges', 4)), accept()],

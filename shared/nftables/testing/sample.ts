@@ -1,7 +1,7 @@
 import { parseCidr } from '../../ip/cidr.ts';
 import { parseIp } from '../../ip/ip.ts';
 import { daddr, saddr } from '../build/address.ts';
-import { anonymousSet } from '../build/anonymous.ts';
+import { anonymousSet, anonymousVerdicts } from '../build/anonymous.ts';
 import { hostU32, networkU16 } from '../build/bytes.ts';
 import { ctState, ctStatus, setCtMark } from '../build/conntrack.ts';
 import * as field from '../build/field.ts';
@@ -111,6 +111,7 @@ export const sampleText = `table inet NAME {
 		tcp dport 8000-8080 reject with tcp reset
 		update @clients { ip saddr timeout 10s }
 		ip daddr . th dport @ranges accept
+		numgen random mod 2 vmap { 0 : jump lb-1, 1 : accept }
 		reject
 	}
 
@@ -230,6 +231,16 @@ export function sample(name: string): Transaction {
   tx.add(rule(forward, [dport('tcp', [8000, 8080]), rejectWithTcpReset()]));
   tx.add(rule(forward, [updateSet(field.ipSaddr, 'clients', { timeout: 10_000 })]));
   tx.add(rule(forward, [inSet([field.ipDaddr, field.thDport], 'ranges'), accept()]));
+  const halves = anonymousVerdicts(
+    tx,
+    { family: 'inet', name },
+    [integer],
+    [
+      { key: hostU32(0), data: { code: 'jump', chain: 'lb-1' } },
+      { key: hostU32(1), data: { code: 'accept' } },
+    ],
+  );
+  tx.add(rule(forward, [vmap(field.randomBelow(2), halves)]));
   tx.add(rule(forward, [reject()]));
 
   const postrouting = chain('postrouting', { base: { type: 'nat', hook: 'postrouting', priority: 100 } });
