@@ -142,6 +142,7 @@ const COMMANDS = [
   'add rule inet t c tcp dport 80 reject with tcp reset',
   'add rule inet t c reject with icmpx type admin-prohibited',
   'add rule ip t4 c reject with icmp type port-unreachable',
+  'add rule ip6 t6 c reject with icmpv6 type port-unreachable',
   'add rule inet t c notrack',
   'add rule inet t c meta nftrace set 1',
   // In one piece: nft 1.0.6 cannot add a rule to such a map once it lies in the kernel.

@@ -50,6 +50,14 @@ export function reject(code: keyof typeof ICMPX = 'port-unreachable'): Part {
   return (draft) => draft.push({ kind: 'reject', with: 'icmpx', code: ICMPX[code] });
 }
 
+/** Codes of ICMP and ICMPv6 for a port that nobody listens on (RFC 792, RFC 4443). */
+const PORT_UNREACHABLE = { ip: 3, ip6: 4 } as const;
+
+/** `reject` as it is in a table of one family of IP, where the kernel has no code that fits either (nft_reject_ipv4). */
+export function rejectIn(family: 'ip' | 'ip6'): Part {
+  return (draft) => draft.push({ kind: 'reject', with: 'icmp', code: PORT_UNREACHABLE[family] });
+}
+
 /** `reject with tcp reset`, in a rule that matches TCP. */
 export function rejectWithTcpReset(): Part {
   return (draft) => draft.push({ kind: 'reject', with: 'tcp-reset', code: 0 });

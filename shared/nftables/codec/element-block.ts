@@ -19,7 +19,7 @@ const LIST_MAX = 0xffff;
 export function blockLength({ set, keys, data }: ElementBlock): number {
   const count = keys.length / typeLength(set.key);
   const values = set.kind === 'map' && set.data !== 'verdict' ? count * typeLength(set.data) : 0;
-  if (!Number.isInteger(count) || values !== (data?.length ?? 0) || set.interval) {
+  if (!Number.isInteger(count) || (data !== undefined && values !== data.length) || set.interval) {
     throw new RangeError(`a block of ${keys.length} and ${data?.length ?? 0} bytes does not fit ${set.name}`);
   }
   return count;

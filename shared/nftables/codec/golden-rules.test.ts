@@ -28,6 +28,7 @@ import {
   masquerade,
   raw,
   reject,
+  rejectIn,
   rejectWithTcpReset,
   returns,
 } from '../build/statement.ts';
@@ -272,7 +273,12 @@ const cases: [string, ChainRef, Part[], string?][] = [
   [
     'add rule ip t4 c reject with icmp type port-unreachable',
     { ...c, family: 'ip', table: 't4' },
-    [raw({ kind: 'reject', with: 'icmp', code: 3 })],
+    [rejectIn('ip')],
+  ],
+  [
+    'add rule ip6 t6 c reject with icmpv6 type port-unreachable',
+    { ...c, family: 'ip6', table: 't6' },
+    [rejectIn('ip6')],
   ],
   ['add rule inet t c notrack', c, [raw({ kind: 'notrack' })]],
   [

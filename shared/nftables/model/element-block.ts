@@ -9,6 +9,6 @@ export interface ElementBlock {
   readonly set: NftSet | NftMap;
   /** The keys as they lie in registers (see `Element.key`), one behind the other, each `typeLength(set.key)` long. */
   readonly keys: Uint8Array;
-  /** Of a map: the values, alike. */
+  /** Of a map: the values, alike. What is deleted needs none. */
   readonly data?: Uint8Array;
 }
