@@ -38,6 +38,7 @@ function readOnly(nftables: Nftables): Nftables {
     listRuleLabels: (table, chain, comment) => nftables.listRuleLabels(table, chain, comment),
     listSets: (table) => nftables.listSets(table),
     listElements: (set) => nftables.listElements(set),
+    findElement: (set, key) => nftables.findElement(set, key),
     getGeneration: () => nftables.getGeneration(),
   };
 }

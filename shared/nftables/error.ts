@@ -48,3 +48,8 @@ export function isBusy(error: unknown): error is NftError {
 export function isNoSupport(error: unknown): error is NftError {
   return error instanceof NftError && error.code === 'EOPNOTSUPP';
 }
+
+/** The kernel refused a transaction or a listing, for whatever reason. */
+export function isNftError(error: unknown): error is NftError {
+  return error instanceof NftError;
+}

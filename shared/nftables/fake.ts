@@ -1,4 +1,5 @@
 import { elementsOf } from './codec/element-block.ts';
+import { compareKeys } from './codec/interval.ts';
 import { encodeTransaction } from './codec/transaction.ts';
 import { describe } from './describe.ts';
 import { NftError } from './error.ts';
@@ -43,6 +44,15 @@ export class FakeNftables implements Nftables {
 
   constructor(options: FakeOptions = {}) {
     this.#now = options.now ?? (() => 0);
+  }
+
+  /** Another filter that holds the same now and goes its own way from here. */
+  fork(): FakeNftables {
+    const twin = new FakeNftables({ now: this.#now });
+    twin.#tables = this.#tables;
+    twin.#lastTableHandle = this.#lastTableHandle;
+    twin.#generation = this.#generation;
+    return twin;
   }
 
   run(transaction: Transaction): void {
@@ -104,6 +114,10 @@ export class FakeNftables implements Nftables {
   listElements(ref: NftSet | NftMap): Element[] {
     const found = this.#find({ family: ref.family, name: ref.table })?.sets.get(ref.name);
     return found === undefined ? [] : listElements(found, this.#now());
+  }
+
+  findElement(ref: NftSet | NftMap, key: Uint8Array): Element | undefined {
+    return this.listElements(ref).find((element) => compareKeys(element.key, key) === 0);
   }
 
   getGeneration(): number {

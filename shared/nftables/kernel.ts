@@ -9,7 +9,15 @@ import type { RawElement } from './codec/element.ts';
 import { readElements } from './codec/elements.ts';
 import { readGeneration } from './codec/generation.ts';
 import { fromRaw } from './codec/interval.ts';
-import { dumpChains, dumpElements, dumpRules, dumpSets, dumpTables, getGeneration } from './codec/request.ts';
+import {
+  dumpChains,
+  dumpElements,
+  dumpRules,
+  dumpSets,
+  dumpTables,
+  findElement,
+  getGeneration,
+} from './codec/request.ts';
 import { readRule } from './codec/rule.ts';
 import { readRuleLabel } from './codec/rule-label.ts';
 import { readSet } from './codec/set.ts';
@@ -123,6 +131,19 @@ export class KernelNftables implements Nftables, Disposable {
       `list elements of ${set.family} ${set.table} ${set.name}: the set kept changing`,
       'EINTR',
     );
+  }
+
+  findElement(set: NftSet | NftMap, key: Uint8Array): Element | undefined {
+    const raw: RawElement[] = [];
+    try {
+      for (const { payload } of asNftError(() => this.#socket.request(findElement(set, key)))) {
+        readElements(payload, raw);
+      }
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+    return raw[0];
   }
 
   getGeneration(): number {

@@ -43,6 +43,9 @@ export interface Nftables {
   /** In no particular order. */
   listElements(set: NftSet | NftMap): Element[];
 
+  /** One element by its key; undefined where it is not there. */
+  findElement(set: NftSet | NftMap, key: Uint8Array): Element | undefined;
+
   /** A number that every committed transaction of anyone in this namespace changes. */
   getGeneration(): number;
 }

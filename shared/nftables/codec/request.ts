@@ -3,12 +3,16 @@ import type { NetlinkRequest } from '../../netlink/requests.ts';
 import { FAMILY_NUMBERS, type Family } from '../model/family.ts';
 import type { SetRef } from '../model/set.ts';
 import type { TableRef } from '../model/table.ts';
+import { writeElement } from './element.ts';
+import { nested } from './fields.ts';
 import { NFGENMSG_SIZE, NFT_MSG, SUBSYSTEM } from './message.ts';
 import { RULE } from './rule-attributes.ts';
 
 /** NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE and _SET of linux/netfilter/nf_tables.h. */
 const TABLE = 1;
 const LIST_SET = 2;
+/** NFTA_SET_ELEM_LIST_ELEMENTS. */
+const ELEMENTS = 3;
 
 /** Asks for the tables of a family, or of all. */
 export function dumpTables(family?: Family): NetlinkRequest {
@@ -40,6 +44,19 @@ export function dumpElements(set: SetRef): NetlinkRequest {
     writer.attrString(TABLE, set.table);
     writer.attrString(LIST_SET, set.name);
   });
+}
+
+/** Asks for one element of a set without ranges; ENOENT where it is not there. */
+export function findElement(set: SetRef, key: Uint8Array): NetlinkRequest {
+  const what = `find an element of ${set.family} ${set.table} ${set.name}`;
+  const asked = request(NFT_MSG.GETSETELEM, set.family, what, (writer) => {
+    writer.attrString(TABLE, set.table);
+    writer.attrString(LIST_SET, set.name);
+    const list = writer.beginNest(nested(ELEMENTS));
+    writeElement(writer, 1, { key });
+    writer.endNest(list);
+  });
+  return { ...asked, replies: true };
 }
 
 export function getGeneration(): NetlinkRequest {

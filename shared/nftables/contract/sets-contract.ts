@@ -280,6 +280,15 @@ export function elements(subject: Subject): void {
       expect(moved?.expires).toBeLessThanOrEqual(60_000);
     });
 
+    test('are found by their key', () => {
+      const nft = subject();
+      const elements = [{ key: ip('10.0.0.1'), data: hostU32(1) }];
+      expect(nft.findElement(m, ip('10.0.0.1'))).toBeUndefined();
+      nft.run(tx().add(t).add(m).addElements(m, elements));
+      expect(nft.findElement(m, ip('10.0.0.1'))).toEqual(elements[0]);
+      expect(nft.findElement(m, ip('10.0.0.2'))).toBeUndefined();
+    });
+
     test('go in and out as a block', () => {
       const nft = subject();
       const block = {
