@@ -40,6 +40,23 @@ describe.skipIf(!available).each(['nft', 'legacy'] as const)(
       expect(Math.max(...node.lags)).toBeLessThan(PROMISE);
     });
 
+    test.runIf(variant === 'legacy')(
+      'a rule among thousands that is replaced by one of equal size comes back',
+      async () => {
+        sh(`(echo '*nat'; echo ':OTHERS - [0:0]'; for i in $(seq 1 5000); do echo "-A OTHERS -s 10.8.0.0/16 -p tcp -m tcp --dport $i -j RETURN"; done; echo COMMIT) |
+        ${v4}-restore --noflush`);
+        node.lookAnew();
+        // One that is seen because the table has another size, so that nothing is left to be looked at.
+        await node.mended(`${v4} -t nat -D FLANNEL-POSTRTG 1`, rules);
+        const other = '-s 10.99.0.0/16 -d 10.244.0.0/16 -m comment --comment "flanneld masq" -j RETURN';
+        const kinds = await node.mended(`${v4} -t nat -R FLANNEL-POSTRTG 2 ${other}`, rules);
+        expect(kinds).toEqual(['iptables']);
+        expect(Math.max(...node.lags)).toBeLessThan(PROMISE);
+        sh(`${v4} -t nat -F OTHERS; ${v4} -t nat -X OTHERS`);
+        node.lookAnew();
+      },
+    );
+
     test('from now on in nftables: flanneld-like chains are gone, and once more in iptables: the table is', async () => {
       const before = await rules();
       await node.stop();

@@ -44,7 +44,10 @@ const PLUGINS = new Set([
 ]);
 
 /** Need features, and take minutes of an emulated processor: left to `--all`. */
-const PATIENT = new Set(['cni/agent/backends/data-path.kernel.test.ts']);
+const PATIENT = new Set([
+  'cni/agent/agent-wireguard.kernel.test.ts',
+  'cni/agent/backends/data-path.kernel.test.ts',
+]);
 
 /** The test files for a kernel, sorted. */
 export function kernelTests(kernel: KernelVersion, all: boolean): string[] {
