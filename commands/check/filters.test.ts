@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { FakeKernel } from '../../cni/agent/kernel/fake-kernel.ts';
 import type { CommandResult } from '../../cni/agent/kernel/kernel.ts';
+import type { AgentStatus } from '../../cni/agent/status.ts';
 import { Transaction } from '../../shared/nftables/transaction.ts';
-import { forwardDrops } from './filters.ts';
+import { forwardDrops, tunnelInput } from './filters.ts';
 
 const NETWORKS = ['10.244.0.0/16', 'fd00:244::/48'];
 const PLACE = 'chain filter_FORWARD of table inet firewalld';
@@ -43,6 +44,19 @@ test.each<[string, FakeKernel, string[], string[]]>([
 ])('a firewalld that drops: %s', async (_what, kernel, forwardAccepts, expected) => {
   const found = await forwardDrops(kernel, NETWORKS, { rules: 'nftables', forwardAccepts });
   expect(found).toEqual({ forwardDrops: expected });
+});
+
+test('a table that its program cannot print is not one that lets everything in', async () => {
+  const kernel = new FakeKernel();
+  kernel.legacy.set(4, 'rules');
+  kernel.programs.set('iptables-legacy', () => ({}));
+  kernel.programs.set('iptables-legacy-save', () => ({ code: 4, stderr: 'somebody holds the xtables lock' }));
+  const status = { underlays: [{ interface: 'eth0', address: '192.0.2.1' }], peers: {} };
+  const traffic = { kind: 'vxlan', port: 8472, what: 'UDP port 8472' } as const;
+  expect(await tunnelInput(kernel, traffic, status as unknown as AgentStatus)).toEqual({
+    what: 'UDP port 8472',
+    chains: [{ place: 'INPUT of iptables (legacy)', verdict: 'unsure' }],
+  });
 });
 
 test('an accept of ours that somebody took out of another chain is missed, though the agent had put it there', async () => {

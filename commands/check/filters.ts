@@ -133,8 +133,11 @@ async function iptablesChains(
   for (const packet of packets) {
     for (const variant of ['nft', 'legacy'] as const) {
       const table = await readTable(kernel, variant, packet.from.family);
-      const input = table?.get('INPUT');
-      if (!table || !input) continue;
+      const place = `INPUT of ${packet.from.family === 4 ? 'iptables' : 'ip6tables'} (${variant})`;
+      if (table === 'unreadable') found.push({ place, verdict: 'unsure' });
+      if (table === undefined || table === 'unreadable') continue;
+      const input = table.get('INPUT');
+      if (!input) continue;
       const judge = (chain: typeof input): JudgedChain => ({
         ...(chain.policy && { policy: chain.policy }),
         rules: chain.rules.map(({ text, effect }) => judgeIptablesRule(text, effect, packet)),
@@ -143,21 +146,18 @@ async function iptablesChains(
         const chain = table.get(name);
         return chain && judge(chain);
       });
-      found.push({
-        place: `INPUT of ${packet.from.family === 4 ? 'iptables' : 'ip6tables'} (${variant})`,
-        verdict,
-      });
+      found.push({ place, verdict });
     }
   }
   return found;
 }
 
-/** Only where there is a table already: the programs would make one. */
+/** Only where there is a table already: the programs would make one. Others may hold its lock, or it is not permitted. */
 async function readTable(
   kernel: Kernel,
   variant: IptablesVariant,
   family: 4 | 6,
-): Promise<IptablesTable | undefined> {
+): Promise<IptablesTable | 'unreadable' | undefined> {
   const ref = { family: family === 4 ? 'ip' : 'ip6', name: 'filter' } as const;
   const isThere =
     variant === 'legacy'
@@ -166,5 +166,5 @@ async function readTable(
   const programs = isThere ? await findIptables(kernel, variant, family) : undefined;
   if (!programs) return undefined;
   const { code, stdout } = await kernel.run([programs.save, '-t', 'filter']);
-  return code === 0 ? parseIptablesSave(stdout) : undefined;
+  return code === 0 ? parseIptablesSave(stdout) : 'unreadable';
 }
