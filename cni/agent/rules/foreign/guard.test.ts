@@ -322,22 +322,39 @@ describe('what can go wrong', () => {
         base: { type: 'filter', hook: 'forward', priority: 10, policy: 'drop' },
       }),
     );
+    const asFirewalld = kernel.nftables.run.bind(kernel.nftables);
     kernel.nftables.run = () => {
       throw new NftError('add rule', 'EPERM');
     };
     const asked: string[] = [];
+    let isTrusted = false;
     kernel.programs.set('firewall-cmd', (argv) => {
-      asked.push(argv.slice(1).join(' '));
+      const [, , what = ''] = argv;
+      asked.push(what);
+      if (what.startsWith('--query')) return { code: isTrusted ? 0 : 1 };
+      isTrusted = true;
       return { code: asked.length === 1 ? 0 : 11 };
     });
+    const adding = ['--add-source=10.244.0.0/16', '--add-source=fd00:244::/48'];
+    const querying = ['--query-source=10.244.0.0/16', '--query-source=fd00:244::/48'];
     const { guard, repairs } = guardOf(kernel);
     await guard.check(networks);
+    expect(asked.splice(0)).toEqual(adding);
+    // Once more, by what firewalld has made of it, and not again.
     await guard.check(networks);
+    await guard.check(networks);
+    expect(asked.splice(0)).toEqual(querying);
     expect(repairs).toEqual([]);
-    expect(asked).toEqual([
-      '--zone=trusted --add-source=10.244.0.0/16',
-      '--zone=trusted --add-source=fd00:244::/48',
-    ]);
+    // Somebody takes the networks out of the zone.
+    const chain = 'filter_FORWARD';
+    expect(guard.concerns({ kind: 'nftables', family: 'inet', table: 'firewalld', chain })).toBe(true);
+    isTrusted = false;
+    asFirewalld(
+      new Transaction().add({ kind: 'rule', family: 'inet', table: 'firewalld', chain, expressions: [] }),
+    );
+    await guard.check(networks);
+    expect(asked.splice(0)).toEqual([...querying.slice(0, 1), ...adding]);
+    expect(repairs).toHaveLength(1);
     kernel.programs.set('firewall-cmd', () => ({ code: 252, stderr: 'not running' }));
     await expect(guardOf(kernel).guard.check(networks)).rejects.toThrow(
       /firewall-cmd --permanent --zone=trusted.*not running/,

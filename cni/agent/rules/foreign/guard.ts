@@ -19,7 +19,7 @@ import {
   restore,
 } from '../iptables/programs.ts';
 import { OWN_TABLE } from '../own-table.ts';
-import { trustInFirewalld } from './firewalld.ts';
+import { isTrustedInFirewalld, trustInFirewalld } from './firewalld.ts';
 import { type FilterChain, placeAccept } from './forward-chain.ts';
 import { isOwnChainRight, OWN_CHAIN, planIptables } from './iptables-text.ts';
 import { listFilterChain } from './listed-chain.ts';
@@ -42,8 +42,11 @@ export class ForwardGuard {
   readonly #placed = new Set<string>();
   /** `family table chain` of all chains whose change may matter. */
   #watched = new Set<string>();
-  /** The firewalld table that was dealt with through its program; a reload makes another one. */
-  #trusted: bigint | undefined;
+  /**
+   * The firewalld table that was dealt with through its program, as a reload makes another one, and what was looked at of it
+   * when firewalld last said that it trusts the pods' networks.
+   */
+  #trusted: { readonly table: bigint | undefined; readonly rules: string | undefined } | undefined;
   /** What legacy tables looked like at a glance. */
   #legacy: readonly (string | undefined)[] = [];
   readonly #told = new Set<string>();
@@ -125,10 +128,11 @@ export class ForwardGuard {
       await this.#restore(programs, input, 'nft', family, own);
       return;
     }
-    if (table.name === 'firewalld' && this.#trusted !== undefined && this.#trusted === table.handle) return;
     const filter = this.#readChain(table, chain);
     const placement = placeAccept(filter, read);
     watch(placement.lookedAt);
+    if (table.name === 'firewalld' && (await this.#isStillTrusted(table, placement.lookedAt, networks)))
+      return;
     const transaction = planNftChain(chain, filter, placement, networks);
     const place = `chain ${chain.name} of table ${table.family} ${table.name}`;
     if (!transaction || !this.#mayPlace(place)) return;
@@ -138,7 +142,8 @@ export class ForwardGuard {
       // firewalld 2.1 and later own their table: nobody else may write to it.
       if (!(error instanceof NftError && error.code === 'EPERM' && table.name === 'firewalld')) throw error;
       const advice = await trustInFirewalld(this.#options.kernel, networks);
-      this.#trusted = table.handle;
+      // It has rules for that now, which have not been looked at.
+      this.#trusted = { table: table.handle, rules: undefined };
       if (advice !== undefined) {
         // Nothing here can do it, and trying for ever would keep the node from serving the pods that nobody drops.
         this.#tellOnce(advice);
@@ -146,6 +151,23 @@ export class ForwardGuard {
       }
     }
     this.#placedAt(place);
+  }
+
+  /** Asks firewalld, which takes a while to answer, only where something has changed since. */
+  async #isStillTrusted(
+    { family, name, handle }: Table,
+    lookedAt: readonly string[],
+    networks: readonly Cidr[],
+  ): Promise<boolean> {
+    const { kernel } = this.#options;
+    if (!this.#trusted || this.#trusted.table !== handle) return false;
+    const looks = lookedAt.flatMap((chain) => kernel.nftables.listRules({ family, name }, chain));
+    const rules = looks.map((rule) => `${rule.chain} ${rule.handle}`).join();
+    if (rules === this.#trusted.rules) return true;
+    // Where nobody can be asked, somebody was told what to do.
+    if ((await isTrustedInFirewalld(kernel, networks)) === false) return false;
+    this.#trusted = { table: handle, rules };
+    return true;
   }
 
   #readChain(table: Table, chain: Chain): FilterChain<NftFilterRule> {
