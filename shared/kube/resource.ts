@@ -1,8 +1,12 @@
 /** Which kind of objects a request is about, and where the API server keeps them. Pure. */
 
-import { Node as NodeMessage } from '#messages/kubernetes';
+import {
+  EndpointSlice as EndpointSliceMessage,
+  Node as NodeMessage,
+  Service as ServiceMessage,
+} from '#messages/kubernetes';
 import type { AnyMessageType } from '../grpc/wire/schema.ts';
-import type { ApiObject, Node, Pod } from './types.ts';
+import type { ApiObject, EndpointSlice, Node, Pod, Service } from './types.ts';
 
 /** A kind of objects, typed by what its objects look like. */
 export interface Resource<T extends ApiObject = ApiObject> {
@@ -24,6 +28,18 @@ export const NODES: Resource<Node> = {
   version: 'v1',
   plural: 'nodes',
   message: NodeMessage as AnyMessageType,
+};
+export const SERVICES: Resource<Service> = {
+  group: '',
+  version: 'v1',
+  plural: 'services',
+  message: ServiceMessage as AnyMessageType,
+};
+export const ENDPOINT_SLICES: Resource<EndpointSlice> = {
+  group: 'discovery.k8s.io',
+  version: 'v1',
+  plural: 'endpointslices',
+  message: EndpointSliceMessage as AnyMessageType,
 };
 export const PODS: Resource<Pod> = { group: '', version: 'v1', plural: 'pods' };
 

@@ -7,6 +7,8 @@ export interface ObjectMeta {
   readonly uid?: string;
   /** Opaque; an update that carries it is a compare-and-swap. */
   readonly resourceVersion?: string;
+  /** RFC 3339. */
+  readonly creationTimestamp?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -41,6 +43,53 @@ export interface NodeCondition {
 export interface Pod extends ApiObject {
   readonly spec?: { readonly nodeName?: string; readonly hostNetwork?: boolean };
   readonly status?: { readonly phase?: string; readonly podIPs?: readonly { readonly ip: string }[] };
+}
+
+/** core/v1 Service. */
+export interface Service extends ApiObject {
+  readonly spec?: {
+    readonly type?: string;
+    readonly clusterIP?: string;
+    readonly clusterIPs?: readonly string[];
+    readonly ports?: readonly {
+      readonly name?: string;
+      readonly protocol?: string;
+      readonly port?: number;
+      readonly nodePort?: number;
+    }[];
+    readonly externalIPs?: readonly string[];
+    readonly sessionAffinity?: string;
+    readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
+    readonly loadBalancerSourceRanges?: readonly string[];
+    readonly externalTrafficPolicy?: string;
+    readonly internalTrafficPolicy?: string;
+    readonly healthCheckNodePort?: number;
+  };
+  readonly status?: {
+    readonly loadBalancer?: {
+      readonly ingress?: readonly { readonly ip?: string; readonly ipMode?: string }[];
+    };
+  };
+}
+
+/** discovery.k8s.io/v1 EndpointSlice. */
+export interface EndpointSlice extends ApiObject {
+  readonly addressType?: string;
+  readonly endpoints?: readonly {
+    readonly addresses?: readonly string[];
+    readonly conditions?: {
+      readonly ready?: boolean;
+      readonly serving?: boolean;
+      readonly terminating?: boolean;
+    };
+    readonly nodeName?: string;
+    readonly zone?: string;
+    readonly hints?: {
+      readonly forZones?: readonly { readonly name?: string }[];
+      readonly forNodes?: readonly { readonly name?: string }[];
+    };
+  }[];
+  readonly ports?: readonly { readonly name?: string; readonly protocol?: string; readonly port?: number }[];
 }
 
 /** meta/v1 Status: what the API server answers in place of an object. */

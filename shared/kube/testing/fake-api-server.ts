@@ -5,7 +5,7 @@
  */
 
 import type { AnyMessageType } from '../../grpc/wire/schema.ts';
-import { NODES } from '../resource.ts';
+import { ENDPOINT_SLICES, NODES, SERVICES } from '../resource.ts';
 import type { ApiObject } from '../types.ts';
 import { PROTOBUF_TYPE } from '../wire/decode-status.ts';
 import { encodeList, encodeStatus } from './encode-object.ts';
@@ -14,7 +14,9 @@ import { FakeWatches } from './fake-watches.ts';
 import { applyPatch } from './patch.ts';
 
 /** What lists of which objects are in protobuf. */
-const MESSAGES: Readonly<Record<string, AnyMessageType | undefined>> = { [NODES.plural]: NODES.message };
+const MESSAGES: Readonly<Record<string, AnyMessageType | undefined>> = Object.fromEntries(
+  [NODES, SERVICES, ENDPOINT_SLICES].map(({ plural, message }) => [plural, message]),
+);
 
 export interface FakeApiServerOptions {
   /** PEM; without them it speaks plain HTTP. `clientCa`: who wants in needs a certificate of that authority. */
