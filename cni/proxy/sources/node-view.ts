@@ -42,5 +42,11 @@ export function nodeView(node: ApiObject): NodeView {
 }
 
 export function isSameNode(a: NodeView | undefined, b: NodeView | undefined): boolean {
-  return Bun.deepEquals(a, b);
+  return textOf(a) === textOf(b);
+}
+
+function textOf(node: NodeView | undefined): string {
+  return (
+    JSON.stringify(node, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)) ?? ''
+  );
 }
