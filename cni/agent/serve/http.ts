@@ -26,7 +26,7 @@ export function serveTcp(served: WhoIsServed, { address, port }: Endpoint, healt
     const server = Bun.serve({
       hostname: address,
       port,
-      development: false,
+      error: failed,
       fetch: (request) => answer(served(), request, healthOnly ? 'health' : 'all'),
     });
     return { [Symbol.dispose]: () => void server.stop(true) };
@@ -47,7 +47,7 @@ export function serveSocket(served: WhoIsServed, directory: string): Disposable 
   unlinkIfExists(path);
   const server = Bun.serve({
     unix: path,
-    development: false,
+    error: failed,
     fetch: (request) => answer(served(), request, 'status'),
   });
   chmod(path, 0o600);
@@ -79,6 +79,11 @@ async function answer(
     return status ? Response.json(status) : problems();
   }
   return text(404, 'there are /healthz, /readyz and /metrics; on the unix socket also /v1/status\n');
+}
+
+/** In place of Bun's page, which shows the program's source. */
+function failed(error: Error): Response {
+  return text(500, `${error.message}\n`);
 }
 
 function text(status: number, body: string): Response {

@@ -114,6 +114,17 @@ describe('HTTP', () => {
     expect(await status([`--run-dir=${directory.path}`])).toBe(0);
   });
 
+  test('what goes wrong is told in a line', async () => {
+    const fail = (): never => {
+      throw new Error('the kernel says no');
+    };
+    const broken: Served = { ready: true, problems: [], metrics: agent(true).metrics, status: fail };
+    using directory = new TemporaryDirectory();
+    stack.push(serveSocket(() => broken, directory.path));
+    const unix = directory.join('agent.sock');
+    expect(await get('http://x/v1/status', { unix })).toBe('500 the kernel says no');
+  });
+
   test("a socket that a killed agent left is in nobody's way; a port that is taken is named", async () => {
     using directory = new TemporaryDirectory();
     writeFileSync(directory.join('agent.sock'), '');
