@@ -192,6 +192,8 @@ export class KernelNftables implements Nftables, Disposable {
     try {
       return this.#socket.exchange(bytes, first, count);
     } catch (error) {
+      if (error instanceof NetlinkError)
+        throw new NftError('run a transaction: its outcome is not known', error.code, { cause: error });
       if (!(error instanceof SyscallError)) throw error;
       const why = error.code === 'EMSGSIZE' ? ': raise net.core.wmem_max or give CAP_NET_ADMIN' : '';
       throw new NftError(`send a transaction of ${bytes.length} bytes${why}`, error.code, { cause: error });

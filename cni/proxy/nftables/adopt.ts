@@ -8,7 +8,7 @@ import { mapsOf } from './content.ts';
 import { endpointOfSlot, slotKey } from './keys.ts';
 import type { SharedName } from './layout.ts';
 import { affinityTarget } from './object-names.ts';
-import { keyOf, type Policy, type Programmed, place } from './programmed.ts';
+import { keyOf, type Programmed } from './programmed.ts';
 import type { KernelStructure, SharedContent } from './read-back.ts';
 import type { Structure } from './structure.ts';
 import { decodeValue, type Value } from './values.ts';
@@ -52,20 +52,16 @@ function ownValue(port: ServicePort, targets: ReadonlyMap<string, Value>): Value
 }
 
 /** The port as it would be programmed with the slots that the kernel has: what slots are chosen by. */
-export function adoptSlots(port: ServicePort, content: SharedContent, policy: Policy): Programmed {
+export function adoptSlots(port: ServicePort, content: SharedContent): Programmed {
   let slots: readonly Endpoint[] = [];
   let localSlots: readonly Endpoint[] = [];
-  const wanted: Programmed = { port, slots: port.endpoints, localSlots: port.localEndpoints };
   for (const frontend of port.frontends) {
     const maps = mapsOf(frontend.address === undefined);
     if (localSlots.length === 0) localSlots = heldSlots(port, frontend, content, maps.localSlots);
-    if (slots.length > 0) continue;
-    const placed = place(wanted, frontend, policy);
-    const held = heldSlots(port, frontend, content, maps.slots);
-    // Those of a policy Local inside are local endpoints.
-    if (placed.slots === port.localEndpoints && placed.slots !== port.endpoints) {
-      if (localSlots.length === 0) localSlots = held;
-    } else slots = held;
+    // internalTrafficPolicy Local: its slots are of local endpoints.
+    const isLocal = frontend.kind === 'cluster-ip' && frontend.policy === 'local';
+    if (isLocal && localSlots.length === 0) localSlots = heldSlots(port, frontend, content, maps.slots);
+    if (!isLocal && slots.length === 0) slots = heldSlots(port, frontend, content, maps.slots);
   }
   return { port, slots, localSlots };
 }

@@ -97,8 +97,10 @@ function choiceChain(
   layout: Layout,
   port: ServicePort,
   where: 'everywhere' | 'here',
-  endpoints: readonly Endpoint[],
+  among: readonly Endpoint[],
 ): ChainSpec {
+  // In an order of their own, by which a chain that is there is recognized.
+  const endpoints = [...among].sort();
   const target = (endpoint: Endpoint): string => endpointChain(port.name, endpoint);
   const rules: RuleSpec[] = [ruleOf(layout, [setPriority(0)])];
   for (const endpoint of endpoints) {
@@ -109,7 +111,12 @@ function choiceChain(
     key: hostU32(number),
     data: { code: 'goto', chain: target(endpoint) } as const,
   }));
-  if (choice.length === 0) rules.push(ruleOf(layout, [drop()]));
-  else rules.push(choiceOf(layout, [vmap(randomBelow(choice.length), CHOICE)], choice));
+  const [first] = endpoints;
+  if (first === undefined) rules.push(ruleOf(layout, [drop()]));
+  else {
+    rules.push(choiceOf(layout, [vmap(randomBelow(choice.length), CHOICE)], choice));
+    // The rule's map is emptied at the moment in which the rules are replaced; packets may be in between.
+    rules.push(ruleOf(layout, [goTo(target(first))]));
+  }
   return { name: affinityChain(port.name, where), rules };
 }

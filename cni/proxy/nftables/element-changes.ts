@@ -37,7 +37,10 @@ function blockOf(
   return packer.block(layout, map);
 }
 
-/** Adds elements to `firewall`, with the names of chains as values. */
+/**
+ * Adds elements to `firewall`, with the names of chains as values. By jump: who is let through goes on where the others
+ * are, with the next rule.
+ */
 export function addVerdicts(
   transaction: Transaction,
   layout: Layout,
@@ -45,7 +48,7 @@ export function addVerdicts(
 ): void {
   transaction.addElements(
     layout.sets.firewall,
-    come.map((change) => ({ ...keyed(change), data: { code: 'goto', chain: change.now as string } })),
+    come.map((change) => ({ ...keyed(change), data: { code: 'jump', chain: change.now as string } })),
   );
 }
 

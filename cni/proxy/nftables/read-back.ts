@@ -46,7 +46,7 @@ export function readShared(nft: Nftables, { sets }: Layout): SharedContent {
 function valueText(data: Element['data']): string {
   if (data === undefined) return '';
   if (data instanceof Uint8Array) return packed(data);
-  return 'chain' in data ? data.chain : data.code;
+  return data.code === 'jump' ? data.chain : `${data.code} ${'chain' in data ? data.chain : ''}`;
 }
 
 export function readStructure(nft: Nftables, layout: Layout): KernelStructure {

@@ -3,7 +3,7 @@
  * halved until the element is found, and all others are programmed.
  */
 
-import { isNftError, type NftError } from '../../../shared/nftables/error.ts';
+import { isNftError, isNotFound, type NftError } from '../../../shared/nftables/error.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { Change } from './changes.ts';
@@ -52,7 +52,10 @@ export function runBisected(nft: Nftables, layout: Layout, changes: readonly Cha
     } catch (error) {
       if (!isForParts(error) || refused.length >= MOST_REFUSALS) throw error;
       if (to - from === 1) {
-        refused.push({ change: changes[from] as Change, why: error.message });
+        const change = changes[from] as Change;
+        // What was to go has gone.
+        if (change.now === undefined && isNotFound(error)) return;
+        refused.push({ change, why: error.message });
         return;
       }
     }

@@ -98,7 +98,7 @@ export class TableState {
     const content = readShared(this.#nft, this.layout);
     const kernel = readStructure(this.#nft, this.layout);
     adoptNumbers(kernel, ports, this.#numbers, this.#structure);
-    for (const port of ports) this.#take(adoptSlots(port, content, this.policy), port);
+    for (const port of ports) this.#take(adoptSlots(port, content), port);
     this.#isReady = true;
     const { changes, refused } = this.#reconcile(content);
     return { changes, refused, repairs: 0 };

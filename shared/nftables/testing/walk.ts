@@ -63,6 +63,8 @@ class Walk {
   readonly #world: World;
   readonly #packet: Packet;
   readonly #registers = new Uint8Array(64);
+  /** The table as it was when the chain was entered, whose rules are gone through to their end. */
+  #entered: Nftables | undefined;
 
   constructor(world: World, packet: Packet) {
     this.#world = world;
@@ -71,7 +73,15 @@ class Walk {
 
   /** @returns undefined where the chain ends without a decision */
   chain(name: string): Fate | undefined {
-    for (const { expressions } of this.#world.table().listRules(this.#world.ref, name)) {
+    const entered = this.#entered;
+    this.#entered = this.#world.table();
+    const fate = this.#rules(name);
+    this.#entered = entered;
+    return fate;
+  }
+
+  #rules(name: string): Fate | undefined {
+    for (const { expressions } of (this.#entered as Nftables).listRules(this.#world.ref, name)) {
       const end = this.#rule(expressions);
       if (end === undefined) continue;
       if (end === 'return') return undefined;
@@ -159,6 +169,8 @@ class Walk {
 
   #lookUp(e: Extract<Expression, { kind: 'lookup' }>): End | 'stop' {
     const table = this.#world.table();
+    // A rule's own map is emptied with it, at once.
+    if (e.set.startsWith('__') && table !== this.#entered) return 'stop';
     const set = table.listSets(this.#world.ref).find(({ name }) => name === e.set);
     if (set === undefined) throw new Error(`no set ${e.set}`);
     const size = set.key.reduce((sum, type) => sum + padded(type.size), 0);

@@ -1,0 +1,354 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { formatCidr } from '../../../shared/ip/cidr.ts';
+import { FakeNftables } from '../../../shared/nftables/fake.ts';
+import type { Nftables } from '../../../shared/nftables/nftables.ts';
+import type { Transaction } from '../../../shared/nftables/transaction.ts';
+import type { ModeSettings } from '../mode.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { ServicePort } from '../model/service-port.ts';
+import { NODE_ADDRESSES, PROBES, type Turn, turn, withoutConflicts } from '../testing/arbitrary.ts';
+import { FakeTime } from '../testing/fake-time.ts';
+import { type Expectation, expectation, isHairpin, type Probe } from '../testing/oracle.ts';
+import { cidr, Ports, settings } from '../testing/ports.ts';
+import { packed } from './keys.ts';
+import { layoutOf, SHARED } from './layout.ts';
+import { LINGER, NftablesMode } from './nftables-mode.ts';
+import { type Outcome, send } from './testing/send.ts';
+
+/** More of everything, for who has the time. */
+const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 1);
+
+const layout = layoutOf(4);
+
+/** The table after a transaction, and the models between which it was. */
+interface Snapshot {
+  readonly table: Nftables;
+  readonly at: number;
+  readonly models: readonly (readonly ServicePort[])[];
+}
+
+/** A packet filter that keeps what it was after every transaction. */
+class Recorder extends FakeNftables {
+  readonly snapshots: Snapshot[] = [];
+  readonly #time: FakeTime;
+  models: readonly (readonly ServicePort[])[] = [];
+
+  constructor(time: FakeTime) {
+    super({ now: () => time.monotonic() });
+    this.#time = time;
+  }
+
+  override run(transaction: Transaction): void {
+    if (transaction.isEmpty) return;
+    super.run(transaction);
+    this.snapshots.push({ table: new Frozen(this.fork()), at: this.#time.monotonic(), models: this.models });
+  }
+}
+
+/** Answers from memory: a table that does not change any more is asked often. */
+class Frozen extends FakeNftables {
+  readonly #of: FakeNftables;
+  readonly #rules = new Map<string, ReturnType<FakeNftables['listRules']>>();
+  readonly #elements = new Map<string, Map<string, ReturnType<FakeNftables['listElements']>[number]>>();
+  #sets: ReturnType<FakeNftables['listSets']> | undefined;
+  #chains: ReturnType<FakeNftables['listChains']> | undefined;
+
+  constructor(of: FakeNftables) {
+    super();
+    this.#of = of;
+  }
+
+  override listChains(ref: Parameters<FakeNftables['listChains']>[0]) {
+    this.#chains ??= this.#of.listChains(ref);
+    return this.#chains;
+  }
+
+  override listSets(ref: Parameters<FakeNftables['listSets']>[0]) {
+    this.#sets ??= this.#of.listSets(ref);
+    return this.#sets;
+  }
+
+  override listRules(ref: Parameters<FakeNftables['listRules']>[0], chain = '') {
+    let rules = this.#rules.get(chain);
+    rules ??= this.#of.listRules(ref, chain);
+    this.#rules.set(chain, rules);
+    return rules;
+  }
+
+  override listElements(set: Parameters<FakeNftables['listElements']>[0]) {
+    return this.#of.listElements(set);
+  }
+
+  override findElement(set: Parameters<FakeNftables['findElement']>[0], key: Uint8Array) {
+    let elements = this.#elements.get(set.name);
+    elements ??= new Map(this.#of.listElements(set).map((element) => [packed(element.key), element]));
+    this.#elements.set(set.name, elements);
+    return elements.get(packed(key));
+  }
+}
+
+class Run {
+  readonly time = new FakeTime();
+  readonly nft = new Recorder(this.time);
+  readonly settings: ModeSettings;
+  readonly mode: NftablesMode;
+  ports = new Ports();
+  #raw = new Map<string, ServicePort>();
+
+  constructor(of: ModeSettings = settings(4)) {
+    this.settings = of;
+    this.mode = new NftablesMode(of, this.nft, this.time);
+  }
+
+  /** Plays a turn; names are told of ports that differ from before. */
+  async play({ set, gone, pause }: Turn): Promise<void> {
+    for (const name of gone) this.#raw.delete(name);
+    for (const one of set) this.#raw.set(one.name, one);
+    const before = this.ports;
+    const next = withoutConflicts(this.#raw.values()).map((one) => {
+      const old = before.get(one.name);
+      return old !== undefined && Bun.deepEquals(old, one) ? old : one;
+    });
+    this.ports = new Ports(...next);
+    const changed = new Set(
+      [...before, ...next]
+        .map(({ name }) => name)
+        .filter((name) => before.get(name) !== this.ports.get(name)),
+    );
+    this.nft.models = [[...before], next];
+    expect(await this.mode.update(this.ports, changed)).toMatchObject({ refused: [] });
+    this.nft.models = [next];
+    await this.time.advance(pause);
+  }
+}
+
+const probesOf = (of: ModeSettings): readonly Probe[] =>
+  of.localDetector.by === 'interface-prefix' ? PROBES.filter(({ from }) => from !== 'node') : PROBES;
+
+/** What may come of a probe, for every number that chance can give. */
+function outcomes(table: Nftables, of: ModeSettings, probe: Probe): Outcome[] {
+  const found: Outcome[] = [];
+  // Six numbers are enough for every endpoint to have its turn; what is not served has none.
+  for (let chance = 0; chance < 6 && (found[0]?.fate ?? 'served') === 'served'; chance += 1) {
+    found.push(
+      send(
+        {
+          ref: layout.table,
+          table: () => table,
+          nodeAddresses: NODE_ADDRESSES,
+          random: (modulus) => chance % modulus,
+          settings: of,
+        },
+        probe,
+      ),
+    );
+  }
+  return found;
+}
+
+function check(expected: Expectation, found: readonly Outcome[], probe: Probe): void {
+  const words = (): string => JSON.stringify({ probe, expected, found });
+  if (expected.fate !== 'served') {
+    for (const { fate } of found) expect(fate, words()).toBe(expected.fate);
+    return;
+  }
+  for (const { fate, by, masqueraded } of found) {
+    expect(fate, words()).toBe('served');
+    expect(expected.by, words()).toContain(by);
+    expect(masqueraded, words()).toBe(expected.masqueraded || isHairpin(probe, by!));
+  }
+  // Everybody has a share.
+  expect(new Set(found.map(({ by }) => by)).size, words()).toBe(expected.by.length);
+}
+
+const VARIETIES: readonly ModeSettings[] = [
+  settings(4),
+  settings(4, { masqueradeAll: true, localDetector: { by: 'nothing' } }),
+  settings(4, { localDetector: { by: 'nothing' }, nodePortAddresses: [cidr('172.16.0.0/16')] }),
+  settings(4, {
+    localDetector: { by: 'interface-prefix', prefix: 'veth' },
+    masqueradeBit: 31,
+    serviceCidrs: [],
+  }),
+  settings(4, {
+    localDetector: { by: 'bridge', name: 'veth1' },
+    nodePortAddresses: [cidr('127.0.0.0/8'), cidr('172.17.0.0/16')],
+  }),
+];
+
+describe('the nftables mode', () => {
+  test('does with every packet what services promise, whatever came before', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...VARIETIES),
+        fc.array(turn, { minLength: 1, maxLength: 6 }),
+        async (of, turns) => {
+          const run = new Run(of);
+          for (const one of turns) {
+            await run.play(one);
+            for (const probe of probesOf(of)) {
+              const expected = expectation(run.ports, of, NODE_ADDRESSES, probe);
+              check(expected, outcomes(run.nft.snapshots.at(-1)!.table, of, probe), probe);
+            }
+          }
+        },
+      ),
+      { numRuns: 30 * RUNS },
+    );
+  });
+
+  test('leaves the table that it would make anew', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(turn, { minLength: 2, maxLength: 8 }), async (turns) => {
+        const run = new Run();
+        for (const one of turns) await run.play(one);
+        await run.time.advance(5 * LINGER);
+        const fresh = new Run();
+        await fresh.mode.replace(run.ports);
+        expect(contents(run.nft)).toEqual(contents(fresh.nft));
+        expect(await run.mode.verify(run.ports)).toEqual({ changes: 0, refused: [], repairs: 0 });
+      }),
+      { numRuns: 40 * RUNS },
+    );
+  });
+
+  test('has an endpoint for every packet that is under way while it changes the table', async () => {
+    let interrupted = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(turn, { minLength: 2, maxLength: 6 }),
+        fc.infiniteStream(fc.nat(0xffff)),
+        async (turns, chances) => {
+          const run = new Run();
+          for (const one of turns) await run.play(one);
+          await run.time.advance(3 * LINGER);
+          const chance = (below: number): number => (chances.next().value as number) % below;
+          for (const [from, to] of spans(run.nft.snapshots)) {
+            for (let tries = 0; tries < 8; tries += 1) {
+              const probe = PROBES[chance(PROBES.length)] as Probe;
+              const models = new Set(run.nft.snapshots.slice(from, to + 1).flatMap(({ models }) => models));
+              const wanted = [...models].map((model) =>
+                expectation(model, run.settings, NODE_ADDRESSES, probe),
+              );
+              if (!wanted.every(({ fate }) => fate === 'served')) continue;
+              // A policy that somebody changes by hand is looked up in two steps as well.
+              if (policiesOf([...models], probe).size > 1) continue;
+              let looks = 0;
+              const turnsAt = 2 + chance(14);
+              const { fate, by } = send(
+                {
+                  ref: layout.table,
+                  table: () => run.nft.snapshots[looks++ < turnsAt ? from : to]!.table,
+                  nodeAddresses: NODE_ADDRESSES,
+                  random: chance,
+                  settings: run.settings,
+                },
+                probe,
+              );
+              interrupted += 1;
+              const words = JSON.stringify({ probe, fate, turnsAt, from, to });
+              expect(fate, words).toBe('served');
+              // Half-way between two policies it may be somebody whom only the other one would take.
+              expect(everybody([...models], probe), words).toContain(by);
+            }
+          }
+        },
+      ),
+      { numRuns: 60 * RUNS },
+    );
+    expect(interrupted).toBeGreaterThan(100);
+  });
+
+  test('takes a table over after a restart without a change, and goes on from there', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(turn, { minLength: 1, maxLength: 5 }), turn, async (turns, last) => {
+        const run = new Run();
+        for (const one of turns) await run.play(one);
+        await run.time.advance(5 * LINGER);
+        run.mode[Symbol.dispose]();
+        const generation = run.nft.getGeneration();
+        const again = new NftablesMode(run.settings, run.nft, run.time);
+        expect(await again.replace(run.ports)).toEqual({ changes: 0, refused: [], repairs: 0 });
+        await run.time.advance(3 * LINGER);
+        expect(run.nft.getGeneration()).toBe(generation);
+        again[Symbol.dispose]();
+        // What changed while nobody was there.
+        run.nft.snapshots.length = 0;
+        const missed = new Ports(
+          ...withoutConflicts(
+            [...run.ports].filter(({ name }) => !last.gone.includes(name)).concat(last.set),
+          ),
+        );
+        const third = new NftablesMode(run.settings, run.nft, run.time);
+        await third.replace(missed);
+        await run.time.advance(5 * LINGER);
+        const fresh = new Run();
+        await fresh.mode.replace(missed);
+        expect(contents(run.nft)).toEqual(contents(fresh.nft));
+      }),
+      { numRuns: 30 * RUNS },
+    );
+  });
+});
+
+/** The policies that a packet may meet, and the networks that may use a load balancer. */
+function policiesOf(models: readonly (readonly ServicePort[])[], probe: Probe): Set<string> {
+  return new Set(
+    models.flatMap((model) =>
+      model.flatMap(({ protocol, frontends, sourceRanges }) =>
+        frontends
+          .filter(({ address, port }) => port === probe.port && (address ?? probe.target) === probe.target)
+          .filter(() => protocol === probe.protocol)
+          .map(({ kind, policy }) => `${kind} ${policy} ${sourceRanges?.map(formatCidr).join()}`),
+      ),
+    ),
+  );
+}
+
+/** All endpoints of the ports that a packet may be for. */
+function everybody(models: readonly (readonly ServicePort[])[], { protocol, port }: Probe): Endpoint[] {
+  return models
+    .flat()
+    .filter((one) => one.protocol === protocol && one.frontends.some((own) => own.port === port))
+    .flatMap(({ endpoints }) => endpoints);
+}
+
+/** Pairs of moments that one packet may see: nothing that it was led to is cleared away in less than LINGER. */
+function* spans(snapshots: readonly Snapshot[]): Generator<readonly [number, number]> {
+  for (let from = 0; from < snapshots.length; from += 1) {
+    for (let to = from + 1; to < snapshots.length; to += 1) {
+      // Until the next one came, the packet may have set out.
+      const setOut = snapshots[from + 1]!.at;
+      if (snapshots[to]!.at - setOut < LINGER) yield [from, to];
+    }
+  }
+}
+
+/** What is in the table, apart from the order of slots, the numbers of affinity, and chains that are kept. */
+function contents(nft: Nftables): unknown {
+  const shared = SHARED.map((name) => {
+    const elements = nft.listElements(layout.sets[name]).map(({ key, data }) => {
+      if (name.endsWith('slots')) return `${key.slice(0, -4).toHex()} ${(data as Uint8Array).toHex()}`;
+      if (data === undefined || !(data instanceof Uint8Array))
+        return `${key.toHex()} ${JSON.stringify(data)}`;
+      return `${key.toHex()} ${(data[2]! & 0x20) === 0 ? data.toHex() : data.slice(2).toHex()}`;
+    });
+    return [name, elements.sort()];
+  });
+  const chains = nft
+    .listChains(layout.table)
+    .map(({ name }) => name)
+    .filter((name) => !/-\d+$/.test(name));
+  const sets = nft
+    .listSets(layout.table)
+    .filter(({ anonymous }) => !anonymous)
+    .map(({ name }) => name);
+  const slots = SHARED.filter((name) => name.endsWith('slots')).map((name) =>
+    nft
+      .listElements(layout.sets[name])
+      .map(({ key }) => key.toHex())
+      .sort(),
+  );
+  return { shared, chains: chains.sort(), sets: sets.sort(), slots };
+}
