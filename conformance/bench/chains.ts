@@ -64,13 +64,26 @@ const classicShare = 0.6;
 
 const p50 = (times: readonly Times[], what: 'add' | 'del'): number => median(times.map((one) => one[what]));
 
-async function measure(world: World, scenario: Scenario, rounds: number, note: string): Promise<Figure[]> {
+/** The sides, each with a network and a bridge of its own; on a full node all have the one that the pods are on. */
+function sidesOn(node: 'empty' | 'full'): readonly (readonly [string, Chain])[] {
   const peers = buildGoPlugins();
-  const sides: [string, Chain][] = [
+  const full = node === 'full';
+  const of = (directory: string, name: string, index: number): Chain =>
+    full ? classic(directory, single.name, 1) : classic(directory, name, index);
+  return [
     ['underpod', single],
-    ['classic', classic(ourBin, 'classic', 2)],
-    ...(peers ? [['peer', classic(peers, 'peer', 3)] as [string, Chain]] : []),
+    ['classic', of(ourBin, 'classic', 2)],
+    ...(peers ? [['peer', of(peers, 'peer', 3)] as const] : []),
   ];
+}
+
+async function measure(
+  world: World,
+  sides: readonly (readonly [string, Chain])[],
+  scenario: Scenario,
+  rounds: number,
+  note: string,
+): Promise<Figure[]> {
   const times = new Map<string, Times[]>(sides.map(([name]) => [name, []]));
   for (let round = -3; round < rounds; round += scenario.width) {
     for (const [name, chain] of sides) {
@@ -114,11 +127,18 @@ export async function benchChains(executable: string, rounds: number): Promise<F
   mkdirSync(ourBin, { recursive: true });
   for (const type of types) symlinkSync(executable, `${ourBin}/${type}`);
   const figures: Figure[] = [];
-  for (const scenario of scenarios) figures.push(...(await measure(world, scenario, rounds, '')));
+  for (const scenario of scenarios)
+    figures.push(...(await measure(world, sidesOn('empty'), scenario, rounds, '')));
   await fill(world, 1000);
   for (const scenario of scenarios.slice(0, 2)) {
     const alone = figures.filter(({ name }) => name.startsWith(`chain underpod, ${scenario.name}:`));
-    const full = await measure(world, scenario, Math.min(rounds, 100), ', 1,000 pods and 500 ports there');
+    const full = await measure(
+      world,
+      sidesOn('full'),
+      scenario,
+      Math.min(rounds, 100),
+      ', 1,000 pods and 500 ports there',
+    );
     // The same within 20 %, for the single type; the others for comparison.
     figures.push(
       ...full.map((figure) => {
