@@ -48,6 +48,7 @@ async function cniPlugin(type: string, load: () => Promise<{ run(): Promise<neve
 /** Names other than its own under which a program is known, so that existing manifests work. */
 const aliases: Readonly<Record<string, string>> = {
   flanneld: 'agent',
+  'kube-proxy': 'proxy',
   // What the init containers of flannel's manifests run, in an image that has nothing else.
   'install-conf': 'copy',
   cp: 'copy',
@@ -57,6 +58,10 @@ const programs: Readonly<Record<string, Entry>> = {
   agent: {
     summary: 'the network agent: pods on all nodes reach each other (in place of flanneld)',
     load: async () => (await import('./cni/agent/main.ts')).main,
+  },
+  proxy: {
+    summary: 'the service proxy: services reach their endpoints (in place of kube-proxy)',
+    load: async () => (await import('./cni/proxy/main.ts')).main,
   },
   cni: {
     summary: 'run CNI plugins by hand: add, check, del, gc, status (as cnitool)',

@@ -5,11 +5,20 @@ import { type FlagSpec, formatFlags, parseArguments, parseBoolean } from '../sha
 import { errorText } from '../shared/log/format.ts';
 import { connectionProblem } from '../shared/net/connection-problem.ts';
 import { formatStatus, type ProgramStatus } from './status/format.ts';
+import { serviceOf, showService } from './status/service.ts';
 
 const FLAGS: readonly FlagSpec[] = [
   { name: 'run-dir', kind: 'string', value: 'DIR', default: '/run/underpod', help: 'where the sockets are' },
   { name: 'json', kind: 'boolean', help: 'print what the programs say as JSON' },
   { name: 'peers', kind: 'boolean', help: 'list all peers, however many' },
+  {
+    name: 'namespace',
+    kind: 'string',
+    value: 'NAME',
+    default: 'default',
+    help: 'of service/NAME (also -n)',
+  },
+  { name: 'n', kind: 'string', value: 'NAME', help: 'as --namespace' },
 ];
 
 /** A program that runs answers at once. */
@@ -20,16 +29,19 @@ export async function main(args: string[]): Promise<number> {
   let directory = '/run/underpod';
   let json = false;
   let peers = false;
+  let service: string | undefined;
   try {
     const { values, help, rest } = parseArguments(args, FLAGS);
     if (help) {
       writeSync(
         1,
-        `usage: underpod status [FLAGS]\nPrints what this node's programs are doing.\n\n${formatFlags(FLAGS)}\n`,
+        `usage: underpod status [FLAGS] [service/NAME]\nPrints what this node's programs are doing; of a Service, what is programmed for it, endpoint by\nendpoint, and why others are left out.\n\n${formatFlags(FLAGS)}\n`,
       );
       return 0;
     }
-    if (rest[0] !== undefined) throw new Error(`unexpected argument "${rest[0]}": it takes none`);
+    const namespace = values.get('n')?.at(-1) ?? values.get('namespace')?.at(-1) ?? 'default';
+    service = rest[0] === undefined ? undefined : serviceOf(rest[0], namespace);
+    if (rest[1] !== undefined) throw new Error(`unexpected argument "${rest[1]}": one service at a time`);
     directory = values.get('run-dir')?.at(-1) ?? directory;
     json = isOn(values.get('json'));
     peers = isOn(values.get('peers'));
@@ -37,6 +49,7 @@ export async function main(args: string[]): Promise<number> {
     writeSync(2, `underpod status: ${errorText(error)}\n`);
     return 2;
   }
+  if (service !== undefined) return await showService(`${directory}/proxy.sock`, service, json);
   const statuses: ProgramStatus[] = [];
   let failed = false;
   let running: string[];

@@ -1,13 +1,20 @@
 /** The table that `underpod status` prints. Pure. */
 
 import type { AgentStatus, PeerPath } from '../../cni/agent/status.ts';
+import type { ProxyStatus } from '../../cni/proxy/status.ts';
+import { formatProxy } from './format-proxy.ts';
+import { age, duration, list, rowsToText } from './words.ts';
 
 /** What every program tells; further programs add theirs to this union. */
-export type ProgramStatus = AgentStatus;
+export type ProgramStatus = AgentStatus | ProxyStatus;
 
 /** One block a program, lines of label and value. */
 export function formatStatus(statuses: readonly ProgramStatus[], now: number, allPeers: boolean): string {
-  return statuses.map((status) => formatAgent(status, now, allPeers)).join('\n');
+  return statuses
+    .map((status) =>
+      status.program === 'proxy' ? formatProxy(status, now) : formatAgent(status, now, allPeers),
+    )
+    .join('\n');
 }
 
 function formatAgent(status: AgentStatus, now: number, allPeers: boolean): string {
@@ -49,7 +56,7 @@ function formatAgent(status: AgentStatus, now: number, allPeers: boolean): strin
     ['datastore', datastore(status, now)],
     ...status.problems.map((problem): [string, string] => ['problem', problem]),
   ];
-  return rows.map(([label, value]) => `${label.padEnd(12)} ${value}\n`).join('');
+  return rowsToText(rows);
 }
 
 function peers({ peers: { total, carried, skipped } }: AgentStatus): string {
@@ -101,34 +108,4 @@ function datastore({ datastore: store }: AgentStatus, now: number): string {
   const lease =
     store.leaseUntil === undefined ? '' : `, lease ends in ${duration(Date.parse(store.leaseUntil) - now)}`;
   return `${store.type} ${store.location} (${store.why}), ${state}${lease}`;
-}
-
-function list(items: readonly string[], none: string): string {
-  return items.length > 0 ? items.join(', ') : none;
-}
-
-function age(since: string, now: number): string {
-  return duration(now - Date.parse(since));
-}
-
-/** The two largest units. */
-function duration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  const units: readonly [string, number][] = [
-    ['d', 86_400],
-    ['h', 3600],
-    ['m', 60],
-    ['s', 1],
-  ];
-  const first = units.findIndex(([, size]) => seconds >= size);
-  if (first < 0) return '0s';
-  let rest = seconds;
-  return units
-    .slice(first, first + 2)
-    .map(([unit, size]) => {
-      const count = Math.floor(rest / size);
-      rest -= count * size;
-      return count > 0 ? `${count}${unit}` : '';
-    })
-    .join('');
 }

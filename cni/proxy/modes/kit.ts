@@ -3,7 +3,7 @@
 import type { Mode, ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
 
-export interface ModeKit {
+export interface ModeKit extends Disposable {
   /** Makes a mode that has programmed nothing yet. Disposing of it leaves the kernel as it is. */
   create(settings: ModeSettings): Mode & Disposable;
 
@@ -11,9 +11,8 @@ export interface ModeKit {
   isEmpty(family: Family): boolean;
 
   /**
-   * Tells of a change that somebody else made to what is programmed, from when the loop begins to program.
-   *
-   * @param onForeign told the families that may differ now
+   * A number that every change of anybody changes, where the kernel has one: what it was after a run and is not before the next
+   * tells that somebody else changed something.
    */
-  watch?(onForeign: (families: readonly Family[]) => void): Disposable;
+  generation?(): number;
 }

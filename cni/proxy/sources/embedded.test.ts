@@ -6,9 +6,9 @@ import type { ApiObject } from '../../../shared/kube/types.ts';
 import { silentLogger } from '../../../shared/log/logger.ts';
 import { EmbeddedStore } from '../../../shared/store/embedded/store.ts';
 import type { KubeObject } from '../../../shared/store/kube-object.ts';
+import { until } from '../testing/until.ts';
 import { EmbeddedSource } from './embedded.ts';
 import { PodAddresses } from './pod-addresses.ts';
-import { until } from './testing.ts';
 
 const stack: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

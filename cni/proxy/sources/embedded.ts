@@ -155,6 +155,8 @@ export class EmbeddedSource<S, E> implements Source {
     if (slices.size > 0 || !this.#synced) events.slices(slices);
     if (!this.#synced) {
       this.#synced = true;
+      // There are no such objects here.
+      events.serviceCidrs([]);
       events.synced();
     }
     if (arePods) onPods?.();
@@ -209,7 +211,7 @@ export class EmbeddedSource<S, E> implements Source {
   #tellNode(): void {
     const object = this.#objects.Node.get(this.#options.node);
     const node = object && nodeView(object as ApiObject);
-    if (isSameNode(node, this.#node)) return;
+    if (this.#synced && isSameNode(node, this.#node)) return;
     this.#node = node;
     this.#options.events.node(node);
   }

@@ -5,8 +5,8 @@ import { FakeApiServer } from '../../../shared/kube/testing/fake-api-server.ts';
 import { clientOf } from '../../../shared/kube/testing/fake-client.ts';
 import type { ApiObject } from '../../../shared/kube/types.ts';
 import { silentLogger } from '../../../shared/log/logger.ts';
+import { until } from '../testing/until.ts';
 import { KubernetesSource } from './kubernetes.ts';
-import { until } from './testing.ts';
 
 const stack: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

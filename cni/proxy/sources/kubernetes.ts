@@ -5,14 +5,12 @@ import type { KubeClient, Selection } from '../../../shared/kube/client.ts';
 import type { KubeClock } from '../../../shared/kube/clock.ts';
 import { isNotFound } from '../../../shared/kube/errors.ts';
 import { Reflector } from '../../../shared/kube/reflector.ts';
-import type { Resource } from '../../../shared/kube/resource.ts';
+import { ENDPOINT_SLICES, type Resource, SERVICES } from '../../../shared/kube/resource.ts';
 import type { ApiObject } from '../../../shared/kube/types.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { isSameNode, nodeView } from './node-view.ts';
 import { BothSynced, type NodeView, type Projections, type Source, type SourceEvents } from './source.ts';
 
-const SERVICES: Resource = { group: '', version: 'v1', plural: 'services' };
-const ENDPOINT_SLICES: Resource = { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices' };
 const SERVICE_CIDRS: Resource = { group: 'networking.k8s.io', version: 'v1', plural: 'servicecidrs' };
 /** In JSON, and one of them: what a projection of all nodes leaves out is wanted here. */
 const OWN_NODE: Resource = { group: '', version: 'v1', plural: 'nodes' };
@@ -98,13 +96,18 @@ export class KubernetesSource<S, E> implements Source {
       resource: SERVICE_CIDRS,
       project: networksOf,
       same: (a, b) => Bun.deepEquals(a, b),
-      onChange: () => events.serviceCidrs([...reflector.items.values()].flat()),
+      onChange: () => {
+        told = true;
+        events.serviceCidrs([...reflector.items.values()].flat());
+      },
       // Clusters before 1.33 have none, and nothing but a courtesy depends on them.
       onHealth: (error) => {
         if (error !== undefined && !told && !isNotFound(error))
           log.warn('ServiceCIDRs cannot be read: packets to unused service addresses are not dropped', {
             error,
           });
+        // Nobody waits for them.
+        if (error !== undefined && !told) events.serviceCidrs([]);
         told ||= error !== undefined;
       },
     });

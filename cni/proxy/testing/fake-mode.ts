@@ -15,7 +15,8 @@ export class FakeKernel implements ModeKit {
   readonly failures: Error[] = [];
   /** Names that the kernel does not take. */
   readonly refused: Set<ServicePortName> = new Set();
-  onForeign: ((families: readonly Family[]) => void) | undefined;
+  /** Counts what anybody changes. */
+  changes = 0;
 
   create(settings: ModeSettings): Mode & Disposable {
     const mode = new FakeMode(this, settings);
@@ -27,13 +28,12 @@ export class FakeKernel implements ModeKit {
     return !this.tables.has(family);
   }
 
-  watch(onForeign: (families: readonly Family[]) => void): Disposable {
-    this.onForeign = onForeign;
-    return {
-      [Symbol.dispose]: () => {
-        this.onForeign = undefined;
-      },
-    };
+  generation(): number {
+    return this.changes;
+  }
+
+  [Symbol.dispose](): void {
+    this.calls.push('dispose');
   }
 
   /** Names in a family's table. */
@@ -103,6 +103,7 @@ export class FakeMode implements Mode, Disposable {
 
   #call(what: string): void {
     this.#kernel.calls.push(`v${this.settings.family} ${what}`);
+    this.#kernel.changes += 1;
     const failure = this.#kernel.failures.shift();
     if (failure) throw failure;
   }

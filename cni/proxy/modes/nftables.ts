@@ -1,0 +1,41 @@
+/** The nftables mode, on the kernel. */
+
+import type { Logger } from '../../../shared/log/logger.ts';
+import { KernelNftables } from '../../../shared/nftables/kernel.ts';
+import type { Mode, ModeSettings } from '../mode.ts';
+import type { Family } from '../model/endpoint.ts';
+import { layoutOf } from '../nftables/layout.ts';
+import { type ModeClock, NftablesMode } from '../nftables/nftables-mode.ts';
+import type { ModeKit } from './kit.ts';
+
+export class NftablesKit implements ModeKit {
+  readonly #kernel: KernelNftables;
+  readonly #clock: ModeClock;
+  readonly #log: Logger;
+
+  /** @throws SyscallError where the kernel has no nf_tables, or the rights are missing */
+  constructor(clock: ModeClock, log: Logger) {
+    this.#kernel = KernelNftables.open();
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  create(settings: ModeSettings): Mode & Disposable {
+    return new NftablesMode(settings, this.#kernel, this.#clock, {
+      onTrouble: (error) => this.#log.warn('what is of no use any more could not be cleared away', { error }),
+    });
+  }
+
+  isEmpty(of: Family): boolean {
+    const { family, name } = layoutOf(of).table;
+    return !this.#kernel.listTables(family).some((table) => table.name === name);
+  }
+
+  generation(): number {
+    return this.#kernel.getGeneration();
+  }
+
+  [Symbol.dispose](): void {
+    this.#kernel[Symbol.dispose]();
+  }
+}

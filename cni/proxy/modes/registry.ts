@@ -1,0 +1,63 @@
+/** The modes by name; what belongs to the others is not loaded. */
+
+import { UsageError } from '../../../shared/config/usage-error.ts';
+import type { Clock } from '../../../shared/daemon/clock.ts';
+import type { Logger } from '../../../shared/log/logger.ts';
+import type { ModeName } from '../config/configuration.ts';
+import type { ModeSettings } from '../mode.ts';
+import type { Family } from '../model/endpoint.ts';
+import type { Programmed, ProgrammedModes } from '../state/programmed-modes.ts';
+import type { ModeKit } from './kit.ts';
+
+/** @throws UsageError for a mode that is not built; SyscallError where the kernel lacks what it takes */
+export async function openKit(mode: ModeName, clock: Clock, log: Logger): Promise<ModeKit> {
+  switch (mode) {
+    case 'nftables':
+      return new (await import('./nftables.ts')).NftablesKit(clock, log.child('nftables'));
+    case 'iptables':
+    case 'ipvs':
+      throw new UsageError(`mode ${mode} is not built yet: write "mode: nftables" (--proxy-mode=nftables)`);
+    default:
+      return mode satisfies never;
+  }
+}
+
+/**
+ * Removes from the kernel what the state file names, and from the file what is gone.
+ *
+ * @param which all that is not in use
+ * @returns how many could not be removed
+ */
+export async function removeProgrammed(
+  programmed: ProgrammedModes,
+  which: (one: Programmed) => boolean,
+  clock: Clock,
+  log: Logger,
+): Promise<number> {
+  let failed = 0;
+  for (const { mode, family } of programmed.all.filter(which)) {
+    try {
+      using kit = await openKit(mode, clock, log);
+      using made = kit.create(nothing(family));
+      await made.cleanUp();
+      programmed.remove(mode, family);
+      log.info('removed', { mode, family: `IPv${family}` });
+    } catch (error) {
+      failed += 1;
+      log.error('cannot be removed', { mode, family: `IPv${family}`, error });
+    }
+  }
+  return failed;
+}
+
+/** To take something away no more need be known than whose it is. */
+function nothing(family: Family): ModeSettings {
+  return {
+    family,
+    masqueradeBit: 14,
+    masqueradeAll: false,
+    localDetector: { by: 'nothing' },
+    nodePortAddresses: [],
+    serviceCidrs: [],
+  };
+}

@@ -1,0 +1,116 @@
+/** One life of the proxy: from a configuration until the next one, or the end. */
+
+import { existsSync } from 'node:fs';
+import { version } from '../../package.json' with { type: 'json' };
+import { systemClock } from '../../shared/daemon/clock.ts';
+import type { Logger } from '../../shared/log/logger.ts';
+import { Rtnetlink } from '../../shared/netlink/rtnetlink.ts';
+import { chmod, mkdirp, unlinkIfExists } from '../../shared/sys/file.ts';
+import { unmapExecutedCode } from '../../shared/sys/memory.ts';
+import { sdNotify } from '../../shared/sys/sd-notify.ts';
+import { followFile } from './config/follow.ts';
+import type { Loaded } from './config/load.ts';
+import type { Bind } from './config/options.ts';
+import { deleteStaleFlows } from './conntrack/clean-up.ts';
+import { Listener, type ListenerOptions } from './health/listener.ts';
+import { openKit, removeProgrammed } from './modes/registry.ts';
+import { answerHealth, answerMetrics, answerSocket } from './serve/http.ts';
+import { ServiceCatalogue } from './service-catalogue.ts';
+import { ServiceProxy } from './service-proxy.ts';
+import { openSource } from './sources/open.ts';
+import { readNodeCache } from './state/node-cache.ts';
+import { ProgrammedModes } from './state/programmed-modes.ts';
+
+/** @returns what to go on with; `undefined`: the signal was aborted */
+export async function runProxy(
+  loaded: Loaded,
+  load: () => Loaded,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Loaded | undefined> {
+  const { options, file } = loaded;
+  const clock = systemClock;
+  const end = new AbortController();
+  const stop = (): void => end.abort();
+  signal.addEventListener('abort', stop);
+  let next: Loaded | undefined;
+  using stack = new DisposableStack();
+  stack.defer(() => signal.removeEventListener('abort', stop));
+  if (file !== undefined)
+    stack.use(
+      followFile(file, clock, () => {
+        try {
+          const changed = load();
+          if (Bun.deepEquals(changed.options, options)) return;
+          next = changed;
+          stop();
+        } catch (error) {
+          log.error('the configuration file has changed and is wrong: the one before stays', { error });
+        }
+      }),
+    );
+  const kit = stack.use(await openKit(options.mode, clock, log));
+  const source = stack.use(openSource(options, clock, log.child('source')));
+  const programmed = new ProgrammedModes(options.stateDir, log);
+  const cachePath = `${options.stateDir}/proxy-services.jsonl`;
+  const proxy = new ServiceProxy({
+    options,
+    clock,
+    log,
+    catalogue: new ServiceCatalogue(options),
+    kit,
+    programmed,
+    source: source.make,
+    deleteStaleFlows,
+    localAddresses: () => {
+      using kernel = Rtnetlink.open();
+      return kernel.addresses().map(({ address }) => address.ip);
+    },
+    cached: readNodeCache(cachePath, options.node, log),
+    cachePath,
+    version,
+    onReady: async () => {
+      notify(log, 'READY=1');
+      // Only now: another mode's rules have served until these were in.
+      await removeProgrammed(programmed, ({ mode }) => mode !== options.mode, clock, log);
+    },
+    relax: () => {
+      Bun.gc(true);
+      unmapExecutedCode();
+    },
+  });
+  const listen = (what: string, bind: Bind, answer: ListenerOptions['answer']): Listener =>
+    stack.use(new Listener({ clock, log: log.child('http'), what, ...bind, answer }));
+  if (options.healthz)
+    proxy.servers.healthz = listen('healthz', options.healthz, (request) => answerHealth(proxy, request));
+  if (options.metrics)
+    proxy.servers.metrics = listen('metrics', options.metrics, (request) => answerMetrics(proxy, request));
+  stack.use(serveSocket(options.runDir, (request) => answerSocket(proxy, request)));
+  await proxy.run(end.signal);
+  return signal.aborted ? undefined : next;
+}
+
+/** For root only. @param directory made with mode 0700 where it is missing */
+function serveSocket(directory: string, answer: (request: Request) => Promise<Response>): Disposable {
+  mkdirp(directory, 0o700);
+  const path = `${directory}/proxy.sock`;
+  // One that a killed proxy left makes binding fail.
+  unlinkIfExists(path);
+  const server = Bun.serve({ unix: path, fetch: answer });
+  chmod(path, 0o600);
+  return {
+    [Symbol.dispose]() {
+      void server.stop(true);
+      if (existsSync(path)) unlinkIfExists(path);
+    },
+  };
+}
+
+/** Tells systemd, where it is there. */
+export function notify(log: Logger, state: string): void {
+  try {
+    sdNotify(state);
+  } catch (error) {
+    log.warn('systemd cannot be told', { state, error });
+  }
+}

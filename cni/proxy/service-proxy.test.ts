@@ -1,0 +1,368 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { TemporaryDirectory } from '../../conformance/testing/netns.ts';
+import { parseArguments } from '../../shared/config/flags.ts';
+import { systemClock } from '../../shared/daemon/clock.ts';
+import { systemClock as kubeClock } from '../../shared/kube/clock.ts';
+import { FakeApiServer } from '../../shared/kube/testing/fake-api-server.ts';
+import { clientOf } from '../../shared/kube/testing/fake-client.ts';
+import { silentLogger } from '../../shared/log/logger.ts';
+import { PROXY_FLAGS } from './config/flags.ts';
+import { loadOptions } from './config/load.ts';
+import { formatEndpoint } from './model/endpoint.ts';
+import { proxyStatus, serviceStatus } from './report.ts';
+import { answerHealth, answerMetrics } from './serve/http.ts';
+import { ServiceCatalogue } from './service-catalogue.ts';
+import { ServiceProxy } from './service-proxy.ts';
+import { KubernetesSource } from './sources/kubernetes.ts';
+import { readNodeCache } from './state/node-cache.ts';
+import { ProgrammedModes } from './state/programmed-modes.ts';
+import { TestApi } from './testing/api.ts';
+import { FakeKernel } from './testing/fake-mode.ts';
+import { until } from './testing/until.ts';
+
+const stack: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const end of stack.splice(0).reverse()) await end();
+});
+
+interface Bench {
+  readonly api: TestApi;
+  readonly kernel: FakeKernel;
+  readonly directory: string;
+}
+
+function bench(): Bench {
+  const server = new FakeApiServer();
+  stack.push(() => server[Symbol.asyncDispose]());
+  const directory = new TemporaryDirectory();
+  stack.push(() => directory[Symbol.dispose]());
+  return { api: new TestApi(server), kernel: new FakeKernel(), directory: directory.path };
+}
+
+function start(
+  { api, kernel, directory }: Bench,
+  ...flags: string[]
+): { proxy: ServiceProxy; stop: () => Promise<void>; flows: string[] } {
+  const args = [
+    '--hostname-override=n1',
+    '--cluster-cidr=10.244.0.0/16',
+    `--state-dir=${directory}`,
+    ...flags,
+  ];
+  const { options } = loadOptions(parseArguments(args, PROXY_FLAGS), {
+    environment: {},
+    hostName: 'n1',
+    section: {},
+  });
+  const cachePath = `${directory}/services`;
+  const flows: string[] = [];
+  const proxy = new ServiceProxy({
+    options,
+    clock: systemClock,
+    log: silentLogger,
+    catalogue: new ServiceCatalogue(options),
+    kit: kernel,
+    programmed: new ProgrammedModes(directory, silentLogger),
+    source: (events, project) =>
+      new KubernetesSource({
+        client: clientOf(api.server),
+        clock: kubeClock,
+        log: silentLogger,
+        node: 'n1',
+        project,
+        events,
+      }),
+    deleteStaleFlows: ({ family }) => {
+      flows.push(`v${family}`);
+      return 1;
+    },
+    localAddresses: () => [],
+    cached: readNodeCache(cachePath, 'n1', silentLogger),
+    cachePath,
+    version: '0',
+  });
+  const end = new AbortController();
+  const run = proxy.run(end.signal);
+  const stop = async (): Promise<void> => {
+    end.abort();
+    await run;
+  };
+  stack.push(stop);
+  return { proxy, stop, flows };
+}
+
+const ready = (proxy: ServiceProxy): Promise<void> => until('ready', () => proxy.health.isSynced);
+
+describe('the loop', () => {
+  test('programs nothing before both lists are in, then all, then what changes', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    b.api.slice('web', '10.244.1.2@n1', '10.244.2.2@n2');
+    const held = b.api.server.inject({ when: ({ path }) => path.endsWith('endpointslices'), answer: 'hang' });
+    {
+      const { stop, proxy } = start(b);
+      await until('services', () => proxy.parts.catalogue.serviceCount === 1);
+      expect(b.kernel.calls).toEqual([]);
+      expect(answerHealth(proxy, new Request('http://x/healthz')).status).toBe(503);
+      expect(answerHealth(proxy, new Request('http://x/livez')).status).toBe(200);
+      await stop();
+      held[Symbol.dispose]();
+    }
+    const { proxy } = start(b);
+    await ready(proxy);
+    expect(b.kernel.calls).toEqual(['v4 replace', 'v6 replace']);
+    expect(answerHealth(proxy, new Request('http://x/healthz')).status).toBe(200);
+    const [web] = [...(b.kernel.tables.get(4)?.values() ?? [])];
+    expect(web?.endpoints.map(formatEndpoint)).toEqual(['10.244.1.2:8080', '10.244.2.2:8080']);
+    expect(web?.localEndpoints.map(formatEndpoint)).toEqual(['10.244.1.2:8080']);
+    b.kernel.calls.splice(0);
+    b.api.slice('web', '10.244.1.2@n1');
+    await until('the change', () => b.kernel.calls.length > 0);
+    await proxy.idle();
+    expect(b.kernel.calls).toEqual(['v4 update default/web']);
+    b.api.service('six', 'fd00:96::1');
+    await until('the other family', () => b.kernel.names(6).length > 0);
+    b.api.delete('Service', 'web');
+    await until('the deletion', () => b.kernel.names(4).length === 0);
+    expect(b.kernel.calls.filter((call) => call.includes('replace'))).toEqual([]);
+  });
+
+  test('a burst while it programs comes together', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    const { proxy } = start(b);
+    await ready(proxy);
+    b.kernel.calls.splice(0);
+    for (let n = 0; n < 50; n += 1) b.api.service(`s${n}`, `10.96.1.${n}`);
+    await until('all', () => b.kernel.names(4).length === 50);
+    expect(b.kernel.calls.length).toBeLessThan(40);
+  });
+
+  test('a mode that fails is asked to do all of it, and is not healthy for ever', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    const { proxy } = start(b);
+    await ready(proxy);
+    b.kernel.calls.splice(0);
+    b.kernel.failures.push(new Error('ENOBUFS'));
+    b.api.service('web', '10.96.0.11');
+    await until('the repair', () => b.kernel.calls.length >= 2);
+    await proxy.idle();
+    expect(b.kernel.calls).toEqual(['v4 update default/web', 'v4 replace']);
+    expect(b.kernel.tables.get(4)?.get('default/web')?.frontends).toHaveLength(1);
+  });
+
+  test('what the kernel refuses is named, the rest is programmed', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.kernel.refused.add('default/bad');
+    b.api.service('bad', '10.96.0.9');
+    b.api.service('web', '10.96.0.10');
+    const { proxy } = start(b, '--iptables-sync-period=50ms', '--iptables-min-sync-period=0');
+    await ready(proxy);
+    expect(b.kernel.names(4)).toEqual(['default/web']);
+    expect(proxyStatus(proxy).problems).toEqual(['IPv4 default/bad: EINVAL']);
+    b.kernel.refused.clear();
+    await until('another attempt', () => b.kernel.names(4).length === 2);
+    expect(proxyStatus(proxy).problems).toEqual([]);
+  });
+
+  test('a foreign change has everything compared', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    const { proxy } = start(b, '--iptables-sync-period=20ms', '--iptables-min-sync-period=0');
+    await ready(proxy);
+    b.kernel.tables.get(4)?.clear();
+    b.kernel.changes += 1;
+    await until('the repair', () => b.kernel.names(4).length === 1);
+    await until('its count', () => proxy.repairs === 1);
+    const calls = b.kernel.calls.length;
+    await Bun.sleep(100);
+    expect(b.kernel.calls).toHaveLength(calls);
+  });
+
+  test("the Node's networks decide what is local, and a change of them is another mode", async () => {
+    const b = bench();
+    b.api.service('web', '10.96.0.10');
+    const { proxy } = start(b, '--detect-local-mode=NodeCIDR');
+    await until('the lists', () => proxy.parts.catalogue.serviceCount === 1);
+    await Bun.sleep(50);
+    expect(b.kernel.calls).toEqual([]);
+    b.api.put('Node', 'n1', { spec: { podCIDRs: ['10.244.1.0/24'] } });
+    await ready(proxy);
+    expect(b.kernel.modes[0]?.settings.localDetector).toMatchObject({ by: 'source' });
+    expect(b.kernel.modes[1]?.settings.localDetector).toEqual({ by: 'nothing' });
+    b.api.put('Node', 'n1', { spec: { podCIDRs: ['10.244.2.0/24'] } });
+    await until('another mode', () => b.kernel.modes.length === 3);
+    await proxy.idle();
+    expect(b.kernel.names(4)).toEqual(['default/web']);
+  });
+
+  test('flows are looked at when a UDP port was programmed, and for no other', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    const { proxy, flows } = start(b);
+    await ready(proxy);
+    await proxy.idle();
+    expect(flows).toEqual([]);
+    b.api.put(
+      'EndpointSlice',
+      'dns-1',
+      {
+        addressType: 'IPv4',
+        ports: [{ name: '', port: 53, protocol: 'UDP' }],
+        endpoints: [{ addresses: ['10.244.1.9'] }],
+      },
+      { labels: { 'kubernetes.io/service-name': 'dns' } },
+    );
+    b.api.service('dns', '10.96.0.53', { ports: [{ port: 53, protocol: 'UDP' }] });
+    await until('a look', () => flows.length > 0);
+    await proxy.idle();
+    expect([...new Set(flows)]).toEqual(['v4']);
+  });
+
+  test('load balancers ask whether this node has an endpoint', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    const { freePort } = await import('../../conformance/testing/free-port.ts');
+    const port = await freePort();
+    b.api.service('web', '10.96.0.10', {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      healthCheckNodePort: port,
+    });
+    b.api.slice('web', '10.244.1.2@n1');
+    const { proxy } = start(b);
+    await ready(proxy);
+    await until('the port', () => proxy.checks.size === 1);
+    const get = async (): Promise<number> => (await fetch(`http://127.0.0.1:${port}/`)).status;
+    expect(await get()).toBe(200);
+    b.api.slice('web', '10.244.2.2@n2');
+    await until('the move', () => b.kernel.tables.get(4)?.get('default/web')?.localEndpoints.length === 0);
+    await proxy.idle();
+    expect(await get()).toBe(503);
+    b.api.delete('Service', 'web');
+    await until('its end', () => proxy.checks.size === 0);
+  });
+});
+
+describe('the disk', () => {
+  test('after a boot what was there is programmed without a server, but for pods of this node', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1', { spec: { podCIDRs: ['10.244.1.0/24'] } });
+    b.api.service('web', '10.96.0.10');
+    b.api.slice('web', '10.244.1.2@n1', '10.244.2.2@n2');
+    {
+      const { proxy, stop } = start(b);
+      await ready(proxy);
+      await stop();
+    }
+    expect(new ProgrammedModes(b.directory, silentLogger).all).toHaveLength(2);
+    // A restart within one boot: the table stays as it is until the lists are in.
+    using hung = b.api.server.inject({ answer: 'hang' });
+    {
+      b.kernel.calls.splice(0);
+      const { stop } = start(b);
+      await Bun.sleep(50);
+      await stop();
+      expect(b.kernel.calls.filter((call) => !call.includes('dispose'))).toEqual([]);
+    }
+    b.kernel.tables.clear();
+    const { proxy } = start(b);
+    await until('the cache', () => proxy.isRestored);
+    const restored = b.kernel.tables.get(4)?.get('default/web');
+    expect(restored?.endpoints.map(formatEndpoint)).toEqual(['10.244.2.2:8080']);
+    expect(answerHealth(proxy, new Request('http://x/healthz')).status).toBe(503);
+    expect(proxyStatus(proxy)).toMatchObject({ restored: true, ready: false });
+    void hung;
+  });
+
+  test('then the server tells, and it is healthy', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    b.api.service('gone', '10.96.0.11');
+    {
+      const { proxy, stop } = start(b);
+      await ready(proxy);
+      await stop();
+    }
+    b.kernel.tables.clear();
+    b.api.delete('Service', 'gone');
+    const { proxy } = start(b);
+    await ready(proxy);
+    expect(b.kernel.names(4)).toEqual(['default/web']);
+    expect(proxyStatus(proxy)).toMatchObject({ restored: false, ready: true, services: 1 });
+  });
+});
+
+describe('what it tells', () => {
+  test("metrics, mode and configuration under kube-proxy's names", async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    const { proxy } = start(b);
+    await ready(proxy);
+    const get = async (path: string): Promise<string> =>
+      (await answerMetrics(proxy, new Request(`http://x${path}`))).text();
+    expect(await get('/proxyMode')).toBe('nftables');
+    expect(await get('/healthz')).toBe('ok');
+    expect(JSON.parse(await get('/configz'))).toMatchObject({
+      'kubeproxy.config.k8s.io': { kind: 'KubeProxyConfiguration', clusterCIDR: '10.244.0.0/16' },
+    });
+    const metrics = await get('/metrics');
+    for (const name of [
+      'kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1',
+      'kubeproxy_sync_full_proxy_rules_duration_seconds_bucket',
+      'kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"}',
+      'kubeproxy_sync_proxy_rules_service_changes_total 1',
+      'kubeproxy_sync_proxy_rules_service_changes_pending 0',
+      'kubeproxy_network_programming_duration_seconds_bucket',
+      'underpod_proxy_ports_programmed{ip_family="IPv4"} 1',
+      'underpod_proxy_ready 1',
+      'underpod_proxy_event_to_kernel_seconds_count',
+    ])
+      expect(metrics).toContain(name);
+  });
+
+  test('a service: what becomes of packets, who serves, who does not and why', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    b.api.put(
+      'EndpointSlice',
+      'web-1',
+      {
+        addressType: 'IPv4',
+        ports: [{ name: '', port: 8080, protocol: 'TCP' }],
+        endpoints: [
+          { addresses: ['10.244.1.2'] },
+          { addresses: ['10.244.1.3'], conditions: { ready: false } },
+        ],
+      },
+      { labels: { 'kubernetes.io/service-name': 'web' } },
+    );
+    const { proxy } = start(b);
+    await ready(proxy);
+    expect(await serviceStatus(proxy, 'default/none')).toBeUndefined();
+    expect(await serviceStatus(proxy, 'default/web')).toMatchObject({
+      service: 'default/web',
+      ports: [
+        {
+          name: 'default/web',
+          family: 'IPv4',
+          frontends: [
+            { at: '10.96.0.10:80', does: 'to an endpoint, masqueraded if it comes from outside the pods' },
+          ],
+          endpoints: [{ at: '10.244.1.2:8080' }, { at: '10.244.1.3:8080', leftOut: 'not ready' }],
+          kernel: ['default/web is there'],
+          problems: [],
+        },
+      ],
+    });
+  });
+});

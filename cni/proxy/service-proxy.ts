@@ -1,0 +1,434 @@
+/**
+ * The service proxy: keeps the kernel's translation of services as the source's Services and EndpointSlices say it should be.
+ *
+ * What happens is always the same: an event changes the model and marks a family as dirty; the loop asks the model which
+ * service ports that came to, and hands them to the family's mode. Whatever else depends on services follows when they are
+ * programmed.
+ */
+
+import type { Clock } from '../../shared/daemon/clock.ts';
+import { Timers } from '../../shared/daemon/timers.ts';
+import { WorkLoop } from '../../shared/daemon/work-loop.ts';
+import type { Ip } from '../../shared/ip/ip.ts';
+import type { Logger } from '../../shared/log/logger.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { ProxyOptions } from './config/options.ts';
+import type { FlowTargets } from './conntrack/stale-flows.ts';
+import { FamilyProgrammer, type Run } from './family-programmer.ts';
+import { FollowUp } from './follow-up.ts';
+import { ProxyHealth } from './health/proxy-health.ts';
+import { ServiceChecks } from './health/service-checks.ts';
+import { familyLabel, type ProxyMetrics, proxyMetrics } from './metrics.ts';
+import type { Family } from './model/endpoint.ts';
+import type { ModeKit } from './modes/kit.ts';
+import { NodeSettings } from './settings.ts';
+import type { Changes, Projections, Source, SourceEvents } from './sources/source.ts';
+import { afterBoot, type CachedServices, NodeCache } from './state/node-cache.ts';
+import type { ProgrammedModes } from './state/programmed-modes.ts';
+
+const FAMILIES: readonly Family[] = [4, 6];
+
+/** What the Node and ServiceCIDRs say is waited for so long (ms) after the lists: a change of them is a mode made anew. */
+const PATIENCE = 2000;
+/** More are a sample. */
+const MOST_TRIGGERS = 10_000;
+
+type Part = 'v4' | 'v6' | 'follow-up';
+const PART_OF: Readonly<Record<Family, Part>> = { 4: 'v4', 6: 'v6' };
+
+export interface ServiceProxyParts {
+  readonly options: ProxyOptions;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly catalogue: Catalogue;
+  readonly kit: ModeKit;
+  readonly programmed: ProgrammedModes;
+  /** Made with what it tells its events to. */
+  readonly source: (events: SourceEvents<unknown, unknown>, project: Projections<unknown, unknown>) => Source;
+  /** Deletes stale flows; @returns how many. @throws whatever the kernel says */
+  readonly deleteStaleFlows: (targets: FlowTargets) => number;
+  /** The node's own addresses. */
+  readonly localAddresses: () => readonly Ip[];
+  /** What this node's services were. */
+  readonly cached: CachedServices | undefined;
+  readonly cachePath: string;
+  readonly version: string;
+  /** Called once, when services are programmed from their source; what another mode left behind may go then. */
+  readonly onReady?: () => void | Promise<void>;
+  /** Called when much was programmed: a moment to give memory back. */
+  readonly relax?: () => void;
+}
+
+export class ServiceProxy {
+  readonly parts: ServiceProxyParts;
+  readonly startedAt: number;
+  readonly health: ProxyHealth;
+  readonly metrics: ProxyMetrics;
+  readonly checks: ServiceChecks;
+  readonly settings: NodeSettings;
+  /** Whose ports may be taken. Who opens them says so here. */
+  readonly servers: { healthz?: { readonly listens: boolean }; metrics?: { readonly listens: boolean } } = {};
+  readonly #source: Source;
+  readonly #timers: Timers;
+  readonly #loop: WorkLoop<Part>;
+  readonly #families: ReadonlyMap<Family, FamilyProgrammer>;
+  readonly #cache: NodeCache;
+  readonly #followUp: FollowUp;
+  /** Both lists are in; then also what decides about settings, or patience is over. */
+  #synced = false;
+  #patienceIsOver = false;
+  /** The kernel's number after the last run, whether somebody else changed it before, and how the last comparison went. */
+  #generation: number | undefined;
+  #wasForeign = false;
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #checkTook = 0;
+  #mayProgram = false;
+  #restored = false;
+  #sourceError: unknown;
+  #pending = { services: 0, endpoints: 0 };
+  #repairs = 0;
+  #lastSync: { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined;
+  /** When what caused the pending changes happened, ms since the epoch. */
+  #triggers: number[] = [];
+
+  constructor(parts: ServiceProxyParts) {
+    const { options, clock, log, catalogue, kit, programmed, cachePath, deleteStaleFlows } = parts;
+    this.parts = parts;
+    this.startedAt = clock.now();
+    this.settings = new NodeSettings(options);
+    this.health = new ProxyHealth(options.syncPeriod, clock);
+    this.metrics = proxyMetrics({
+      pending: () => this.#pending,
+      programmed: () => ({ IPv4: catalogue.ports(4).size, IPv6: catalogue.ports(6).size }),
+      isConnected: () => this.isConnected,
+      isReady: () => this.health.isSynced,
+      noLocalEndpoints: () => catalogue.noLocalEndpoints(),
+    });
+    this.metrics.unknownKeys(options.unknownKeys.length);
+    this.checks = new ServiceChecks({
+      clock,
+      log: log.child('health'),
+      isHealthy: () => this.health.isHealthy,
+      addresses: () => this.settings.checkAddresses(parts.localAddresses),
+    });
+    this.#timers = new Timers(clock, log);
+    this.#families = new Map(
+      FAMILIES.map((family) => {
+        const ports = catalogue.ports(family);
+        const beforeFirst = (): void => programmed.add(options.mode, family);
+        return [
+          family,
+          new FamilyProgrammer({ kit, clock, log: log.child(PART_OF[family]), ports, beforeFirst }),
+        ];
+      }),
+    );
+    this.#cache = new NodeCache({
+      path: cachePath,
+      node: options.node,
+      clock,
+      log: log.child('cache'),
+      content: () => ({
+        families: new Map(FAMILIES.map((family) => [family, catalogue.ports(family)])),
+        podCidrs: this.settings.node?.podCidrs ?? [],
+      }),
+    });
+    this.#followUp = new FollowUp({
+      catalogue,
+      checks: this.checks,
+      cache: this.#cache,
+      metrics: this.metrics,
+      clock,
+      log,
+      deleteStaleFlows,
+    });
+    const spacing = options.minSyncPeriod;
+    this.#loop = new WorkLoop<Part>({
+      clock,
+      log,
+      parts: {
+        v4: () => this.#program(4),
+        v6: () => this.#program(6),
+        'follow-up': () => this.#followUp.run(),
+      },
+      spacing: { v4: spacing, v6: spacing, 'follow-up': 0 },
+      onError: (part) => {
+        if (part !== 'follow-up') this.#failed(part === 'v4' ? 4 : 6);
+      },
+    });
+    this.#source = parts.source(this.#events(), catalogue.project);
+  }
+
+  get isConnected(): boolean {
+    return this.#synced && this.#sourceError === undefined;
+  }
+
+  /** What is programmed is this node's memory: the source has told nothing yet. */
+  get isRestored(): boolean {
+    return this.#restored && !this.health.isSynced;
+  }
+
+  get sourceError(): unknown {
+    return this.#sourceError;
+  }
+
+  get sourceLocation(): string {
+    return this.#source.location;
+  }
+
+  get repairs(): number {
+    return this.#repairs;
+  }
+
+  get lastSync(): { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined {
+    return this.#lastSync;
+  }
+
+  family(family: Family): FamilyProgrammer {
+    const programmer = this.#families.get(family);
+    if (!programmer) throw new Error(`no family ${family}`);
+    return programmer;
+  }
+
+  /** Whether the last attempt of a family failed. */
+  isFailing(family: Family): boolean {
+    return this.#loop.failing(PART_OF[family]);
+  }
+
+  /** Works until the signal is aborted. What is in the kernel stays there. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { options } = this.parts;
+    try {
+      await this.#restore();
+      this.#timers.every(options.syncPeriod, () => {
+        this.#retryRefused();
+        this.#lookForForeignChanges();
+      });
+      await this.#source.run(signal);
+    } finally {
+      this.#timers[Symbol.dispose]();
+      await this.#loop.idle();
+      this.#loop[Symbol.dispose]();
+      for (const programmer of this.#families.values()) programmer[Symbol.dispose]();
+      this.checks[Symbol.dispose]();
+      // What was restored is older than what is on the disk.
+      if (this.health.isSynced) await this.#cache.flush();
+    }
+  }
+
+  /** Resolves when there is nothing to do; for tests. */
+  idle(): Promise<void> {
+    return this.#loop.idle();
+  }
+
+  #events(): SourceEvents<unknown, unknown> {
+    const { catalogue, log } = this.parts;
+    let told = '';
+    return {
+      services: (changes: Changes<unknown>) => {
+        catalogue.services(changes);
+        this.metrics.serviceChanges(changes.size);
+        this.#pending.services += changes.size;
+        this.#happened();
+      },
+      slices: (changes: Changes<unknown>) => {
+        catalogue.slices(changes);
+        this.metrics.endpointChanges(changes.size);
+        this.#pending.endpoints += changes.size;
+        this.#happened();
+      },
+      serviceCidrs: (networks) => {
+        this.settings.setServiceCidrs(networks);
+        this.#settingsChanged();
+      },
+      node: (node) => {
+        this.settings.setNode(node);
+        this.health.setNode(node?.isEligible ?? true);
+        catalogue.node(node);
+        this.#settingsChanged();
+        this.#happened();
+      },
+      synced: () => {
+        this.#synced = true;
+        log.info('the lists are in', { services: catalogue.serviceCount });
+        this.#timers.after(PATIENCE, () => {
+          this.#patienceIsOver = true;
+          this.#begin();
+        });
+        this.#begin();
+      },
+      health: (error) => {
+        this.#sourceError = error;
+        const text = error === undefined ? '' : String(error);
+        if (text !== told && text !== '')
+          log.warn('the source of services cannot be followed; what is programmed stays', { error });
+        if (text === '' && told !== '') log.info('the source of services can be followed again');
+        told = text;
+      },
+    };
+  }
+
+  /** The first programming. */
+  #begin(): void {
+    if (this.#mayProgram || !this.#synced || this.settings.lacksPodNetworks) return;
+    if (!this.settings.isTold && !this.#patienceIsOver) return;
+    this.#mayProgram = true;
+    this.#configure();
+    this.#happened();
+  }
+
+  #settingsChanged(): void {
+    this.#begin();
+    if (this.#mayProgram && this.#configure()) this.#happened();
+  }
+
+  /** @returns whether any family's mode is made anew */
+  #configure(): boolean {
+    let isNew = false;
+    for (const [family, programmer] of this.#families)
+      if (programmer.configure(this.settings.of(family))) {
+        isNew = true;
+        this.#loop.mark(PART_OF[family]);
+      }
+    const { localTraffic, nodePorts } = this.settings;
+    if (isNew) this.parts.log.info('settings', { local_traffic: localTraffic, node_ports: nodePorts });
+    return isNew;
+  }
+
+  /** Something changed in the model: families that it changes are looked at at once. */
+  #happened(): void {
+    if (!this.#mayProgram) return;
+    const { catalogue, clock } = this.parts;
+    const dirty = catalogue.take();
+    // Whatever happened before this start is not this program's delay (kube-proxy's rule).
+    const isCounted = (at: number): boolean => this.health.isSynced && at > this.startedAt;
+    if (this.#triggers.length < MOST_TRIGGERS) this.#triggers.push(...dirty.triggered.filter(isCounted));
+    for (const [family, programmer] of this.#families) {
+      programmer.changed(dirty.ports.get(family) ?? [], clock.monotonic());
+      if (programmer.pending === 0 && programmer.isProgrammed) continue;
+      this.health.queued(family);
+      this.metrics.queued(family, clock.now());
+      this.#loop.mark(PART_OF[family]);
+    }
+    if (FAMILIES.every((family) => this.family(family).pending === 0)) this.#nothingPends();
+    if (dirty.services.size === 0) return;
+    this.#followUp.services(dirty.services);
+    this.#loop.mark('follow-up');
+  }
+
+  async #program(family: Family): Promise<void> {
+    const { kit } = this.parts;
+    if (this.health.isSynced && kit.generation?.() !== this.#generation) this.#wasForeign = true;
+    const run = await this.family(family).run();
+    this.#generation = kit.generation?.();
+    if (run) this.#programmed(family, run);
+    this.#upToDate(family);
+    if (this.health.isSynced || !FAMILIES.every((one) => this.#isServed(one))) return;
+    const { log, clock, onReady, catalogue } = this.parts;
+    this.health.synced();
+    log.info('ready', {
+      services: catalogue.serviceCount,
+      after_ms: Math.round(clock.now() - this.startedAt),
+    });
+    await onReady?.();
+  }
+
+  #programmed(family: Family, { kind, report, tookMs, names, since }: Run): void {
+    const { clock, catalogue, log, relax } = this.parts;
+    const { changes, refused, repairs } = report;
+    if (kind === 'verify') {
+      this.#checkedAt = clock.monotonic();
+      this.#checkTook = tookMs;
+    }
+    this.metrics.synced(family, kind === 'partial' ? 'partial' : 'full', tookMs, clock.now());
+    if (since !== undefined) this.metrics.eventToKernel(clock.monotonic() - since);
+    this.metrics.elements(changes);
+    this.metrics.refused(refused.length);
+    this.#repairs += repairs;
+    this.metrics.repaired(repairs);
+    if (repairs > 0)
+      log.warn('what somebody else changed was put right', { family: familyLabel(family), repairs });
+    if (changes > 0 || !this.#lastSync)
+      this.#lastSync = { at: clock.now(), durationMs: Math.round(tookMs * 100) / 100, changes };
+    this.#followUp.programmed(family, names);
+    this.#loop.mark('follow-up');
+    if (FAMILIES.every((one) => this.family(one).pending === 0)) this.#nothingPends();
+    for (const at of this.#triggers.splice(0)) this.metrics.networkProgrammed(clock.now() - at);
+    if (kind !== 'full') return;
+    const ports = catalogue.ports(family).size;
+    log.info('all services programmed', {
+      family: familyLabel(family),
+      ports,
+      changes,
+      ms: Math.round(tookMs),
+    });
+    relax?.();
+  }
+
+  #nothingPends(): void {
+    this.#pending = { services: 0, endpoints: 0 };
+  }
+
+  #upToDate(family: Family): void {
+    this.health.updated(family);
+    if (this.family(family).pending > 0) this.health.queued(family);
+  }
+
+  /** A kernel without IPv6 is in nobody's way as long as no service is of it. */
+  #isServed(family: Family): boolean {
+    const programmer = this.family(family);
+    const isOfNoUse = this.isFailing(family) && this.parts.catalogue.ports(family).size === 0;
+    return programmer.isProgrammed || isOfNoUse;
+  }
+
+  #failed(family: Family): void {
+    this.metrics.syncFailed(family, this.parts.options.mode);
+    if (this.parts.catalogue.ports(family).size > 0) return;
+    this.#upToDate(family);
+    // The other one may have been done before, and waited for this one.
+    if (!this.health.isSynced) this.#loop.mark(PART_OF[family === 4 ? 6 : 4]);
+  }
+
+  /** Somebody else changed something in the kernel since the last run: it may have been ours. */
+  #lookForForeignChanges(): void {
+    const { kit, clock } = this.parts;
+    if (!this.health.isSynced || !kit.generation) return;
+    const generation = kit.generation();
+    if (generation === this.#generation && !this.#wasForeign) return;
+    // A comparison reads the whole table: it is not to take more than a hundredth of the time.
+    if (clock.monotonic() - this.#checkedAt < 100 * this.#checkTook) return;
+    this.#wasForeign = false;
+    this.#generation = generation;
+    for (const family of FAMILIES) {
+      this.family(family).check();
+      this.#loop.mark(PART_OF[family]);
+    }
+  }
+
+  /** What the kernel refused it may take by now. */
+  #retryRefused(): void {
+    for (const [family, programmer] of this.#families) {
+      if (programmer.refused.size === 0) continue;
+      programmer.changed(programmer.refused.keys(), this.parts.clock.monotonic());
+      this.#loop.mark(PART_OF[family]);
+    }
+  }
+
+  /** After a boot the kernel has nothing: what this node's services were is better than that. */
+  async #restore(): Promise<void> {
+    const { cached, kit, log } = this.parts;
+    if (!cached) return;
+    for (const [of, ports] of afterBoot(cached)) {
+      const family = familyLabel(of);
+      try {
+        if (ports.size === 0 || !kit.isEmpty(of)) continue;
+        const programmer = this.family(of);
+        programmer.configure(this.settings.of(of, cached.podCidrs));
+        await programmer.restore(ports);
+        this.#restored = true;
+        log.info("this node's cache is programmed until the source tells", { family, ports: ports.size });
+      } catch (error) {
+        log.warn("this node's cache cannot be programmed", { family, error });
+      }
+    }
+  }
+}

@@ -1,0 +1,105 @@
+/** What the modes are told besides services: of the configuration, the own Node and the ServiceCIDRs. Pure. */
+
+import { type Cidr, contains, formatCidr } from '../../shared/ip/cidr.ts';
+import { formatIp, type Ip } from '../../shared/ip/ip.ts';
+import { localDetectorOf, nodePortAddressesOf, type ProxyOptions } from './config/options.ts';
+import type { ModeSettings } from './mode.ts';
+import type { Family } from './model/endpoint.ts';
+import type { NodeView } from './sources/source.ts';
+
+const FAMILIES: readonly Family[] = [4, 6];
+
+export class NodeSettings {
+  readonly #options: ProxyOptions;
+  #node: NodeView | undefined;
+  #serviceCidrs: readonly Cidr[] | undefined;
+  #nodeTold = false;
+
+  constructor(options: ProxyOptions) {
+    this.#options = options;
+  }
+
+  get node(): NodeView | undefined {
+    return this.#node;
+  }
+
+  setNode(node: NodeView | undefined): void {
+    this.#nodeTold = true;
+    this.#node = node;
+  }
+
+  setServiceCidrs(networks: readonly Cidr[]): void {
+    this.#serviceCidrs = networks;
+  }
+
+  /** Everything has been told that decides here. */
+  get isTold(): boolean {
+    return this.#nodeTold && this.#serviceCidrs !== undefined;
+  }
+
+  /** Without it nothing should be programmed: nothing would be local, and everything masqueraded. */
+  get lacksPodNetworks(): boolean {
+    return this.#options.configuration.detectLocalMode === 'NodeCIDR' && !this.#node?.podCidrs.length;
+  }
+
+  /** @param podCidrs in place of the Node's, which is not known yet */
+  of(family: Family, podCidrs: readonly Cidr[] = this.#node?.podCidrs ?? []): ModeSettings {
+    const { configuration, masqueradeAll, masqueradeBit } = this.#options;
+    return {
+      family,
+      masqueradeBit,
+      masqueradeAll,
+      localDetector: localDetectorOf(configuration, family, podCidrs),
+      nodePortAddresses: nodePortAddressesOf(this.#options, family, this.#primary(family)),
+      serviceCidrs: (this.#serviceCidrs ?? []).filter(({ ip }) => ip.family === family),
+    };
+  }
+
+  /** Where health checks of services are served: as node ports are. @param local the node's own addresses */
+  checkAddresses(local: () => readonly Ip[]): readonly string[] {
+    const any = ['0.0.0.0'];
+    const networks = FAMILIES.map((family) => this.of(family).nodePortAddresses);
+    if (networks.includes('all')) return any;
+    const isServed = (ip: Ip): boolean =>
+      networks.some((some) => some !== 'all' && some.some((network) => contains(network, ip)));
+    const addresses = local().filter(isServed).map(formatIp);
+    return addresses.length > 0 ? addresses : any;
+  }
+
+  /** For people: what tells pods' traffic from other traffic. */
+  get localTraffic(): string {
+    const texts = FAMILIES.map((family) => {
+      const { localDetector: detector } = this.of(family);
+      switch (detector.by) {
+        case 'nothing':
+          return undefined;
+        case 'source':
+          return `sources in ${detector.networks.map(formatCidr).join(', ')}`;
+        case 'bridge':
+          return `what comes from bridge ${detector.name}`;
+        case 'interface-prefix':
+          return `what comes from interfaces ${detector.prefix}*`;
+        default:
+          return detector satisfies never;
+      }
+    });
+    const told = [...new Set(texts.filter((text) => text !== undefined))];
+    return told.join('; ') || 'nothing: name the cluster CIDR to have traffic from outside masqueraded';
+  }
+
+  /** For people: where node ports are served. */
+  get nodePorts(): string {
+    const texts = FAMILIES.map((family) => {
+      const { nodePortAddresses } = this.of(family);
+      return nodePortAddresses === 'all'
+        ? `every IPv${family} address but the loopback`
+        : nodePortAddresses.map(formatCidr).join(', ');
+    });
+    return texts.filter(Boolean).join(', ') || 'nowhere: the Node has no address';
+  }
+
+  /** The Node's own address; `--bind-address` is kube-proxy's way to name another one. */
+  #primary(family: Family): Cidr | undefined {
+    return this.#node?.addresses.find(({ ip }) => ip.family === family);
+  }
+}
