@@ -2,6 +2,7 @@ import { AF, SO, SOCK, SOL } from '../sys/constants.ts';
 import type { OwnedFd } from '../sys/fd.ts';
 import { inNetns } from '../sys/netns.ts';
 import { bindNetlink, openSocket, setIntOption, trySetIntOption } from '../sys/socket.ts';
+import { attachFilter, type FilterInstruction } from '../sys/socket-filter.ts';
 import { decodeMessages, type NlMessage } from './codec/message.ts';
 
 export interface MonitorOptions {
@@ -17,6 +18,8 @@ export interface MonitorOptions {
   readonly onResync: () => void;
   /** The monitor could not be kept up and has ended. */
   readonly onError: (error: unknown) => void;
+  /** Which datagrams are queued at all, by their bytes from the first message's header on. Default: all. */
+  readonly filter?: readonly FilterInstruction[];
   /** Size of the receive buffer in bytes; by default 4 MiB, about 4,000 events. */
   readonly receiveBuffer?: number;
 }
@@ -117,6 +120,8 @@ function openGroups(options: MonitorOptions): OwnedFd {
     if (!trySetIntOption(socket.fd, SOL.SOCKET, SO.RCVBUFFORCE, half)) {
       trySetIntOption(socket.fd, SOL.SOCKET, SO.RCVBUF, half);
     }
+    // Before any group is joined, so that nothing comes past it.
+    if (options.filter !== undefined) attachFilter(socket.fd, options.filter);
     bindNetlink(socket.fd);
     for (const group of options.groups) setIntOption(socket.fd, SOL.NETLINK, ADD_MEMBERSHIP, group);
     return socket;

@@ -1,6 +1,6 @@
 /** The filter in the kernel: lets through what may be for a DHCP client. Pure. */
 
-import type { FilterInstruction } from '../../../shared/sys/packet-socket.ts';
+import type { FilterInstruction } from '../../../shared/sys/socket-filter.ts';
 import { PORT } from '../codec/option-codes.ts';
 
 /** Classic BPF (include/uapi/linux/bpf_common.h): load from a fixed place, from one behind X, the IP header's length. */
