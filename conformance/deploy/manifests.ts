@@ -4,6 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 
 const DEPLOY = resolve(import.meta.dirname, '../../cni/agent/deploy');
 
+const PROXY_DEPLOY = resolve(import.meta.dirname, '../../cni/proxy/deploy');
+
 /** The overlays that are applied. */
 export const OVERLAYS = ['kubeadm', 'k3s', 'change-over'] as const;
 export type Overlay = (typeof OVERLAYS)[number];
@@ -63,6 +65,15 @@ export interface Volume {
 interface Kustomization {
   readonly resources: readonly string[];
   readonly patches?: readonly { readonly path: string }[];
+}
+
+/** Those of the service proxy. */
+export const PROXY_OVERLAYS = ['kubeadm', 'k3s'] as const;
+export type ProxyOverlay = (typeof PROXY_OVERLAYS)[number];
+
+/** Everything that an overlay of the service proxy applies. */
+export function proxyManifestsOf(overlay: ProxyOverlay): Manifest[] {
+  return kustomize(join(PROXY_DEPLOY, overlay));
 }
 
 /** Everything that `kubectl apply -k` of an overlay applies. */

@@ -14,6 +14,7 @@ const PAGES = [
   'install-k3s',
   'install-without-kubernetes',
   'change-over-from-flannel',
+  'change-over-from-kube-proxy',
   'edge-links',
 ].map((name) => [name, readFileSync(`${ROOT}/docs/${name}.md`, 'utf8')] as const);
 

@@ -29,6 +29,8 @@ export const LINKS: Readonly<Record<string, string>> = {
   'usr/bin/cp': `/${EXECUTABLE}`,
   flannel: EXECUTABLE,
   'usr/bin/underpod': `/${EXECUTABLE}`,
+  // What kubeadm's DaemonSet of kube-proxy runs.
+  'usr/local/bin/kube-proxy': `/${EXECUTABLE}`,
 };
 
 /**
@@ -50,6 +52,8 @@ export const DIRECTORIES: readonly string[] = [
   'run',
   'sys',
   'tmp',
+  'usr/local',
+  'usr/local/bin',
   'var',
   'var/lib',
 ];

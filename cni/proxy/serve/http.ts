@@ -1,4 +1,4 @@
-/** What the proxy answers: kube-proxy's paths on its two ports, its status on a unix socket. Pure but for the proxy. */
+/** What the proxy answers: kube-proxy's paths on its two ports, its status on a unix socket. */
 
 import { METRICS_CONTENT_TYPE } from '../../../shared/metrics/metrics.ts';
 import { toVersioned } from '../config/configuration.ts';
