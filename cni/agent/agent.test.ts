@@ -602,6 +602,26 @@ describe('repair', () => {
       expect(agent.status().lastSync?.at).not.toBe(at);
     }
     expect(agent.status().repairs).toEqual({ 'wireguard-peer': 8, device: 1 });
+    // Among peers that were just heard, too, whose endpoint may be another one after a packet of theirs.
+    const move = (heard: number): void => {
+      network.wireguard = network.wireguard.map((device) => ({
+        ...device,
+        peers: device.peers.map((one) => ({
+          ...one,
+          endpoint: { ip: ip('192.0.2.98'), port: 2 },
+          handshakeAgeMs: 1000,
+          rxBytes: one.rxBytes + heard,
+        })),
+      }));
+    };
+    const places = (): Set<number | undefined> =>
+      new Set(network.wireguard[0]?.peers.map(({ endpoint }) => endpoint?.port));
+    move(0);
+    await node.pass(900);
+    expect(places()).toEqual(new Set([51820]));
+    move(100);
+    await node.pass(2000);
+    expect(places()).toEqual(new Set([2]));
     // Counters and handshakes are no damage.
     await node.pass(2000);
     const { at } = agent.status().lastSync ?? {};

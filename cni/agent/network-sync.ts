@@ -7,7 +7,7 @@ import type { Backend, Underlays } from './backends/backend.ts';
 import type { SkippedPeer } from './backends/peer-table.ts';
 import type { Clock } from './clock.ts';
 import { directRoutes } from './direct-routes.ts';
-import type { Kernel } from './kernel/kernel.ts';
+import type { Kernel, WireguardGlance } from './kernel/kernel.ts';
 import { sameButExpiry } from './leases/lease-json.ts';
 import type { PeerView } from './leases/peer-set.ts';
 import { Pace } from './loop/pace.ts';
@@ -17,6 +17,7 @@ import type { DesiredDevice, DesiredRoute, DesiredWireguardPeer } from './networ
 import type { ObservedNetwork } from './network/observed.ts';
 import { planNetwork } from './network/plan.ts';
 import { planPeerChange } from './network/plan-peer.ts';
+import { WireguardMoves } from './network/wireguard-moves.ts';
 import type { AgentOptions } from './options.ts';
 import { WantedNetwork } from './wanted-network.ts';
 
@@ -67,8 +68,9 @@ export class NetworkSync {
   #wanted: { readonly input: NetworkInput; readonly network: WantedNetwork } | undefined;
   /** Index by name, as last seen. */
   #links: ReadonlyMap<string, number> = new Map();
-  /** What WireGuard's devices were like at the last look. */
-  #wireguard: string | undefined;
+  /** What WireGuard's devices were like at the last look, by index. */
+  #wireguard: ReadonlyMap<number, WireguardGlance | undefined> = new Map();
+  readonly #wireguardMoves = new WireguardMoves();
   readonly #wireguardPace: Pace;
   #last: { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined;
 
@@ -117,7 +119,8 @@ export class NetworkSync {
   sync(input: NetworkInput): SyncResult {
     const { kernel, clock, log, backend } = this.#options;
     const start = clock.monotonic();
-    const observed = kernel.readNetwork(backend.devices);
+    const found = kernel.readNetwork(backend.devices);
+    const observed = { ...found, wireguard: this.#wireguardMoves.unheard(found.wireguard) };
     const { network } = this.#wantedFor(input, observed);
     const retired = this.#ownDevices.filter((name) => !backend.devices.includes(name));
     const all = planNetwork({ ...network, retired, known: this.#deviceIndexes }, observed);
@@ -170,10 +173,17 @@ export class NetworkSync {
     if (devices.length === 0 || !this.#wireguardPace.due) return false;
     const indexes = devices.flatMap(({ name }) => this.#links.get(name) ?? []);
     const before = this.#wireguard;
-    this.#wireguard = this.#wireguardPace.look(() =>
-      indexes.map((index) => kernel.wireguardFingerprint(index)).join(),
+    this.#wireguard = this.#wireguardPace.look(
+      () => new Map(indexes.map((index) => [index, kernel.wireguardGlance(index)])),
     );
-    return this.#wireguard !== before;
+    let isChanged = false;
+    for (const [index, glance] of this.#wireguard) {
+      const last = before.get(index);
+      if (before.has(index) && last?.fingerprint === glance?.fingerprint) continue;
+      isChanged = true;
+      if (last && glance) this.#wireguardMoves.notice(index, last.whereabouts(), glance.whereabouts());
+    }
+    return isChanged;
   }
 
   #done(

@@ -23,7 +23,7 @@ export function lookOnly(kernel: Kernel): Kernel {
     },
     legacyFingerprint: (family, table) => kernel.legacyFingerprint(family, table),
     legacyGlance: (family, table) => kernel.legacyGlance(family, table),
-    wireguardFingerprint: (index) => kernel.wireguardFingerprint(index),
+    wireguardGlance: (index) => kernel.wireguardGlance(index),
     watch: (listener) => kernel.watch(listener),
     [Symbol.dispose]: () => undefined,
   };

@@ -1,7 +1,7 @@
 import type { OwnedFd } from '../sys/fd.ts';
 import { decodeWireguard, WG_FAMILY, type WireguardDevice } from './codec/wireguard.ts';
 import type { WireguardPeer } from './codec/wireguard-peer.ts';
-import { keepSteady } from './codec/wireguard-steady.ts';
+import { keepSteady, wipePrivateKey } from './codec/wireguard-steady.ts';
 import { isNetlinkError, NetlinkError } from './error.ts';
 import { GenericNetlink } from './generic.ts';
 import { getWireguard } from './requests/wireguard.ts';
@@ -9,6 +9,17 @@ import type { NetlinkSocket } from './socket.ts';
 
 /** EOPNOTSUPP, asm-generic/errno.h. */
 const EOPNOTSUPP = 95;
+
+/** What a device was like at one moment. */
+export interface WireguardGlance {
+  /**
+   * Changes when the device's key, port or mark does, or a peer, its networks, keys or endpoint, and not with handshakes
+   * and counters.
+   */
+  readonly fingerprint: string;
+  /** All of it, for who wants it after all. */
+  decode(): WireguardDevice | undefined;
+}
 
 /** WireGuard's devices of one network namespace. Writing: `socket`, with requests for `family`. */
 export class Wireguard implements Disposable {
@@ -46,18 +57,20 @@ export class Wireguard implements Disposable {
     }
   }
 
-  /**
-   * A text that changes when a device's key, port or mark does, or a peer, its networks, keys or endpoint, and not with
-   * handshakes and counters; `undefined` as of `device`. A few microseconds a peer, nearly all of them the kernel's.
-   */
-  fingerprint(index: number): string | undefined {
+  /** Looks at a device without decoding it; `undefined` as of `device`. Some microseconds a peer, most of them the kernel's. */
+  glance(index: number): WireguardGlance | undefined {
     try {
+      const messages = this.socket.dump(getWireguard(this.family, index));
       let hash = 0n;
-      for (const { payload } of this.socket.dump(getWireguard(this.family, index))) {
-        keepSteady(payload);
-        hash = BigInt(Bun.hash(payload, hash));
+      for (const { payload } of messages) {
+        wipePrivateKey(payload);
+        const steady = payload.slice();
+        keepSteady(steady);
+        hash = BigInt(Bun.hash(steady, hash));
       }
-      return hash.toString(16);
+      const decode = (): WireguardDevice | undefined =>
+        joinParts(messages.map((message) => decodeWireguard(message.payload)));
+      return { fingerprint: hash.toString(16), decode };
     } catch (error) {
       if (isNetlinkError(error, 'ENODEV', 'EOPNOTSUPP')) return undefined;
       throw error;

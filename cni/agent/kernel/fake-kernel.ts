@@ -8,7 +8,7 @@ import type { Change, ChangeFailure } from '../network/change.ts';
 import type { ObservedNetwork } from '../network/observed.ts';
 import type { KernelEvent } from './event.ts';
 import { FakeNetwork } from './fake-network.ts';
-import type { CommandResult, Kernel } from './kernel.ts';
+import type { CommandResult, Kernel, WireguardGlance } from './kernel.ts';
 
 /** A program in the fake: what it prints and its exit code, 0 if left out. */
 export type FakeProgram = (argv: readonly string[], input: string | undefined) => Partial<CommandResult>;
@@ -96,13 +96,18 @@ export class FakeKernel implements Kernel {
     return this.legacyFingerprint(family, table);
   }
 
-  wireguardFingerprint(index: number): string | undefined {
+  wireguardGlance(index: number): WireguardGlance | undefined {
     const device = this.network.wireguard.find((each) => each.index === index);
     const peers = device?.peers.map(({ handshakeAgeMs: _, rxBytes: _r, txBytes: _t, ...steady }) => ({
       ...steady,
       presharedKey: steady.presharedKey?.reveal(),
     }));
-    return device && Bun.inspect({ ...device, peers }, { depth: 9 });
+    return (
+      device && {
+        fingerprint: Bun.inspect({ ...device, peers }, { depth: 9 }),
+        whereabouts: () => new Map(device.peers.map((peer) => [peer.publicKey.toHex(), peer])),
+      }
+    );
   }
 
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {

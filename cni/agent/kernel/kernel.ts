@@ -5,6 +5,7 @@ import type { Route } from '../../../shared/netlink/codec/route.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import type { Change, ChangeFailure } from '../network/change.ts';
 import type { ObservedNetwork } from '../network/observed.ts';
+import type { Whereabouts } from '../network/wireguard-moves.ts';
 import type { KernelEvent } from './event.ts';
 
 export interface Kernel extends Disposable {
@@ -51,17 +52,22 @@ export interface Kernel extends Disposable {
    */
   legacyGlance(family: 4 | 6, table: string): string | undefined;
 
-  /**
-   * A value that changes when WireGuard's link number `index` does: its key and port, its peers, their keys, networks and
-   * endpoints, but not handshakes and counters. `undefined` where there is none. The kernel sends no event for these.
-   */
-  wireguardFingerprint(index: number): string | undefined;
+  /** WireGuard's link number `index`; `undefined` where there is none. The kernel sends no event for what is in it. */
+  wireguardGlance(index: number): WireguardGlance | undefined;
 
   /**
    * Calls `listener` for changes that others make (never for those made through this object) until disposed of. What
    * is read after the promise has resolved misses nothing.
    */
   watch(listener: (event: KernelEvent) => void): Promise<Disposable>;
+}
+
+/** What a WireGuard device is like at the moment. */
+export interface WireguardGlance {
+  /** Changes when key or port do, or the peers, their keys, networks or endpoints; not with handshakes and counters. */
+  readonly fingerprint: string;
+  /** Where its peers are at that moment. */
+  whereabouts(): Whereabouts;
 }
 
 export interface CommandResult {

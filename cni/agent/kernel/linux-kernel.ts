@@ -20,9 +20,9 @@ import { runCommand } from './command.ts';
 import { decodeNftablesEvent, decodeRouteEvent, NFTABLES_GROUP, ROUTE_GROUPS } from './decode-event.ts';
 import { Echoes } from './echoes.ts';
 import type { KernelEvent } from './event.ts';
-import type { CommandResult, Kernel } from './kernel.ts';
+import type { CommandResult, Kernel, WireguardGlance } from './kernel.ts';
 import { LegacyTables } from './legacy-tables.ts';
-import { observedWireguard } from './wireguard.ts';
+import { observedWireguard, whereabouts } from './wireguard.ts';
 
 export class LinuxKernel implements Kernel {
   readonly nftables: Nftables;
@@ -111,8 +111,9 @@ export class LinuxKernel implements Kernel {
     return this.#legacy.glance(family, table);
   }
 
-  wireguardFingerprint(index: number): string | undefined {
-    return this.#wireguard.fingerprint(index);
+  wireguardGlance(index: number): WireguardGlance | undefined {
+    const glance = this.#wireguard.glance(index);
+    return glance && { fingerprint: glance.fingerprint, whereabouts: () => whereabouts(glance.decode()) };
   }
 
   async watch(listener: (event: KernelEvent) => void): Promise<Disposable> {

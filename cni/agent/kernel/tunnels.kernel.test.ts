@@ -135,8 +135,8 @@ function contract(name: string, open: () => Kernel & Disposable, has: boolean): 
       using kernel = open();
       converge(kernel, wireguardOf([peer(2), peer(3)]));
       const index = kernel.readNetwork([]).links.find((link) => link.name === 'flannel-wg')?.index ?? 0;
-      const seen = new Set([kernel.wireguardFingerprint(index)]);
-      expect(kernel.wireguardFingerprint(index)).toBe([...seen][0]);
+      const seen = new Set([kernel.wireguardGlance(index)?.fingerprint]);
+      expect(kernel.wireguardGlance(index)?.fingerprint).toBe([...seen][0]);
       for (const [at, changed] of [
         wireguardOf([peer(3)]),
         wireguardOf([peer(2), peer(3, { allowedIps: [] })]),
@@ -144,11 +144,14 @@ function contract(name: string, open: () => Kernel & Disposable, has: boolean): 
         wireguardOf([peer(2), peer(3)], { listenPort: 4500 }),
       ].entries()) {
         converge(kernel, changed);
-        seen.add(kernel.wireguardFingerprint(index));
+        seen.add(kernel.wireguardGlance(index)?.fingerprint);
         expect(seen.size).toBe(at + 2);
       }
-      expect(kernel.wireguardFingerprint(index)).toBeDefined();
-      expect(kernel.wireguardFingerprint(9999)).toBeUndefined();
+      expect(kernel.wireguardGlance(index)?.fingerprint).toBeDefined();
+      expect(kernel.wireguardGlance(9999)).toBeUndefined();
+      const { endpoint, rxBytes } =
+        kernel.wireguardGlance(index)?.whereabouts().get(peer(2).publicKey.toHex()) ?? {};
+      expect([endpoint, rxBytes]).toEqual([peer(2).endpoint, 0]);
     });
 
     test.each<[string, Partial<DesiredWireguardPeer>]>([

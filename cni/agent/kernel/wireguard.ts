@@ -14,6 +14,7 @@ import type { Change, ChangeFailure } from '../network/change.ts';
 import type { DesiredWireguardPeer } from '../network/desired.ts';
 import type { ObservedWireguard, ObservedWireguardPeer } from '../network/observed.ts';
 import { Secret } from '../network/secret.ts';
+import type { Whereabouts } from '../network/wireguard-moves.ts';
 
 /** What the kernel takes for "none" where a key is expected (linux/wireguard.h). */
 const NO_KEY = new Uint8Array(32);
@@ -40,6 +41,17 @@ function observedPeer(peer: WireguardPeer, nowMs: number): ObservedWireguardPeer
     rxBytes: Number(peer.rxBytes ?? 0n),
     txBytes: Number(peer.txBytes ?? 0n),
   };
+}
+
+/** Where a device's peers are. */
+export function whereabouts(device: KernelDevice | undefined): Whereabouts {
+  const peers = device?.peers ?? [];
+  return new Map(
+    peers.map(({ publicKey, endpoint, rxBytes = 0n }) => [
+      publicKey.toHex(),
+      { rxBytes: Number(rxBytes), ...(endpoint && { endpoint }) },
+    ]),
+  );
 }
 
 /** True for a change that goes through generic netlink, wholly (peers) or for a part (a device's key and port). */

@@ -13,11 +13,17 @@ const ATTRIBUTE_HEADER = 4;
 const ALIGNMENT = 4;
 const NLA_TYPE_MASK = 0x3fff;
 
-/** Zeroes handshakes, counters and the private key in a message about a device, in place. */
-export function keepSteady(message: Uint8Array): void {
+/** Zeroes the private key in a message about a device, in place. */
+export function wipePrivateKey(message: Uint8Array): void {
   eachAttribute(message, GENERIC_HEADER, message.length, (type, from, to) => {
     if (type === WGDEVICE_A.PRIVATE_KEY) message.fill(0, from, to);
-    else if (type === WGDEVICE_A.PEERS)
+  });
+}
+
+/** Zeroes handshakes and counters in a message about a device, in place. */
+export function keepSteady(message: Uint8Array): void {
+  eachAttribute(message, GENERIC_HEADER, message.length, (type, from, to) => {
+    if (type === WGDEVICE_A.PEERS)
       eachAttribute(message, from, to, (_, start, end) => {
         eachAttribute(message, start, end, (part, first, last) => {
           if (part === WGPEER_A.LAST_HANDSHAKE || part === WGPEER_A.RX_BYTES || part === WGPEER_A.TX_BYTES)
