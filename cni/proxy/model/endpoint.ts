@@ -19,8 +19,33 @@ export type Endpoint = string & { readonly [endpoint]: true };
 
 /** @returns `undefined` where `text` is no address; an IPv4-mapped IPv6 address is IPv4, as in Go */
 export function parseAddress(text: string): Address | undefined {
+  const packed = packDecimal(text);
+  if (packed !== undefined) return packed;
   const ip = parseIp(text);
   return ip && packAddress(ip);
+}
+
+/** What nearly all of hundreds of thousands are, without a big number between: `10.244.3.17`, as parseIp has it. */
+function packDecimal(text: string): Address | undefined {
+  let [first, second, third, byte, dots, digits] = [0, 0, 0, 0, 0, 0];
+  for (let at = 0; at < text.length; at += 1) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit >= 0 && digit <= 9) {
+      if (digits === 3 || (digits > 0 && byte === 0)) return undefined;
+      byte = byte * 10 + digit;
+      digits += 1;
+      continue;
+    }
+    if (digit !== -2 || digits === 0 || byte > 255) return undefined;
+    if (dots === 0) first = byte;
+    else if (dots === 1) second = byte;
+    else third = byte;
+    dots += 1;
+    byte = 0;
+    digits = 0;
+  }
+  if (dots !== 3 || digits === 0 || byte > 255) return undefined;
+  return String.fromCharCode(first, second, third, byte) as Address;
 }
 
 export function packAddress(ip: Ip): Address {
