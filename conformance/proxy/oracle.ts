@@ -99,15 +99,19 @@ function fateOfHit(packet: Packet, { service, portName, kind }: Hit, cluster: Cl
   return here.length === 0 ? 'drop' : { to: texts(here), masqueraded: false };
 }
 
-/** loadBalancerSourceRanges; one with the node's address has the balancer's own, too. */
+/**
+ * loadBalancerSourceRanges: each family has its own, and one without any has no limit, unless somebody meant one that cannot
+ * be read. A range with the node's address has the balancer's own, too.
+ */
 function isAllowed(packet: Packet, { spec }: Service, { nodeAddress }: Cluster): boolean {
-  const texts = spec?.loadBalancerSourceRanges ?? [];
-  if (texts.length === 0) return true;
-  const within = (address: string): boolean =>
-    texts.some((text) => {
-      const [range, ip] = [parseCidr(text.trim()), parseIp(address)];
-      return range !== undefined && ip !== undefined && contains(range, ip);
-    });
+  const ranges = (spec?.loadBalancerSourceRanges ?? []).map((text) => parseCidr(text.trim()));
+  const family = parseIp(packet.source)?.family;
+  const own = ranges.filter((range) => range?.ip.family === family);
+  if (own.length === 0 && !ranges.includes(undefined)) return true;
+  const within = (address: string): boolean => {
+    const ip = parseIp(address);
+    return own.some((range) => range !== undefined && ip !== undefined && contains(range, ip));
+  };
   return within(packet.source) || (packet.source === packet.destination && within(nodeAddress));
 }
 

@@ -13,60 +13,65 @@ export function frontendKey(
   return String.fromCharCode(PROTOCOL_NUMBER[protocol], port >>> 8, port & 255) + (address ?? '');
 }
 
-interface Claim {
-  readonly port: ServicePortName;
-  /** Sorts: the Service's age, then the port's name. */
-  readonly order: string;
+/** A port that claims frontends: one object for all that it claims. */
+export interface Claimant {
+  readonly name: ServicePortName;
+  readonly service: string;
+  /** RFC 3339: the older Service is served. */
+  readonly created: string;
 }
 
 /**
- * The first by the order has it. What nobody contests costs one entry; so that the order of events makes no difference, a
- * claim that comes later may take over.
+ * The first by age, then by name, has it. What nobody contests costs one entry; so that the order of events makes no
+ * difference, a claim that comes later may take over.
  */
-export class Claims {
-  readonly #owners = new Map<FrontendKey, Claim>();
+export class Claims<T extends Claimant = Claimant> {
+  readonly #owners = new Map<FrontendKey, T>();
   /** All claims of the frontends that have several, the owner's first. */
-  readonly #contested = new Map<FrontendKey, Claim[]>();
+  readonly #contested = new Map<FrontendKey, readonly T[]>();
 
-  /** @returns whose frontends change by it besides this port's: of two one loses what the other gets */
-  claim(key: FrontendKey, port: ServicePortName, order: string): ServicePortName | undefined {
-    const claim: Claim = { port, order };
+  /** @returns who had it before and has it no more */
+  claim(key: FrontendKey, claimant: T): T | undefined {
     const owner = this.#owners.get(key);
-    const contested = this.#contested.get(key);
-    if (!owner || (owner.port === port && !contested)) {
-      this.#owners.set(key, claim);
+    if (!owner || owner === claimant) {
+      this.#owners.set(key, claimant);
       return undefined;
     }
-    const all = [...(contested ?? [owner]).filter((other) => other.port !== port), claim];
-    all.sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0));
+    const all = [...(this.#contested.get(key) ?? [owner]), claimant].sort(compare);
     this.#contested.set(key, all);
-    const first = all[0] as Claim;
-    this.#owners.set(key, first);
-    if (first.port === owner.port) return undefined;
-    return first.port === port ? owner.port : first.port;
+    if (all[0] !== claimant) return undefined;
+    this.#owners.set(key, claimant);
+    return owner;
   }
 
-  /** @returns who has it now instead, if anybody */
-  release(key: FrontendKey, port: ServicePortName): ServicePortName | undefined {
-    const owner = this.#owners.get(key);
-    const rest = this.#contested.get(key)?.filter((other) => other.port !== port);
-    if (!rest) {
-      if (owner?.port === port) this.#owners.delete(key);
+  /** @returns who has it now instead */
+  release(key: FrontendKey, claimant: T): T | undefined {
+    const contested = this.#contested.get(key);
+    const isOwner = this.#owners.get(key) === claimant;
+    if (!contested) {
+      if (isOwner) this.#owners.delete(key);
       return undefined;
     }
+    const rest = contested.filter((other) => other !== claimant);
     if (rest.length > 1) this.#contested.set(key, rest);
     else this.#contested.delete(key);
-    const first = rest[0] as Claim;
-    this.#owners.set(key, first);
-    return owner?.port === port ? first.port : undefined;
+    const next = rest[0];
+    if (!isOwner || !next) return undefined;
+    this.#owners.set(key, next);
+    return next;
   }
 
-  ownerOf(key: FrontendKey): ServicePortName | undefined {
-    return this.#owners.get(key)?.port;
+  ownerOf(key: FrontendKey): T | undefined {
+    return this.#owners.get(key);
   }
 
   /** Frontends that several want, for people. */
   get contested(): number {
     return this.#contested.size;
   }
+}
+
+function compare(a: Claimant, b: Claimant): number {
+  if (a.created !== b.created) return a.created < b.created ? -1 : 1;
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

@@ -1,11 +1,22 @@
 /**
- * What is kept of an EndpointSlice: seven bytes an endpoint (nineteen of IPv6), and texts only where hints are in use. Pure.
+ * What is kept of an EndpointSlice: thirteen bytes an endpoint (25 of IPv6), and eight more where hints by zone are in use. Pure.
  */
 
 import type { EndpointSlice } from '../../../shared/kube/types.ts';
-import { type Address, type Family, familyOf, parseAddress } from './endpoint.ts';
-import { isPort, isProtocol } from './service.ts';
+import { type Address, type Family, familyOf } from './endpoint.ts';
+import {
+  addressIn,
+  fieldsOf,
+  isName,
+  isUnicast,
+  itemsOf,
+  nameOr,
+  portNumberOf,
+  protocolOf,
+  textOf,
+} from './lenient.ts';
 import type { Protocol } from './service-port.ts';
+import { type Place, SharedValues } from './shared-values.ts';
 
 /** discovery.k8s.io/v1: the Service that a slice belongs to. */
 const SERVICE_NAME = 'kubernetes.io/service-name';
@@ -30,8 +41,10 @@ export interface SliceInfo {
   readonly ports: readonly SlicePort[];
   /** All addresses in one string. */
   readonly addresses: string;
-  /** Bits, one byte an endpoint. */
-  readonly flags: Uint8Array;
+  /** Bits, a character an endpoint. */
+  readonly flags: string;
+  /** One an endpoint. */
+  readonly places: readonly Place[];
   /** Zones that each endpoint is for, where any has such hints. */
   readonly zones?: readonly (readonly string[])[];
   /** Milliseconds since the epoch. */
@@ -44,77 +57,101 @@ export interface SlicePort {
   readonly port: number;
 }
 
-/** Zone lists repeat: one array for each. */
-const NO_ZONES: readonly string[] = [];
-
-/** @param node this node's name. `undefined` for slices of no Service, and of names instead of addresses */
-export function projectEndpointSlice(slice: EndpointSlice, node: string): SliceInfo | undefined {
-  const { metadata, addressType, endpoints, ports } = slice;
-  const name = metadata.labels?.[SERVICE_NAME];
+/**
+ * Reads a slice that nobody has validated: what is invalid is left out. Never throws.
+ *
+ * @param node this node's name
+ * @param shared where endpoints of other slices are, too: what they have in common is kept once
+ * @returns `undefined` for slices of no Service, and of names instead of addresses
+ */
+export function projectEndpointSlice(
+  slice: EndpointSlice,
+  node: string,
+  shared: SharedValues = new SharedValues(),
+): SliceInfo | undefined {
+  const { metadata, addressType, endpoints, ports } = fieldsOf(slice);
+  const { namespace, labels, annotations } = fieldsOf(metadata);
+  const service = fieldsOf(labels)[SERVICE_NAME];
   const family = addressType === 'IPv4' ? 4 : addressType === 'IPv6' ? 6 : undefined;
-  if (!name || family === undefined) return undefined;
-  const all = Array.isArray(endpoints) ? endpoints.filter((endpoint) => endpoint !== null) : [];
-  const flags = new Uint8Array(all.length);
-  const zones: (readonly string[])[] = [];
-  let addresses = '';
-  let count = 0;
-  let anyZones = false;
-  for (const endpoint of all) {
-    // The others are the same endpoint once more (discovery/v1): only the first is used.
-    const address = packed(endpoint.addresses?.[0], family);
-    if (address === undefined) continue;
-    addresses += address;
-    flags[count] = bitsOf(endpoint, node);
-    const forZones = namesOf(endpoint.hints?.forZones);
-    zones.push(forZones);
-    anyZones ||= forZones.length > 0;
-    count += 1;
-  }
-  const triggered = Date.parse(metadata.annotations?.[TRIGGER_TIME] ?? '');
+  if (!isName(namespace) || !isName(service) || family === undefined) return undefined;
+  const triggered = Date.parse(textOf(fieldsOf(annotations)[TRIGGER_TIME]) ?? '');
   return {
-    service: `${metadata.namespace ?? ''}/${name}`,
+    service: `${namespace}/${service}`,
     family,
-    ports: portsOf(ports),
-    addresses,
-    flags: flags.subarray(0, count),
-    ...(anyZones && { zones }),
+    ports: portsOf(itemsOf(ports)),
+    ...endpointsOf(itemsOf(endpoints), family, node, shared),
     ...(!Number.isNaN(triggered) && { triggered }),
   };
 }
 
-type Endpoint = NonNullable<EndpointSlice['endpoints']>[number];
+function endpointsOf(
+  endpoints: readonly unknown[],
+  family: Family,
+  node: string,
+  shared: SharedValues,
+): Pick<SliceInfo, 'addresses' | 'flags' | 'places' | 'zones'> {
+  const addresses: Address[] = [];
+  const flags: string[] = [];
+  const places: Place[] = [];
+  let zones: (readonly string[])[] | undefined;
+  for (const item of endpoints) {
+    const { addresses: all, conditions, nodeName, zone, hints } = fieldsOf(item);
+    // The others are the same endpoint once more (discovery/v1): only the first is used.
+    const address = addressIn(itemsOf(all)[0]);
+    if (address === undefined || familyOf(address) !== family || !isUnicast(address)) continue;
+    const { forZones, forNodes } = fieldsOf(hints);
+    const place = shared.place(textOf(nodeName), textOf(zone));
+    const isLocal = place.node !== undefined && place.node === node;
+    addresses.push(address);
+    places.push(place);
+    flags.push(
+      CHARACTERS[conditionsOf(conditions) | (isLocal ? LOCAL : 0) | nodeHintsOf(forNodes, node)] as string,
+    );
+    const named = namesIn(forZones);
+    if (named.length > 0) zones ??= new Array<readonly string[]>(places.length - 1).fill(NO_NAMES);
+    zones?.push(named.length > 0 ? shared.names(named) : NO_NAMES);
+  }
+  return {
+    addresses: addresses.join(''),
+    flags: flags.join(''),
+    // Arrays that grew have room to spare.
+    places: places.slice(),
+    ...(zones && { zones: zones.slice() }),
+  };
+}
 
-/** Unknown is ready and serving, but not terminating (discovery/v1, EndpointConditions). */
-function bitsOf({ conditions, nodeName, hints }: Endpoint, node: string): number {
-  const forNodes = namesOf(hints?.forNodes);
+const NO_NAMES: readonly string[] = [];
+
+/** A character for each set of bits. */
+const CHARACTERS: readonly string[] = Array.from({ length: 64 }, (_, bits) => String.fromCharCode(bits));
+
+/** What is not said is ready and serving, but not ending (discovery/v1, EndpointConditions). */
+function conditionsOf(value: unknown): number {
+  const { ready, serving, terminating } = fieldsOf(value);
   return (
-    ((conditions?.ready ?? true) ? READY : 0) |
-    ((conditions?.serving ?? true) ? SERVING : 0) |
-    ((conditions?.terminating ?? false) ? TERMINATING : 0) |
-    (nodeName === node ? LOCAL : 0) |
-    (forNodes.length > 0 ? FOR_NODES : 0) |
-    (forNodes.includes(node) ? FOR_THIS_NODE : 0)
+    (ready !== false ? READY : 0) |
+    (serving !== false ? SERVING : 0) |
+    (terminating === true ? TERMINATING : 0)
   );
 }
 
-function namesOf(hints: readonly { readonly name?: string }[] | null | undefined): readonly string[] {
-  if (!Array.isArray(hints) || hints.length === 0) return NO_ZONES;
-  return hints.flatMap((hint: { readonly name?: unknown } | null) =>
-    typeof hint?.name === 'string' ? [hint.name] : [],
-  );
+function nodeHintsOf(value: unknown, node: string): number {
+  const names = namesIn(value);
+  return names.length === 0 ? 0 : FOR_NODES | (names.includes(node) ? FOR_THIS_NODE : 0);
 }
 
-function packed(text: unknown, family: Family): Address | undefined {
-  const address = typeof text === 'string' ? parseAddress(text) : undefined;
-  return address !== undefined && familyOf(address) === family ? address : undefined;
+function namesIn(value: unknown): readonly string[] {
+  const items = itemsOf(value);
+  return items.length === 0 ? NO_NAMES : items.flatMap((item) => textOf(fieldsOf(item)['name']) ?? []);
 }
 
 /** A port without a number means all of them, which no Service can ask for; one without a name has an empty one. */
-function portsOf(ports: EndpointSlice['ports'] | null): SlicePort[] {
-  return (Array.isArray(ports) ? ports : []).flatMap((entry: Partial<SlicePort> | null) => {
-    const { name, protocol, port } = entry ?? {};
-    const known = protocol ?? 'TCP';
-    if (!isPort(port) || !isProtocol(known)) return [];
-    return [{ name: name ?? '', protocol: known, port }];
+function portsOf(items: readonly unknown[]): SlicePort[] {
+  return items.flatMap((item) => {
+    const { name, protocol, port } = fieldsOf(item);
+    const known = { name: nameOr(name, ''), protocol: protocolOf(protocol), port: portNumberOf(port) };
+    return known.name === undefined || known.protocol === undefined || known.port === undefined
+      ? []
+      : [known as SlicePort];
   });
 }

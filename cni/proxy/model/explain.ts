@@ -1,8 +1,9 @@
 /** Why traffic to a Service goes where it goes, for `status`. Pure. */
 
+import { chooseEndpoints, type Topology } from './choose-endpoints.ts';
 import { formatAddress, formatEndpoint } from './endpoint.ts';
 import { FOR_NODES, FOR_THIS_NODE, LOCAL, READY, SERVING, TERMINATING } from './endpoint-slice.ts';
-import { type Candidate, choose, type Topology } from './merge-endpoints.ts';
+import type { Candidate } from './merge-endpoints.ts';
 import { type Frontend, type ServicePort, type Treatment, treatmentOf } from './service-port.ts';
 
 export interface PortExplained {
@@ -23,6 +24,11 @@ export interface EndpointExplained {
   /** `10.244.0.2:80` */
   readonly endpoint: string;
   readonly here: boolean;
+  /** As its slice says. */
+  readonly node?: string;
+  readonly zone?: string;
+  /** `ready`, `ending`, … */
+  readonly state: string;
   /** Served by any frontend whose policy is Cluster; by those whose policy is Local. */
   readonly used: boolean;
   readonly usedLocally: boolean;
@@ -38,7 +44,10 @@ export function explainPort(
     ...settings
   }: { readonly zone?: string; readonly masqueradeAll: boolean; readonly detectsLocal: boolean },
 ): PortExplained {
-  const { endpoints, localEndpoints, topology } = choose(candidates, zone);
+  const { endpoints, localEndpoints, topology } = chooseEndpoints({
+    endpoints: candidates.map(({ endpoint }) => endpoint),
+    flags: candidates.map(({ flags }) => flags),
+  });
   const [used, locally] = [new Set(endpoints), new Set(localEndpoints)];
   return {
     name: port.name,
@@ -49,13 +58,16 @@ export function explainPort(
       treatment: treatmentOf(port, frontend, settings),
     })),
     endpoints: candidates.map((candidate) => {
-      const why = used.has(candidate) ? undefined : whyNot(candidate, topology, zone, endpoints.length > 0);
+      const { endpoint, flags, place } = candidate;
+      const isUsed = used.has(endpoint);
       return {
-        endpoint: formatEndpoint(candidate.endpoint),
-        here: (candidate.flags & LOCAL) !== 0,
-        used: used.has(candidate),
-        usedLocally: locally.has(candidate),
-        ...(why !== undefined && { why }),
+        endpoint: formatEndpoint(endpoint),
+        here: (flags & LOCAL) !== 0,
+        ...place,
+        state: stateOf(flags),
+        used: isUsed,
+        usedLocally: locally.has(endpoint),
+        ...(!isUsed && { why: whyNot(candidate, topology, zone, endpoints.length > 0) }),
       };
     }),
   };
@@ -65,6 +77,11 @@ function whereIs({ address, port }: Frontend): string {
   if (address === undefined) return `*:${port}`;
   const text = formatAddress(address);
   return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
+}
+
+function stateOf(flags: number): string {
+  if (flags & TERMINATING) return flags & SERVING ? 'ending, serves until then' : 'ending';
+  return flags & READY ? 'ready' : 'not ready';
 }
 
 function whyNot(

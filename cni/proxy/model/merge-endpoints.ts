@@ -1,113 +1,143 @@
-/** The endpoints of one service port, from all slices of its Service. Pure. */
+/** Everybody who may serve one service port, from all slices of its Service. Pure. */
 
-import { type Address, type Endpoint, endpointOf } from './endpoint.ts';
-import {
-  FOR_NODES,
-  FOR_THIS_NODE,
-  LOCAL,
-  READY,
-  SERVING,
-  type SliceInfo,
-  TERMINATING,
-} from './endpoint-slice.ts';
+import { type Address, type Endpoint, endpointOf, type Family } from './endpoint.ts';
+import { LOCAL, READY, type SliceInfo, TERMINATING } from './endpoint-slice.ts';
 import type { PortInfo } from './service.ts';
+import type { Place } from './shared-values.ts';
 
-/** One endpoint with what decides whether it is used. */
+/** Bits beside those of endpoint-slice.ts. Hints name zones that it is for … */
+export const FOR_ZONES = 64;
+/** … this node's among them. */
+export const FOR_THIS_ZONE = 128;
+
+/** Endpoints, each once, in the order of the slices, and the bits of each. Two columns: there are hundreds of thousands. */
+export interface Merged {
+  readonly endpoints: readonly Endpoint[];
+  readonly flags: readonly number[];
+}
+
+/** One endpoint with all that is known of it. */
 export interface Candidate {
   readonly endpoint: Endpoint;
-  /** See endpoint-slice.ts. */
   readonly flags: number;
+  /** Whom its hints name. */
   readonly zones: readonly string[];
+  readonly place: Place;
 }
 
 const NO_ZONES: readonly string[] = [];
+const NOWHERE: Place = {};
+
+export function mergeEndpoints(
+  slices: Iterable<SliceInfo>,
+  port: PortInfo,
+  zone: string | undefined,
+): Merged {
+  const merge = new Merge();
+  eachEndpoint(slices, port, zone, (endpoint, flags) => merge.add(endpoint, flags));
+  return merge;
+}
+
+/** The same at more length. */
+export function candidatesOf(
+  slices: Iterable<SliceInfo>,
+  port: PortInfo,
+  zone: string | undefined,
+): Candidate[] {
+  const merge = new Merge();
+  const candidates: Candidate[] = [];
+  eachEndpoint(slices, port, zone, (endpoint, flags, { zones, places }, index) => {
+    const at = merge.add(endpoint, flags);
+    if (at === undefined) return;
+    candidates[at] = {
+      endpoint,
+      flags,
+      zones: zones?.[index] ?? NO_ZONES,
+      place: places[index] ?? NOWHERE,
+    };
+  });
+  return candidates;
+}
+
+/** From so many on a Map finds an endpoint sooner than looking at all does. */
+const FEW = 8;
 
 /**
- * Every endpoint once, in the order of the slices given. Two slices may have the same one: while it moves from one to the
- * other, or when a pod gets the address of one that is still ending. The better half of each wins: not ending before
- * ending, then ready, then here, so that the order of events makes no difference.
+ * Two slices may have the same endpoint: while it moves from one to the other, or when a pod gets the address of one that
+ * is still ending. The better half wins: not ending before ending, then ready, then here, so that the order of events makes
+ * no difference.
  */
-export function mergeEndpoints(slices: Iterable<SliceInfo>, port: PortInfo): Candidate[] {
-  const found = new Map<Endpoint, Candidate>();
-  for (const slice of slices) {
-    const width = slice.family === 4 ? 4 : 16;
-    for (const { name, protocol, port: number } of slice.ports) {
-      if (name !== port.name || protocol !== port.protocol) continue;
-      for (let index = 0; index < slice.flags.length; index += 1) {
-        const address = slice.addresses.slice(index * width, (index + 1) * width) as Address;
-        const endpoint = endpointOf(address, number);
-        const flags = slice.flags[index] as number;
-        const before = found.get(endpoint);
-        if (before && rank(before.flags) >= rank(flags)) continue;
-        found.set(endpoint, { endpoint, flags, zones: slice.zones?.[index] ?? NO_ZONES });
-      }
+class Merge implements Merged {
+  readonly endpoints: Endpoint[] = [];
+  readonly flags: number[] = [];
+  #index: Map<Endpoint, number> | undefined;
+
+  /** @returns its place; `undefined`: one that is better has it */
+  add(endpoint: Endpoint, flags: number): number | undefined {
+    const { endpoints } = this;
+    const known = this.#find(endpoint);
+    if (known === undefined) {
+      const at = endpoints.push(endpoint) - 1;
+      this.flags.push(flags);
+      if (endpoints.length > FEW) this.#learn(at);
+      return at;
     }
+    if (rank(this.flags[known] as number) >= rank(flags)) return undefined;
+    this.flags[known] = flags;
+    return known;
   }
-  return [...found.values()];
+
+  #find(endpoint: Endpoint): number | undefined {
+    if (this.#index) return this.#index.get(endpoint);
+    const at = this.endpoints.indexOf(endpoint);
+    return at < 0 ? undefined : at;
+  }
+
+  #learn(at: number): void {
+    const { endpoints } = this;
+    if (this.#index) this.#index.set(endpoints[at] as Endpoint, at);
+    else this.#index = new Map(endpoints.map((endpoint, index) => [endpoint, index]));
+  }
 }
 
 function rank(flags: number): number {
   return (flags & TERMINATING ? 0 : 4) + (flags & READY ? 2 : 0) + (flags & LOCAL ? 1 : 0);
 }
 
-/** How hints narrow the choice. */
-export type Topology = 'node' | 'zone' | 'none';
+type Visit = (endpoint: Endpoint, flags: number, slice: SliceInfo, index: number) => void;
 
-/**
- * Hints count where every ready endpoint has some and one is for here; by nodes before by zones. Otherwise they are half
- * written, or nobody is left here, and all endpoints serve.
- */
-export function topologyOf(candidates: readonly Candidate[], zone: string | undefined): Topology {
-  const [byNode, byZone] = [
-    hintsCount(candidates, hasNodes, isForThisNode),
-    hintsCount(candidates, hasZones, isForZone(zone)),
-  ];
-  return byNode ? 'node' : byZone ? 'zone' : 'none';
+function eachEndpoint(
+  slices: Iterable<SliceInfo>,
+  { name, protocol }: PortInfo,
+  zone: string | undefined,
+  visit: Visit,
+): void {
+  for (const slice of slices)
+    for (const port of slice.ports)
+      if (port.name === name && port.protocol === protocol) eachOfSlice(slice, port.port, zone, visit);
 }
 
-type Test = (candidate: Candidate) => boolean;
-const hasNodes: Test = ({ flags }) => (flags & FOR_NODES) !== 0;
-const isForThisNode: Test = ({ flags }) => (flags & FOR_THIS_NODE) !== 0;
-const hasZones: Test = ({ zones }) => zones.length > 0;
-const isForZone =
-  (zone: string | undefined): Test =>
-  ({ zones }) =>
-    zone !== undefined && zones.includes(zone);
-export const isReady: Test = ({ flags }) => (flags & READY) !== 0;
-/** Ending, and serving until then: better than nobody. */
-export const isLastResort: Test = ({ flags }) => (flags & SERVING) !== 0 && (flags & TERMINATING) !== 0;
-export const isLocal: Test = ({ flags }) => (flags & LOCAL) !== 0;
-
-function hintsCount(candidates: readonly Candidate[], has: Test, isForHere: Test): boolean {
-  let here = false;
-  for (const candidate of candidates) {
-    if (!isReady(candidate)) continue;
-    if (!has(candidate)) return false;
-    here ||= isForHere(candidate);
+function eachOfSlice(slice: SliceInfo, port: number, zone: string | undefined, visit: Visit): void {
+  const { family, addresses, flags, zones } = slice;
+  for (let index = 0; index < flags.length; index += 1) {
+    let bits = flags.charCodeAt(index);
+    const names = zones?.[index];
+    if (names && names.length > 0)
+      bits |= FOR_ZONES | (zone !== undefined && names.includes(zone) ? FOR_THIS_ZONE : 0);
+    visit(endpointAt(addresses, index, family, port), bits, slice, index);
   }
-  return here;
 }
 
-/** Who serves traffic that anybody may serve, and who serves what has to stay on this node. */
-export interface Chosen {
-  readonly endpoints: readonly Candidate[];
-  readonly localEndpoints: readonly Candidate[];
-  readonly topology: Topology;
-}
-
-export function choose(candidates: readonly Candidate[], zone: string | undefined): Chosen {
-  const topology = topologyOf(candidates, zone);
-  const isNear: Test =
-    topology === 'node' ? isForThisNode : topology === 'zone' ? isForZone(zone) : () => true;
-  const local = candidates.filter(isLocal);
-  return {
-    endpoints: orLastResort(candidates, (candidate) => isReady(candidate) && isNear(candidate)),
-    localEndpoints: orLastResort(local, isReady),
-    topology,
-  };
-}
-
-function orLastResort(candidates: readonly Candidate[], isChosen: Test): readonly Candidate[] {
-  const chosen = candidates.filter(isChosen);
-  return chosen.length > 0 ? chosen : candidates.filter(isLastResort);
+/** In one piece for IPv4, not put together of two that would have to be joined later. */
+function endpointAt(addresses: string, index: number, family: Family, port: number): Endpoint {
+  if (family === 6) return endpointOf(addresses.slice(index * 16, index * 16 + 16) as Address, port);
+  const at = index * 4;
+  return String.fromCharCode(
+    addresses.charCodeAt(at),
+    addresses.charCodeAt(at + 1),
+    addresses.charCodeAt(at + 2),
+    addresses.charCodeAt(at + 3),
+    port >>> 8,
+    port & 255,
+  ) as Endpoint;
 }

@@ -54,9 +54,9 @@ describe('what is kept of a Service', () => {
     expect(info.sourceRanges).toHaveLength(1);
     expect(info.problems).toEqual([
       'the external IP "nonsense" is no address',
+      'port "x" ("TCP") cannot be served',
+      'port "y" ("ICMP") cannot be served',
       'the source range "300.0.0.0/8" is no network',
-      'port x (TCP) cannot be served',
-      'port y (ICMP) cannot be served',
     ]);
   });
 
@@ -96,7 +96,11 @@ describe('what is kept of a slice', () => {
       ),
       'here',
     );
-    expect([...(info?.flags ?? [])]).toEqual([READY | SERVING | LOCAL, SERVING | TERMINATING]);
+    expect([...(info?.flags ?? '')].map((bits) => bits.charCodeAt(0))).toEqual([
+      READY | SERVING | LOCAL,
+      SERVING | TERMINATING,
+    ]);
+    expect(info?.places).toEqual([{ node: 'here' }, { node: 'there' }]);
     expect(info?.addresses).toBe('\x0a\xf4\x00\x01\x0a\xf4\x00\x03');
   });
 
@@ -190,21 +194,20 @@ test('every endpoint says whether it is used, and if not, why', () => {
   expect(explained.frontends).toEqual([
     { kind: 'cluster-ip', at: '10.96.0.1:80', treatment: { to: 'local', masquerade: 'from-outside' } },
   ]);
+  const unused = { here: false, used: false, usedLocally: false };
   expect(explained.endpoints).toEqual([
-    { endpoint: '10.244.0.1:8080', here: true, used: true, usedLocally: true },
+    { endpoint: '10.244.0.1:8080', here: true, node: 'here', state: 'ready', used: true, usedLocally: true },
     {
+      ...unused,
       endpoint: '10.244.0.2:8080',
-      here: false,
-      used: false,
-      usedLocally: false,
+      state: 'ready',
       why: 'its hints name z2, this node is in z1',
     },
-    { endpoint: '10.244.0.3:8080', here: false, used: false, usedLocally: false, why: 'not ready' },
+    { ...unused, endpoint: '10.244.0.3:8080', state: 'not ready', why: 'not ready' },
     {
+      ...unused,
       endpoint: '10.244.0.4:8080',
-      here: false,
-      used: false,
-      usedLocally: false,
+      state: 'ending, serves until then',
       why: 'ending: it would serve if no other were ready',
     },
   ]);

@@ -3,13 +3,32 @@
  * version may allow what this program does not know. Pure.
  */
 
-import { type Cidr, parseCidr } from '../../../shared/ip/cidr.ts';
+import type { Cidr } from '../../../shared/ip/cidr.ts';
 import type { Service } from '../../../shared/kube/types.ts';
-import { type Address, parseAddress } from './endpoint.ts';
-import { PROTOCOL_NUMBER, type Protocol } from './service-port.ts';
+import type { Address } from './endpoint.ts';
+import {
+  addressIn,
+  type Fields,
+  fieldsOf,
+  isName,
+  isUnicast,
+  itemsOf,
+  nameOr,
+  networkIn,
+  numberOf,
+  portNumberOf,
+  protocolOf,
+  shown,
+  textOf,
+} from './lenient.ts';
+import type { Protocol } from './service-port.ts';
 
-/** core/v1 DefaultClientIPServiceAffinitySeconds. */
+/** core/v1: DefaultClientIPServiceAffinitySeconds, MaxClientIPServiceAffinitySeconds. */
 const DEFAULT_AFFINITY_SECONDS = 10_800;
+const MOST_AFFINITY_SECONDS = 86_400;
+
+/** More problems of one Service are counted only. */
+const MOST_PROBLEMS = 5;
 
 export interface ServiceInfo {
   /** `namespace/name`. */
@@ -23,6 +42,8 @@ export interface ServiceInfo {
   readonly loadBalancerIps: readonly Address[];
   /** Who may use the load balancer's addresses; absent: everybody. */
   readonly sourceRanges?: readonly Cidr[];
+  /** Some of its ranges could not be read. */
+  readonly isRangeMissing?: true;
   readonly internalPolicy: 'cluster' | 'local';
   readonly externalPolicy: 'cluster' | 'local';
   /** Seconds. */
@@ -41,89 +62,127 @@ export interface PortInfo {
   readonly nodePort?: number;
 }
 
-/** `undefined` for what has no address of its own: headless ones, and names of others' (ExternalName). */
+const NONE: readonly never[] = [];
+
+/**
+ * Never throws.
+ *
+ * @returns `undefined` for what has no address of its own (headless ones, and names of others': ExternalName), and for what
+ * has no name that could be one
+ */
 export function projectService(service: Service): ServiceInfo | undefined {
-  const { metadata, spec = {}, status } = service;
-  const { clusterIP = '', type = 'ClusterIP' } = spec;
-  if (type === 'ExternalName' || clusterIP === '' || clusterIP === 'None') return undefined;
+  const { metadata, spec: fields, status } = fieldsOf(service);
+  const { namespace, name, creationTimestamp } = fieldsOf(metadata);
+  if (!isName(namespace) || !isName(name)) return undefined;
+  const spec = fieldsOf(fields);
+  const type = textOf(spec['type']) ?? 'ClusterIP';
+  const clusterIp = textOf(spec['clusterIP']) ?? '';
+  if (type === 'ExternalName' || clusterIp === '' || clusterIp === 'None') return undefined;
+
   const problems: string[] = [];
-  const addresses = (what: string, texts: readonly string[]): Address[] =>
-    known(texts, parseAddress, (text) => problems.push(`${what} "${text}" is no address`));
-  const externalIps = addresses('the external IP', list(spec.externalIPs));
-  const ingress = list(status?.loadBalancer?.ingress);
-  // ipMode Proxy: packets come with the node's address, and the balancer's is nobody's business here.
-  const virtual = ingress.filter(({ ipMode }) => ipMode === undefined || ipMode === 'VIP');
+  const all = itemsOf(spec['clusterIPs']);
+  const externalIps = addressesOf('external IP', itemsOf(spec['externalIPs']), problems);
   const isFromOutside =
     type === 'LoadBalancer' || type === 'NodePort' || (type === 'ClusterIP' && externalIps.length > 0);
-  const externalPolicy = isFromOutside && spec.externalTrafficPolicy === 'Local' ? 'local' : 'cluster';
-  const check = type === 'LoadBalancer' && externalPolicy === 'local' ? spec.healthCheckNodePort : undefined;
-  const ranges = list(spec.loadBalancerSourceRanges).map((text) => String(text).trim());
-  const sourceRanges = known(ranges, parseCidr, (text) =>
-    problems.push(`the source range "${text}" is no network`),
-  );
-  const affinity =
-    spec.sessionAffinity === 'ClientIP'
-      ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS)
-      : undefined;
+  const externalPolicy = isFromOutside && spec['externalTrafficPolicy'] === 'Local' ? 'local' : 'cluster';
+  const check = type === 'LoadBalancer' && externalPolicy === 'local' ? spec['healthCheckNodePort'] : 0;
+  const healthCheckPort = portNumberOf(check);
+  const affinity = spec['sessionAffinity'] === 'ClientIP' ? affinityOf(spec, problems) : undefined;
   return {
-    key: `${metadata.namespace ?? ''}/${metadata.name}`,
-    created: metadata.creationTimestamp ?? '',
-    clusterIps: addresses('the cluster IP', spec.clusterIPs?.length ? spec.clusterIPs : [clusterIP]),
-    ports: list(spec.ports).flatMap((port) => portInfo(port, problems) ?? []),
+    key: `${namespace}/${name}`,
+    created: textOf(creationTimestamp) ?? '',
+    clusterIps: addressesOf('cluster IP', all.length > 0 ? all : [clusterIp], problems),
+    ports: portsOf(itemsOf(spec['ports']), problems),
     externalIps,
-    loadBalancerIps: addresses(
-      "the load balancer's IP",
-      known(virtual, ({ ip }) => ip || undefined),
-    ),
-    // Ranges that cannot be read allow nobody: fewer than was wanted, never more.
-    ...(ranges.length > 0 && { sourceRanges }),
-    internalPolicy: spec.internalTrafficPolicy === 'Local' ? 'local' : 'cluster',
+    loadBalancerIps: addressesOf("load balancer's IP", virtualIps(status), problems),
+    ...rangesOf(itemsOf(spec['loadBalancerSourceRanges']), problems),
+    internalPolicy: spec['internalTrafficPolicy'] === 'Local' ? 'local' : 'cluster',
     externalPolicy,
-    ...(isPositive(affinity) && { affinity }),
-    ...(isPort(check) && { healthCheckPort: check }),
-    problems,
+    ...(affinity !== undefined && { affinity }),
+    ...(healthCheckPort !== undefined && { healthCheckPort }),
+    problems: few(problems),
   };
 }
 
-function portInfo(
-  { name = '', protocol = 'TCP', port, nodePort }: NonNullable<NonNullable<Service['spec']>['ports']>[number],
+/** Each once. Empty texts were allowed once, and mean nothing. */
+function addressesOf(what: string, values: readonly unknown[], problems: string[]): readonly Address[] {
+  if (values.length === 0) return NONE;
+  const found: Address[] = [];
+  for (const value of values) {
+    const address = addressIn(value);
+    if (address === undefined) {
+      if (!isBlank(value)) problems.push(`the ${what} ${shown(value)} is no address`);
+    } else if (!isUnicast(address)) problems.push(`the ${what} ${shown(value)} cannot be a service's`);
+    else if (!found.includes(address)) found.push(address);
+  }
+  return found;
+}
+
+/** With ipMode Proxy packets come with the node's address, and the balancer's is nobody's business here. */
+function virtualIps(status: unknown): readonly unknown[] {
+  const ingress = itemsOf(fieldsOf(fieldsOf(status)['loadBalancer'])['ingress']);
+  return ingress.flatMap((entry) => {
+    const { ip, ipMode } = fieldsOf(entry);
+    const isVirtual = ipMode === undefined || ipMode === null || ipMode === 'VIP';
+    return isVirtual && ip !== undefined && ip !== null ? [ip] : [];
+  });
+}
+
+/**
+ * Ranges that cannot be read allow nobody: fewer than was wanted, never more. Around a range there may be spaces, as its
+ * validation once overlooked them.
+ */
+function rangesOf(
+  values: readonly unknown[],
   problems: string[],
-): PortInfo | undefined {
-  if (!isProtocol(protocol) || !isPort(port)) {
-    problems.push(`port ${name || port} (${protocol}) cannot be served`);
-    return undefined;
+): Pick<ServiceInfo, 'sourceRanges' | 'isRangeMissing'> {
+  const sourceRanges: Cidr[] = [];
+  let isRangeMissing = false;
+  for (const value of values) {
+    if (isBlank(value)) continue;
+    const network = networkIn(value);
+    if (network) sourceRanges.push(network);
+    else {
+      problems.push(`the source range ${shown(value)} is no network`);
+      isRangeMissing = true;
+    }
   }
-  return { name, protocol, port, ...(isPort(nodePort) && { nodePort }) };
+  if (sourceRanges.length === 0 && !isRangeMissing) return {};
+  return { sourceRanges, ...(isRangeMissing && { isRangeMissing }) };
 }
 
-export function isProtocol(text: unknown): text is Protocol {
-  return typeof text === 'string' && Object.hasOwn(PROTOCOL_NUMBER, text);
+function affinityOf(spec: Fields, problems: string[]): number {
+  const { timeoutSeconds } = fieldsOf(fieldsOf(spec['sessionAffinityConfig'])['clientIP']);
+  if (timeoutSeconds === undefined || timeoutSeconds === null) return DEFAULT_AFFINITY_SECONDS;
+  const seconds = numberOf(timeoutSeconds, 1, MOST_AFFINITY_SECONDS);
+  if (seconds === undefined)
+    problems.push(
+      `clients cannot stay for ${shown(timeoutSeconds)} seconds; they stay for ${DEFAULT_AFFINITY_SECONDS}`,
+    );
+  return seconds ?? DEFAULT_AFFINITY_SECONDS;
 }
 
-export function isPort(port: unknown): port is number {
-  return Number.isInteger(port) && (port as number) > 0 && (port as number) < 65_536;
+function portsOf(values: readonly unknown[], problems: string[]): PortInfo[] {
+  return values.flatMap((value) => {
+    const { name, protocol, port, nodePort } = fieldsOf(value);
+    const known = { name: nameOr(name, ''), protocol: protocolOf(protocol), port: portNumberOf(port) };
+    if (known.name === undefined || known.protocol === undefined || known.port === undefined) {
+      problems.push(`port ${shown(name || port)} (${shown(protocol ?? 'TCP')}) cannot be served`);
+      return [];
+    }
+    const forNodes = portNumberOf(nodePort);
+    if (forNodes === undefined && nodePort !== undefined && nodePort !== null && nodePort !== 0)
+      problems.push(`${shown(nodePort)} cannot be a node port`);
+    return [{ ...(known as PortInfo), ...(forNodes !== undefined && { nodePort: forNodes }) }];
+  });
 }
 
-function isPositive(value: unknown): value is number {
-  return typeof value === 'number' && value > 0;
+function isBlank(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() === '';
 }
 
-/** Null is as good as nothing, as in Go. */
-function list<T>(items: readonly T[] | null | undefined): readonly T[] {
-  return Array.isArray(items) ? items.filter((item) => item !== null) : [];
-}
-
-/** What can be read of them, once each. */
-function known<T, R>(
-  items: readonly T[],
-  read: (item: T) => R | undefined,
-  otherwise?: (item: T) => void,
-): R[] {
-  const found = new Set<R>();
-  for (const item of items) {
-    const value = typeof item === 'string' || typeof item === 'object' ? read(item) : undefined;
-    if (value === undefined) otherwise?.(item);
-    else found.add(value);
-  }
-  return [...found];
+function few(problems: readonly string[]): readonly string[] {
+  if (problems.length === 0) return NONE;
+  if (problems.length <= MOST_PROBLEMS) return problems;
+  return [...problems.slice(0, MOST_PROBLEMS), `and ${problems.length - MOST_PROBLEMS} more`];
 }
