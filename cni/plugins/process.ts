@@ -4,6 +4,7 @@ import { isErrno } from '../../shared/sys/errno.ts';
 import { readAll, writeAll } from '../../shared/sys/fd.ts';
 import { exit } from '../../shared/sys/process.ts';
 import { isSameFile } from '../../shared/sys/stat.ts';
+import { useOwnSysctls } from '../../shared/sys/sysctl.ts';
 import { dispatch } from '../protocol/dispatch.ts';
 import { configTooLarge, maxConfigBytes } from '../protocol/net-conf.ts';
 import type { Attaching, Plugin } from '../protocol/plugin.ts';
@@ -12,6 +13,7 @@ import { heldLockVariable } from './common/attachment-lock.ts';
 
 /** Runs one CNI call by a plugin that has its locks, and ends the process. */
 export async function runCall(plugin: Attaching & Partial<Plugin>): Promise<never> {
+  useOwnSysctls();
   const answer = await dispatch(plugin, { env: process.env, stdin: readStdin, isOwnNetns });
   write(2, answer.stderr);
   write(1, answer.stdout);

@@ -1,7 +1,8 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { coverWithTmpfs, freshNetns, run } from '../../conformance/testing/netns.ts';
 import { createNetns, deleteNetns, inNetns, openNetns } from './netns.ts';
-import { readSysctl, withOwnSysctls, writeSysctl } from './sysctl.ts';
+import { readSysctl, useOwnSysctls, writeSysctl } from './sysctl.ts';
 
 const available = freshNetns();
 const key = 'net/ipv4/conf/lo/arp_notify';
@@ -15,35 +16,47 @@ describe.skipIf(!available)('parameters', () => {
   });
 });
 
+/** Runs `work` with parameters looked up in a procfs of one's own. */
+function own<T>(work: () => T): T {
+  using _view = useOwnSysctls();
+  return work();
+}
+
 describe.skipIf(!available)('parameters looked up in a procfs of one’s own', () => {
-  test('are those of the namespace that the thread is in', () => {
+  test('are those of the namespace that the thread is in, whichever the first look was from', () => {
     coverWithTmpfs('/run');
     const path = '/run/netns/other';
     createNetns(path);
     using other = openNetns(path);
-    inNetns(other, () => withOwnSysctls(() => writeSysctl(key, '1')));
+    const seen = own(() => {
+      inNetns(other, () => writeSysctl(key, '1'));
+      return [readSysctl(key), inNetns(other, () => readSysctl(key))];
+    });
+    expect(seen).toEqual(['0', '1']);
     expect(inNetns(other, () => readSysctl(key))).toBe('1');
-    expect(withOwnSysctls(() => readSysctl(key))).toBe('0');
     deleteNetns(path);
   });
 
   test('are the usual ones, with the usual names in errors', () => {
-    withOwnSysctls(() => writeSysctl(key, '1'));
+    own(() => writeSysctl(key, '1'));
     expect(readSysctl(key)).toBe('1');
     expect(run('cat', `/proc/sys/${key}`)).toBe('1\n');
     const missing = 'net/ipv4/conf/none/arp_notify';
-    expect(withOwnSysctls(() => readSysctl(missing))).toBeUndefined();
-    expect(() => withOwnSysctls(() => writeSysctl(missing, '1'))).toThrow(`/proc/sys/${missing}`);
+    expect(own(() => readSysctl(missing))).toBeUndefined();
+    expect(() => own(() => writeSysctl(missing, '1'))).toThrow(`/proc/sys/${missing}`);
     // And the way there is the usual one again.
     expect(() => writeSysctl(key, 'x')).toThrow(`/proc/sys/${key}`);
     expect(readSysctl(key)).toBe('1');
   });
 
-  test('leave no mount', () => {
+  test('leave no mount and no descriptor', () => {
     const before = run('cat', '/proc/self/mountinfo');
-    withOwnSysctls(() => {
+    const open = readdirSync('/proc/self/fd').length;
+    own(() => {
+      readSysctl(key);
       expect(run('cat', '/proc/self/mountinfo')).toBe(before);
+      expect(readdirSync('/proc/self/fd').length).toBe(open + 1);
     });
-    expect(run('cat', '/proc/self/mountinfo')).toBe(before);
+    expect(readdirSync('/proc/self/fd').length).toBe(open);
   });
 });

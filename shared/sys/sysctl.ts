@@ -4,7 +4,6 @@ import { AT, O } from './constants.ts';
 import { isErrno, SyscallError } from './errno.ts';
 import { OwnedFd, readAll, writeAll } from './fd.ts';
 import { mountDetached } from './mount.ts';
-import { exists } from './stat.ts';
 import { cstring, trySyscall } from './syscall.ts';
 
 /** Where parameters are looked up: a directory, and what leads from it to them. */
@@ -14,15 +13,17 @@ interface View {
 }
 
 const usual: View = { directory: AT.FDCWD, prefix: '/proc/sys/' };
-let view = usual;
+/** `own` until somebody looks, and then what could be had. */
+let view: View | 'own' = usual;
 
 /** Errors name the usual path, whichever way it was looked up. */
 const pathOf = (key: string): string => usual.prefix + key;
 
 /** @param directory where parameters are, in place of the view that rules */
 function open(key: string, flags: number, directory?: string): OwnedFd {
-  const [from, path] =
-    directory === undefined ? [view.directory, view.prefix + key] : [AT.FDCWD, `${directory}/${key}`];
+  const { directory: from, prefix } =
+    directory === undefined ? currentView() : { directory: AT.FDCWD, prefix: `${directory}/` };
+  const path = prefix + key;
   const fd = trySyscall('openat', from, cstring(path), flags | O.CLOEXEC, 0);
   if (fd < 0) throw new SyscallError('openat', -fd, directory === undefined ? pathOf(key) : path);
   return new OwnedFd(fd);
@@ -61,33 +62,32 @@ export function ensureSysctl(key: string, value: string): boolean {
   return true;
 }
 
-/** Milliseconds: what a procfs of one's own costs, nearly all of it to take it away again. */
-const ownProcMs = 0.09;
-
 /**
- * True where a look-up under `net` takes longer than a procfs of one's own.
+ * From now on parameters are looked up in a procfs of this process's own, made at the first look: for a process that makes
+ * one CNI call. As before where the kernel or a seccomp filter does not let one be made.
  *
- * Every network namespace in which somebody looked has a directory entry for `net` of its own, all of one name and one
- * parent, so that the kernel finds them in one hash chain and goes through it (fs/proc/proc_sysctl.c, proc_sys_compare):
- * with 1,000 of them for a millisecond.
+ * Every network namespace in which somebody looked at `net/ipv4` or `net/ipv6` has a directory entry of that name, all of
+ * one parent, so that the kernel finds them in one hash chain and goes through it (fs/proc/proc_sysctl.c,
+ * proc_sys_compare): on a node of 1,000 pods 1.5 ms for the first look, and 0.1 ms for each that follows. A procfs of
+ * one's own costs 0.06 ms, nearly all of it to take it away again, and lengthens nobody's chain.
+ *
+ * @returns what goes back to the usual look-ups; the end of the process does as well
  */
-export function sysctlsAreSlow(): boolean {
-  const start = performance.now();
-  exists(pathOf('net'));
-  return performance.now() - start > ownProcMs;
+export function useOwnSysctls(): Disposable {
+  const before = view;
+  view = 'own';
+  return {
+    [Symbol.dispose](): void {
+      if (view !== 'own' && view !== usual) trySyscall('close', view.directory);
+      view = before;
+    },
+  };
 }
 
-/**
- * Runs `work`, for which parameters are looked up in a procfs of its own, whose entries are nobody else's and do not
- * lengthen the chain for others. As before where the kernel or a seccomp filter does not let one be made.
- */
-export function withOwnSysctls<T>(work: () => T): T {
-  using proc = mountDetached('proc');
-  if (!proc) return work();
-  view = { directory: proc.fd, prefix: 'sys/' };
-  try {
-    return work();
-  } finally {
-    view = usual;
+function currentView(): View {
+  if (view === 'own') {
+    const proc = mountDetached('proc');
+    view = proc ? { directory: proc.fd, prefix: 'sys/' } : usual;
   }
+  return view;
 }

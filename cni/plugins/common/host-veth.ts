@@ -77,22 +77,25 @@ const noIpv6Addresses = {
 
 /**
  * Makes the pair in one send: the container's end at once under its name in its namespace (moving it there later
- * takes 15 ms), the host end with its alias, up, and where one is named as a port of a bridge. A kill leaves all of it
+ * takes 15 ms), the host end with its alias, where one is named as a port of a bridge, and up. A kill leaves all of it
  * or nothing.
  *
- * @returns the host end
+ * Up comes last, when all else is done and read: for each change of a link that is up without a carrier, and for the
+ * first look at it, the kernel goes through all ports of the bridge and all routes of IPv6, and waits for RCU. That took
+ * 2 ms of each ADD on a node of 1,000 pods, and a quarter of a millisecond on an empty one.
+ *
+ * @returns the host end, as it was before it was set up
  * @throws CniError code 7 when the container has an interface of that name already
  */
 export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkView {
   const { key, name, mtu, mac, port } = spec;
   const size = { ...oneQueue, ...(mtu === 0 ? {} : { mtu }) };
   const peer = { name: key.ifname, netnsFd: spec.netns.fd, ...size, mac };
-  const [made, changed, read, without] = host.transact([
+  const [made, changed, read, ...more] = host.transact([
     newLink({
       name,
       ...size,
       mac: attachmentMac(key, 'host'),
-      flags: IFF.UP,
       ...(port && { master: port.bridge }),
       kind: { kind: 'veth', peer },
     }),
@@ -101,7 +104,10 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
     getLink({ name }),
     // By itself, as kernels without IPv6 refuse it, and every kernel for less than IPv6's 1,280 bytes.
     ...(port ? [setLink({ name, unknown: [noIpv6Addresses] })] : []),
+    setLink({ name, flags: IFF.UP }),
   ]);
+  const up = more.at(-1);
+  const without = port && more[0];
   if (made?.error) {
     if (isNetlinkError(made.error, 'EXFULL')) throw bridgeIsFull(made.error);
     // The host's name was free a moment ago, so a name that exists is the container's.
@@ -110,8 +116,8 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
       : made.error;
   }
   const link = read && linkOf(read);
-  const error =
-    changed?.error ?? (isNetlinkError(without?.error, 'EAFNOSUPPORT') ? undefined : without?.error);
+  const refused = isNetlinkError(without?.error, 'EAFNOSUPPORT') ? undefined : without?.error;
+  const error = changed?.error ?? up?.error ?? refused;
   if (link && !error) {
     // As upstream has it: a pod must not give the node routes. Behind a bridge none arrive anyway.
     trySysctl(`net/ipv6/conf/${name}/accept_ra`, '0');

@@ -13,7 +13,7 @@ import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { inNetns } from '../../../shared/sys/netns.ts';
-import { ensureSysctl, sysctlsAreSlow, withOwnSysctls, writeSysctl } from '../../../shared/sys/sysctl.ts';
+import { ensureSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { internalError, invalidConfig } from '../../protocol/error.ts';
 import type { IpConfig, Route } from '../../protocol/result.ts';
 import { broadcastOf } from './broadcast.ts';
@@ -44,8 +44,8 @@ export function setPodInterface(netns: OwnedFd, spec: PodInterfaceSpec): void {
 }
 
 /**
- * arp_notify=1: the interface announces its addresses when it comes up. By netlink, because a look-up in /proc/sys takes
- * longer with every other namespace whose interface has the same name: on a node of 1,000 pods a millisecond.
+ * arp_notify=1: the interface announces its addresses when it comes up. By netlink, in the send that sets
+ * the interface up anyway.
  *
  * IFLA_AF_SPEC, in it AF_INET, in it IFLA_INET_CONF, in it IPV4_DEVCONF_ARP_NOTIFY (linux/if_link.h, linux/ip.h).
  */
@@ -66,11 +66,8 @@ export function configurePodInterface(netns: OwnedFd, spec: PodInterfaceSpec): L
 function prepare(netns: OwnedFd, spec: PodInterfaceSpec, read: boolean): LinkView | undefined {
   const hasIpv6 = firstOfFamily(spec.ips, 6) !== undefined;
   const detect = hasIpv6 && spec.enableDad && spec.awaitDad !== false;
-  // Asked out here: every namespace in which it is asked makes it slower for all.
-  const slow = sysctlsAreSlow();
   const [socket, listener] = inNetns(netns, () => {
-    if (slow) withOwnSysctls(() => setParameters(spec, hasIpv6));
-    else setParameters(spec, hasIpv6);
+    setParameters(spec, hasIpv6);
     // The listener is there before the addresses are, so that no event is missed.
     return [NetlinkSocket.open(NETLINK.ROUTE), detect ? KernelEvents.open() : undefined];
   });
