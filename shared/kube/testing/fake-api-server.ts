@@ -72,8 +72,8 @@ export class FakeApiServer implements AsyncDisposable {
   /** Asked for in every request. */
   token: string | undefined;
   readonly #faults = new Set<{ fault: Fault; left: number }>();
-  /** Lists that are being given out page by page, by their version. */
-  readonly #snapshots = new Map<number, readonly ApiObject[]>();
+  /** Lists that are being given out page by page, by their collection and version. */
+  readonly #snapshots = new Map<string, readonly ApiObject[]>();
   #server: Bun.Server<undefined> | undefined;
   #tls: FakeTls | undefined;
   #port = 0;
@@ -219,7 +219,7 @@ export class FakeApiServer implements AsyncDisposable {
     const token = query.get('continue');
     const [version = this.store.version, start = 0] = token?.split('.').map(Number) ?? [];
     this.#checkVersion(query);
-    const all = token === null ? this.store.all(collection) : this.#snapshots.get(version);
+    const all = token === null ? this.store.all(collection) : this.#snapshots.get(`${collection} ${version}`);
     if (!all) {
       const message = 'The provided continue parameter is too old to display a consistent list result.';
       throw new Refusal(410, 'Expired', message);
@@ -227,7 +227,7 @@ export class FakeApiServer implements AsyncDisposable {
     const matching = all.filter(matches);
     const page = limit > 0 ? matching.slice(start, start + limit) : matching;
     const isLast = start + page.length >= matching.length;
-    if (!isLast) this.#snapshots.set(version, all);
+    if (!isLast) this.#snapshots.set(`${collection} ${version}`, all);
     const more = isLast ? {} : { continue: `${version}.${start + page.length}` };
     const metadata = { resourceVersion: String(version), ...more };
     const items = page.map(({ apiVersion: _, kind: __, ...item }) => item);

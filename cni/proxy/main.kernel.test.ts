@@ -1,0 +1,194 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { main as status } from '../../commands/status.ts';
+import { TestDaemon } from '../../conformance/testing/daemon.ts';
+import { freshNetns, nftJson, run, TemporaryDirectory } from '../../conformance/testing/netns.ts';
+import { EmbeddedStore } from '../../shared/store/embedded/store.ts';
+import type { KubeObject } from '../../shared/store/kube-object.ts';
+import { until } from './testing/until.ts';
+
+const available = freshNetns();
+const MAIN = new URL('../../main.ts', import.meta.url).pathname;
+const directory = new TemporaryDirectory();
+afterAll(() => directory[Symbol.dispose]());
+
+const CONFIG = directory.join('config.conf');
+const configuration = (more = ''): string =>
+  `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: 10.244.0.0/16\n${more}`;
+const flags = [
+  `--config=${CONFIG}`,
+  '--hostname-override=n1',
+  `--store=${directory.join('store.db')}`,
+  `--state-dir=${directory.join('state')}`,
+  `--run-dir=${directory.join('run')}`,
+  `--cni-cache-dir=${directory.join('cni')}`,
+];
+
+const healthz = async (): Promise<number> => (await fetch('http://127.0.0.1:10256/healthz')).status;
+
+function proxy(): TestDaemon {
+  const daemon = new TestDaemon({
+    name: 'underpod proxy',
+    command: [process.execPath, MAIN, 'proxy', ...flags],
+    log: directory.join('log'),
+    startLimitMs: 5000,
+    ready: async () => {
+      if ((await healthz()) !== 200) throw new Error('not healthy yet');
+    },
+  });
+  onTestFinished(() => daemon.stop());
+  return daemon;
+}
+
+/** @returns its exit code and what it printed */
+function once(...args: string[]): [number, string] {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, MAIN, 'proxy', ...args]);
+  return [exitCode, stdout.toString() + stderr.toString()];
+}
+
+const put = (kind: string, name: string, more: object): void => {
+  using store = EmbeddedStore.open(directory.join('store.db'));
+  store.put({
+    apiVersion: 'v1',
+    kind,
+    metadata: { name, namespace: 'default', labels: { app: name } },
+    ...more,
+  } as KubeObject);
+};
+const service = (name: string, clusterIP: string): void =>
+  put('Service', name, {
+    spec: { clusterIP, selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] },
+  });
+const pod = (name: string, ip: string): void => put('Pod', name, { status: { podIPs: [{ ip }] } });
+
+const ask = async (address: string): Promise<string> => {
+  try {
+    return await (
+      await fetch(`http://${address}/`, { signal: AbortSignal.timeout(2000), keepalive: false })
+    ).text();
+  } catch {
+    return 'none';
+  }
+};
+const answers = (address: string, expected: string): Promise<void> => {
+  let last = '';
+  let asking = false;
+  return until(`${address} to answer "${expected}"`, () => {
+    if (!asking && last !== expected) {
+      asking = true;
+      void ask(address).then((text) => {
+        last = text;
+        asking = false;
+      });
+    }
+    return last === expected;
+  });
+};
+
+const tables = (): string[] =>
+  nftJson<{ nftables: { table?: { family: string; name: string } }[] }>('list', 'tables').nftables.flatMap(
+    ({ table }) => (table ? [`${table.family} ${table.name}`] : []),
+  );
+/** Whatever is made anew has another handle. */
+const handles = (): string =>
+  run('nft', '-a', 'list', 'table', 'ip', 'underpod-proxy').replaceAll(/elements = \{[^}]*\}/g, '');
+
+describe.skipIf(!available)('underpod proxy', () => {
+  beforeAll(() => {
+    run('ip', 'link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far');
+    for (const device of ['near', 'far']) run('ip', 'link', 'set', device, 'up');
+    for (const ip of ['192.0.2.1/24', '10.244.1.2/32', '10.244.1.3/32'])
+      run('ip', 'address', 'add', ip, 'dev', 'near');
+    run('ip', 'route', 'add', 'default', 'via', '192.0.2.254', 'dev', 'near');
+    for (const hostname of ['10.244.1.2', '10.244.1.3']) {
+      const server = Bun.serve({ hostname, port: 8080, fetch: () => new Response(hostname) });
+      afterAll(() => server.stop(true));
+    }
+    writeFileSync(CONFIG, configuration());
+  });
+
+  test('serves what the store says, through restarts and without a gap, until it is cleaned up', async () => {
+    service('web', '10.96.0.10');
+    pod('web', '10.244.1.2');
+    const daemon = proxy();
+    await daemon.start();
+    await answers('10.96.0.10', '10.244.1.2');
+    // A change, and its flows.
+    pod('web', '10.244.1.3');
+    await answers('10.96.0.10', '10.244.1.3');
+    expect(await status([`--run-dir=${directory.join('run')}`])).toBe(0);
+    expect(await status(['service/web', `--run-dir=${directory.join('run')}`])).toBe(0);
+    expect(await status(['service/none', `--run-dir=${directory.join('run')}`])).toBe(1);
+    // A second one would fight.
+    expect(once(...flags)[1]).toMatch(/another proxy is running on this node/);
+    expect(once('--cleanup', ...flags)[1]).toMatch(/stop it first/);
+    await daemon.stop();
+    expect(await ask('10.96.0.10')).toBe('10.244.1.3');
+    const before = handles();
+    service('new', '10.96.0.11');
+    pod('new', '10.244.1.2');
+    await daemon.start();
+    await answers('10.96.0.11', '10.244.1.2');
+    expect(handles()).toBe(before);
+    await daemon.stop();
+    run('nft', 'add', 'table', 'ip', 'somebody');
+    expect(once('--cleanup', ...flags)[0]).toBe(0);
+    expect(tables()).toEqual(['ip somebody']);
+    expect(once('--cleanup', ...flags)[1]).toMatch(/nothing to remove/);
+    run('nft', 'delete', 'table', 'ip', 'somebody');
+  });
+
+  test('follows its configuration, keeps to it where the new one is wrong, and repairs what others delete', async () => {
+    service('web', '10.96.0.10');
+    pod('web', '10.244.1.2');
+    writeFileSync(CONFIG, configuration('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms}\n'));
+    const daemon = proxy();
+    await daemon.start();
+    const mark = async (): Promise<unknown> => {
+      const answer = (await (await fetch('http://127.0.0.1:10249/configz')).json()) as Record<
+        string,
+        { nftables: { masqueradeBit: number } }
+      >;
+      return answer['kubeproxy.config.k8s.io']?.nftables.masqueradeBit;
+    };
+    writeFileSync(CONFIG, configuration('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms, masqueradeBit: 77}\n'));
+    await until('the complaint', () =>
+      readFileSync(directory.join('log'), 'utf8').includes('masqueradeBit is 77'),
+    );
+    expect(await mark()).toBe(14);
+    writeFileSync(
+      CONFIG,
+      configuration('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms, masqueradeBit: 15}\nnobodyKnows: 1\n'),
+    );
+    await until('the new mark', () =>
+      run('nft', 'list', 'table', 'ip', 'underpod-proxy').includes('0x00008000'),
+    );
+    await until('its health', () => readFileSync(directory.join('log'), 'utf8').includes('nobodyKnows'));
+    await answers('10.96.0.10', '10.244.1.2');
+    run('nft', 'delete', 'table', 'ip', 'underpod-proxy');
+    await answers('10.96.0.10', '10.244.1.2');
+    await daemon.stop();
+    expect(once('--cleanup', ...flags)[0]).toBe(0);
+  });
+
+  test('writes its configuration with all defaults', () => {
+    const path = directory.join('written.conf');
+    expect(once(...flags, `--write-config-to=${path}`)).toEqual([0, '']);
+    expect(readFileSync(path, 'utf8')).toContain('healthzBindAddress: "0.0.0.0:10256"'.replaceAll('"', ''));
+  });
+});
+
+test.each<[string, string[], RegExp]>([
+  ['an unknown flag', ['--proxy-mod=nftables'], /did you mean --proxy-mode/],
+  [
+    'a mode that is not built',
+    ['--proxy-mode=ipvs', `--run-dir=${directory.join('r2')}`, `--state-dir=${directory.join('s2')}`],
+    /mode ipvs is not built yet/,
+  ],
+  ['a missing file', ['--config=/nonexistent'], /cannot read the configuration \/nonexistent/],
+  ['more', ['surplus'], /unexpected argument "surplus"/],
+])('asked for %s it ends with 2 and says what to do', (_, args, message) => {
+  const [code, text] = once(...args);
+  expect(code).toBe(2);
+  expect(text).toMatch(message);
+});
