@@ -164,6 +164,7 @@ export class ServiceModel {
   problems(key: string): readonly string[] {
     const entry = this.#entries.get(key);
     if (!entry?.info) return NONE;
+    if (this.#claims.contested === 0) return entry.info.problems;
     const { info, wanted } = entry;
     const lost = wanted.flatMap((port) =>
       this.#frontends(info, port, (owner) => owner !== port).map((frontend) => {
