@@ -151,7 +151,10 @@ describe.skipIf(!available)('underpod proxy', () => {
       >;
       return answer['kubeproxy.config.k8s.io']?.nftables.masqueradeBit;
     };
-    writeFileSync(CONFIG, configuration('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms, masqueradeBit: 77}\n'));
+    writeFileSync(
+      CONFIG,
+      configuration('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms, masqueradeBit: 77}\n'),
+    );
     await until('the complaint', () =>
       readFileSync(directory.join('log'), 'utf8').includes('masqueradeBit is 77'),
     );
