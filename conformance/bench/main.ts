@@ -55,6 +55,7 @@ const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]>>> 
     return inWorld(benchStore, 10_000);
   },
   nftables: async () => (await import('./nftables.ts')).benchNftables(5),
+  'proxy-model': async () => (await import('./proxy-model.ts')).benchProxyModel(5),
 };
 
 async function runSection(name: string, rounds: number): Promise<Figure[]> {

@@ -10,6 +10,7 @@ import { nftables } from './targets/nftables.ts';
 import { hostLocal, subnetEnv } from './targets/node-files.ts';
 import { pluginCall } from './targets/plugin-call.ts';
 import { pluginConfig } from './targets/plugin-config.ts';
+import { endpointSliceObject, serviceObject } from './targets/service-objects.ts';
 
 /** Every parser of what others write. */
 export const targets: readonly Target[] = [
@@ -26,4 +27,6 @@ export const targets: readonly Target[] = [
   nftables,
   dhcpMessage,
   dhcpRequest,
+  serviceObject,
+  endpointSliceObject,
 ];

@@ -74,6 +74,17 @@ const steps: readonly Step[] = [
     keep: 4,
   },
   {
+    name: 'fuzz-services',
+    claim:
+      'a million and more mutated Services and EndpointSlices, at least half of them past parsing: no crash, and no service port ' +
+      'leads from or to what they do not name',
+    command: bun(
+      'conformance/fuzz/main.ts',
+      ...['--target', 'service', '--target', 'slice', '--inputs', '550000', '--seed', '3'],
+    ),
+    keep: 5,
+  },
+  {
     name: 'test',
     claim: '`make test`, in at most five minutes',
     command: ['timeout', '300', 'make', 'test'],

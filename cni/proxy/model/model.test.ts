@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { formatCidr } from '../../../shared/ip/cidr.ts';
+import { type Ip, parseIp } from '../../../shared/ip/ip.ts';
 import type { EndpointSlice, Service } from '../../../shared/kube/types.ts';
-import { formatEndpoint } from './endpoint.ts';
+import { formatAddress, formatEndpoint } from './endpoint.ts';
 import { LOCAL, projectEndpointSlice, READY, SERVING, TERMINATING } from './endpoint-slice.ts';
 import { explainPort } from './explain.ts';
 import { projectService, type ServiceInfo } from './service.ts';
 import { ServiceModel } from './service-model.ts';
+import { SharedValues } from './shared-values.ts';
 
 const service = (name: string, spec: Service['spec'], more: Partial<Service> = {}): Service => ({
   metadata: { namespace: 'shop', name },
@@ -81,6 +84,164 @@ describe('what is kept of a Service', () => {
     expect(project(service('a', { ...local, type: 'LoadBalancer' })).healthCheckPort).toBe(31_000);
     expect(project(service('a', { ...local, externalIPs: ['203.0.113.1'] })).externalPolicy).toBe('local');
   });
+});
+
+describe('what nobody validated', () => {
+  const sound = service('a', { externalIPs: ['203.0.113.1'] });
+  const wild = (parts: object): unknown => projectService({ ...sound, ...parts } as unknown as Service);
+
+  test.each([undefined, null, 7, 'x', [], {}, { metadata: null }, { metadata: { name: 'a' } }])(
+    '%j is none',
+    (value) => {
+      expect(projectService(value as unknown as Service)).toBeUndefined();
+      expect(projectEndpointSlice(value as unknown as EndpointSlice, 'here')).toBeUndefined();
+    },
+  );
+
+  test.each([{ metadata: { namespace: 'shop', name: 'A b' } }, { spec: null }, { spec: { clusterIP: 7 } }])(
+    '%j is none either',
+    (parts) => {
+      expect(wild(parts)).toBeUndefined();
+    },
+  );
+
+  test.each([
+    [{ externalIPs: ['127.0.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', '::', '::1', 'ff02::1'] }, 6],
+    [{ externalIPs: ['', ' '], loadBalancerSourceRanges: [''] }, 0],
+    [{ externalIPs: 'x', ports: 7, loadBalancerSourceRanges: {} }, 0],
+    [{ ports: [null, 7, { port: '80' }, { port: 80, nodePort: -1 }, { name: 'A B', port: 80 }] }, 5],
+    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 86_401 } } }, 1],
+  ])('%j: the rest is kept, and what is wrong is told', (spec, problems) => {
+    const info = wild({ spec: { ...sound.spec, ...spec } }) as ServiceInfo;
+    expect(info.clusterIps).toHaveLength(1);
+    expect(info.problems, info.problems.join('; ')).toHaveLength(problems);
+  });
+
+  test('addresses are read as older Kubernetes stored them', () => {
+    const spec = { externalIPs: ['192.000.002.010'], loadBalancerSourceRanges: [' 010.1.2.3/8 '] };
+    const info = project(service('a', spec));
+    expect(info.externalIps.map(formatAddress)).toEqual(['192.0.2.10']);
+    expect(info.sourceRanges?.map(formatCidr)).toEqual(['10.0.0.0/8']);
+    expect(info.problems).toEqual([]);
+  });
+});
+
+describe('ports of one name, which the API server refuses', () => {
+  const names = (...ports: object[]): string[] =>
+    [...modelOf([service('s', { ports: ports as never })])].map(
+      ({ name, frontends }) => `${name} ${frontends.map(({ port }) => port)}`,
+    );
+
+  test('the last counts', () => {
+    expect(names({ name: 'a', port: 80 }, { name: 'a', port: 81 })).toEqual(['shop/s:a 81']);
+  });
+
+  test('protocols tell them apart', () => {
+    const ports = ['TCP', 'UDP', 'SCTP'].map((protocol) => ({ port: 53, protocol }));
+    expect(names(...ports)).toEqual(['shop/s 53', 'shop/s/UDP 53', 'shop/s/SCTP 53']);
+  });
+});
+
+describe('source ranges', () => {
+  const balanced = (ranges: readonly string[], addresses: readonly string[] = []): string[] | undefined => {
+    const model = new ServiceModel(4, { addresses: addresses.map((text) => parseIp(text) as Ip) });
+    const one = service(
+      'a',
+      { type: 'LoadBalancer', loadBalancerSourceRanges: ranges },
+      { status: { loadBalancer: { ingress: [{ ip: '203.0.113.1' }] } } },
+    );
+    model.setService('shop/a', project(one));
+    model.take();
+    return model.get('shop/a')?.sourceRanges?.map(formatCidr);
+  };
+
+  test.each([
+    [[], undefined],
+    [['192.0.2.0/24'], ['192.0.2.0/24']],
+    [['192.0.2.0/24', '0.0.0.0/0'], undefined],
+    [['2001:db8::/32'], undefined],
+    [['2001:db8::/32', 'nonsense'], []],
+  ])('%j allow %j', (ranges, allowed) => {
+    expect(balanced(ranges)).toEqual(allowed);
+  });
+
+  test('with the node allow the balancer itself', () => {
+    expect(balanced(['192.0.2.0/24'], ['192.0.2.7'])).toEqual(['192.0.2.0/24', '203.0.113.1/32']);
+    expect(balanced(['192.0.2.0/24'], ['198.51.100.7'])).toEqual(['192.0.2.0/24']);
+  });
+});
+
+describe('a change', () => {
+  const endpoints = (...last: number[]): NonNullable<EndpointSlice['endpoints']> =>
+    last.map((one) => ({ addresses: [`10.244.0.${one}`] }));
+  const many = Array.from({ length: 20 }, (_, index) => index + 1);
+  const tell = (model: ServiceModel, ...last: number[]): ReadonlySet<string> => {
+    model.setSlice('shop/s', projectEndpointSlice(slice('s', 'a', ...endpoints(...last)), 'here'));
+    return model.take().ports;
+  };
+
+  test('that makes no difference is not told, and leaves the port as it is', () => {
+    const model = modelOf([service('a', {})], [slice('s', 'a', ...endpoints(...many))]);
+    const before = model.get('shop/a');
+    expect([...tell(model, ...many)]).toEqual([]);
+    model.setService('shop/a', project(service('a', { selector: { app: 'x' } } as object)));
+    expect([...model.take().ports]).toEqual([]);
+    expect(model.get('shop/a')).toBe(before);
+  });
+
+  test.each([
+    ['one less', many.filter((one) => one !== 7)],
+    ['one more', [...many, 99]],
+    ['another', many.map((one) => (one === 7 ? 99 : one))],
+    ['none', []],
+  ])('%s keeps what it does not concern', (_, last) => {
+    const model = modelOf([service('a', {})], [slice('s', 'a', ...endpoints(...many))]);
+    const before = model.get('shop/a');
+    expect([...tell(model, ...last)]).toEqual(['shop/a']);
+    const after = model.get('shop/a');
+    expect(after?.endpoints.map(formatEndpoint)).toEqual(last.map((one) => `10.244.0.${one}:8080`));
+    expect(after?.frontends).toBe(before?.frontends);
+    expect(after?.localEndpoints).toBe(before?.localEndpoints);
+  });
+
+  test('of the zone concerns those with hints only', () => {
+    const zoned = { hints: { forZones: [{ name: 'z1' }] } };
+    const model = modelOf(
+      [service('a', {}), service('b', { clusterIP: '10.96.0.2' })],
+      [
+        slice('s', 'a', { addresses: ['10.244.0.1'], ...zoned }, { addresses: ['10.244.0.2'], ...zoned }),
+        slice('t', 'b', { addresses: ['10.244.0.3'] }),
+      ],
+    );
+    model.setNode({ zone: 'z1', addresses: [] });
+    const { services, ports } = model.take();
+    expect([[...services], [...ports]]).toEqual([['shop/a'], []]);
+  });
+
+  test('of a slice that goes to another Service tells both', () => {
+    const services = [service('a', {}), service('b', { clusterIP: '10.96.0.2' })];
+    const model = modelOf(services, [slice('s', 'a', ...endpoints(1))]);
+    model.setSlice('shop/s', projectEndpointSlice(slice('s', 'b', ...endpoints(1)), 'here'));
+    expect([...model.take().ports].sort()).toEqual(['shop/a', 'shop/b']);
+    expect(model.get('shop/b')?.endpoints.map(formatEndpoint)).toEqual(['10.244.0.1:8080']);
+  });
+
+  test('of a Service of the other family costs nothing', () => {
+    const model = new ServiceModel(6);
+    model.setService('shop/a', project(service('a', {})));
+    expect(model.hasChanges).toBe(false);
+  });
+});
+
+test('what endpoints have in common is kept once', () => {
+  const shared = new SharedValues();
+  const one = { addresses: ['10.244.0.1'], nodeName: 'n', zone: 'z', hints: { forZones: [{ name: 'z' }] } };
+  const [a, b] = ['s', 't'].map((name) => projectEndpointSlice(slice(name, 'a', one), 'here', shared));
+  expect(a?.places[0]).toBe(b?.places[0]);
+  expect(a?.zones?.[0]).toBe(b?.zones?.[0]);
+  expect(projectEndpointSlice(slice('u', 'a', { ...one, zone: 'y' }), 'here', shared)?.places).toEqual([
+    { node: 'n', zone: 'y' },
+  ]);
 });
 
 describe('what is kept of a slice', () => {
