@@ -122,6 +122,33 @@ describe.skipIf(!node)('ADD with', () => {
     await node.ok('DEL', net, pod);
   });
 
+  test('with forceAddress the gateway of a subnet that the node had before is removed, of either family', async () => {
+    const of = (third: number): Json => ({
+      ranges: [[{ subnet: `10.211.${third}.0/24` }], [{ subnet: `fd00:211:0:${third}::/64` }]],
+      routes: [{ dst: '10.211.0.0/16' }, { dst: 'fd00:211::/48' }],
+    });
+    const net = network({
+      isDefaultGateway: true,
+      forceAddress: true,
+      ipam: { type: 'host-local', ...of(1) },
+    });
+    const name = String(net['bridge']);
+    const gateways = (): unknown[] =>
+      addressesOf(ipJson('address', 'show', name))
+        .filter(({ scope }) => scope === 'global')
+        .map(({ local }) => local);
+    const [before, after] = [node.container(), node.container()];
+    await node.ok('ADD', net, before);
+    // What shares the bridge with this network.
+    run('ip', 'address', 'add', 'fd00:212::1/64', 'dev', name);
+    expect(gateways()).toEqual(['10.211.1.1', 'fd00:212::1', 'fd00:211:0:1::1']);
+    await node.ok('DEL', net, before);
+    const moved = { ...net, ipam: { type: 'host-local', ...of(2) } };
+    await node.ok('ADD', moved, after);
+    expect(gateways()).toEqual(['10.211.2.1', 'fd00:211:0:2::1', 'fd00:212::1']);
+    await node.ok('DEL', moved, after);
+  });
+
   test('routes of IPAM, with their own gateway, metric, table and mtu', async () => {
     const routes = [
       { dst: '192.0.2.0/24' },

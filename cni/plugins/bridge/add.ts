@@ -110,7 +110,7 @@ async function makeGateway(
 ): Promise<LinkView | undefined> {
   if (plan.gateways.length === 0) return undefined;
   const inVlan = config.vlan === 0 ? undefined : vlans?.ensureGateway();
-  await ensureBridgeAddresses(host, inVlan ?? bridge, plan.gateways, config);
+  await ensureBridgeAddresses(host, inVlan ?? bridge, plan, config);
   let done: 4 | 6 | undefined;
   for (const { ip } of plan.gateways) {
     if (ip.family !== done) await enableForwarding(ip.family);

@@ -14,7 +14,7 @@ import { readAddresses, readLink } from '../common/links.ts';
 import { trySysctl } from '../common/try-sysctl.ts';
 import type { BridgeConfig } from './config.ts';
 import { hasVlans } from './config.ts';
-import { findConflicts } from './gateways.ts';
+import { type AddressPlan, findConflicts, findStale } from './gateways.ts';
 
 /**
  * The bridge, made if it is missing, up, and promiscuous if so configured. An existing one keeps its MTU.
@@ -63,7 +63,8 @@ function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
 }
 
 /**
- * Gives the bridge, or the interface that it has in the VLAN, the gateways' addresses. With `forceAddress` those that conflict are removed.
+ * Gives the bridge, or the interface that it has in the VLAN, the gateways' addresses. With `forceAddress` those that
+ * conflict are removed, and those of a subnet that the node had before.
  *
  * What is to change is one send, which the kernel works off before a signal can end the process: whoever finds the
  * gateways there also finds that nothing conflicts with them and that the bridge keeps its MAC address.
@@ -71,10 +72,11 @@ function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {
 export async function ensureBridgeAddresses(
   host: NetlinkSocket,
   link: LinkView,
-  gateways: readonly Cidr[],
+  plan: Pick<AddressPlan, 'gateways' | 'routes'>,
   config: BridgeConfig,
 ): Promise<void> {
   const { index, name } = link;
+  const { gateways } = plan;
   const present: Cidr[] = [];
   for (const { address } of readAddresses(host, { index })) present.push(address);
   const missing = withoutThose(gateways, present);
@@ -82,7 +84,9 @@ export async function ensureBridgeAddresses(
   (await import('./overlap.ts')).refuseOverlap(host, link, missing);
   const conflicts = findConflicts(present, gateways, missing);
   if (conflicts.length > 0 && !config.forceAddress) throw conflictError(name, conflicts, missing);
-  const requests: NetlinkRequest[] = conflicts.map((address) => delAddress({ index, address }));
+  const others = withoutThose(config.forceAddress ? findStale(present, plan) : [], conflicts);
+  const removed = [...conflicts, ...others];
+  const requests: NetlinkRequest[] = removed.map((address) => delAddress({ index, address }));
   // A MAC that was set stays. Otherwise the bridge takes the lowest of its ports', and pods lose their neighbour. It is
   // read now that the pod's port is there: a bridge that has lost its last one has zeros only.
   const mac = readLink(host, { index })?.mac;
@@ -96,7 +100,7 @@ export async function ensureBridgeAddresses(
   }
   // Another pod's ADD, on the same way, may have been faster.
   host.transact(requests).forEach(({ error }, at) => {
-    if (error && !isNetlinkError(error, at < conflicts.length ? 'EADDRNOTAVAIL' : 'EEXIST')) throw error;
+    if (error && !isNetlinkError(error, at < removed.length ? 'EADDRNOTAVAIL' : 'EEXIST')) throw error;
   });
 }
 

@@ -4,7 +4,7 @@ import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { cidrEquals, formatCidr, parseCidr } from '../../../shared/ip/cidr.ts';
 import { formatIp, parseIp } from '../../../shared/ip/ip.ts';
 import type { IpConfig, Route } from '../../protocol/result.ts';
-import { findConflicts, planAddresses } from './gateways.ts';
+import { findConflicts, findStale, planAddresses } from './gateways.ts';
 
 function cidr(text: string): Cidr {
   const parsed = parseCidr(text);
@@ -108,5 +108,26 @@ describe('what a new address of the bridge conflicts with', () => {
         }
       }),
     );
+  });
+});
+
+describe('what the bridge has of a subnet that the node had before', () => {
+  const find = (
+    present: string[],
+    routes: Route[],
+    gateways = ['10.1.2.1/24', 'fd00:0:0:2::1/64'],
+  ): string[] => findStale(present.map(cidr), { gateways: gateways.map(cidr), routes }).map(formatCidr);
+  const cluster = [route('10.1.0.0/16'), route('fd00::/48'), route('::/0', 'fd00:0:0:2::1')];
+
+  test('an IPv6 address in a network that pods reach by the gateway', () => {
+    const present = ['fd00:0:0:1::1/64', 'fd00:0:0:2::1/64', 'fe80::1/64', '10.1.2.1/24'];
+    expect(find(present, cluster)).toEqual(['fd00:0:0:1::1/64']);
+  });
+
+  test('not what is elsewhere, nor what is in a gateway’s own subnet, nor without such a network', () => {
+    expect(find(['fd01::1/64', 'fd00:0:0:2::9/128'], cluster)).toEqual([]);
+    expect(
+      find(['fd00:0:0:1::1/64'], [route('::/0', 'fd00:0:0:2::1'), route('fd00::/48', 'fd00:0:0:2::9')]),
+    ).toEqual([]);
   });
 });

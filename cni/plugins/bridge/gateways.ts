@@ -62,6 +62,24 @@ export function findConflicts(
   return others.filter((address) => added.some((gateway) => conflicts(address, gateway)));
 }
 
+/**
+ * The bridge's IPv6 addresses in networks that pods reach by a gateway of this bridge: of a subnet that the node had before,
+ * which is another node's by now or will be. The bridge's own route would draw what goes there. Beside other networks an
+ * address may stay, as upstream has it: the bridge may be shared.
+ */
+export function findStale(
+  present: readonly Cidr[],
+  { gateways, routes }: Pick<AddressPlan, 'gateways' | 'routes'>,
+): readonly Cidr[] {
+  const beyond = routes.flatMap(({ dst, gw }) => (dst.prefix > 0 && gw === undefined ? [dst] : []));
+  return present.filter(
+    ({ ip, prefix }) =>
+      ip.family === 6 &&
+      beyond.some((network) => prefix > network.prefix && contains(network, ip)) &&
+      !gateways.some((gateway) => contains(gateway, ip)),
+  );
+}
+
 function conflicts(present: Cidr, wanted: Cidr): boolean {
   if (present.ip.family !== wanted.ip.family) return false;
   return wanted.ip.family === 4 || contains(present, wanted.ip) || contains(wanted, present.ip);
