@@ -36,6 +36,7 @@ function readOnly(nftables: Nftables): Nftables {
     listChains: (table) => nftables.listChains(table),
     listRules: (table, chain) => nftables.listRules(table, chain),
     listRuleLabels: (table, chain, comment) => nftables.listRuleLabels(table, chain, comment),
+    findRuleLabels: (refs) => nftables.findRuleLabels(refs),
     listSets: (table) => nftables.listSets(table),
     listElements: (set) => nftables.listElements(set),
     findElement: (set, key) => nftables.findElement(set, key),

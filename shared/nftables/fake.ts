@@ -21,7 +21,7 @@ import type { Chain } from './model/chain.ts';
 import type { Element, Elements } from './model/element.ts';
 import type { ElementBlock } from './model/element-block.ts';
 import type { Family } from './model/family.ts';
-import type { Rule, RuleLabel } from './model/rule.ts';
+import type { Rule, RuleLabel, RuleRef } from './model/rule.ts';
 import type { NftMap, NftSet } from './model/set.ts';
 import type { Table, TableRef } from './model/table.ts';
 import type { Nftables } from './nftables.ts';
@@ -55,7 +55,7 @@ export class FakeNftables implements Nftables {
     return twin;
   }
 
-  run(transaction: Transaction): void {
+  run(transaction: Transaction, made?: RuleLabel[]): void {
     if (transaction.isEmpty) return;
     // What cannot be encoded, such as a comment that is too long, fails here as it does on the way to the kernel.
     encodeTransaction(transaction, 1);
@@ -73,7 +73,10 @@ export class FakeNftables implements Nftables {
       if (hasLooseSets(table))
         throw new NftError('commit a transaction: an anonymous set without a rule', 'EINVAL');
     }
+    const before = made && this.#allLabels();
     this.#tables = draft.tables;
+    if (before)
+      made.push(...[...this.#allLabels()].filter(([name]) => !before.has(name)).map(([, label]) => label));
     this.#lastTableHandle = draft.lastTableHandle;
     this.#generation++;
   }
@@ -107,6 +110,12 @@ export class FakeNftables implements Nftables {
     }));
   }
 
+  findRuleLabels(refs: readonly RuleRef[]): (RuleLabel | undefined)[] {
+    return refs.map(({ family, table, chain, handle }) =>
+      this.listRuleLabels({ family, name: table }, chain).find((label) => label.handle === handle),
+    );
+  }
+
   listSets(table: TableRef): (NftSet | NftMap)[] {
     return [...(this.#find(table)?.sets.values() ?? [])].map(({ set }) => set);
   }
@@ -122,6 +131,11 @@ export class FakeNftables implements Nftables {
 
   getGeneration(): number {
     return this.#generation;
+  }
+
+  #allLabels(): Map<string, RuleLabel> {
+    const labels = this.listTables().flatMap((table) => this.listRuleLabels(table));
+    return new Map(labels.map((label) => [`${label.family} ${label.table} ${label.handle}`, label]));
   }
 
   #find({ family, name }: TableRef): TableState | undefined {

@@ -16,19 +16,20 @@ import {
   dumpSets,
   dumpTables,
   findElement,
+  findRule,
   getGeneration,
 } from './codec/request.ts';
 import { readRule } from './codec/rule.ts';
 import { readRuleLabel } from './codec/rule-label.ts';
 import { readSet } from './codec/set.ts';
 import { readTable } from './codec/table.ts';
-import { encodeTransaction, messageBound } from './codec/transaction.ts';
+import { encodeTransaction, messageBound, newRule } from './codec/transaction.ts';
 import { describe } from './describe.ts';
 import { isNotFound, NftError } from './error.ts';
 import type { Chain } from './model/chain.ts';
 import type { Element } from './model/element.ts';
 import type { Family } from './model/family.ts';
-import type { Rule, RuleLabel } from './model/rule.ts';
+import type { Rule, RuleLabel, RuleRef } from './model/rule.ts';
 import type { NftMap, NftSet } from './model/set.ts';
 import type { Table, TableRef } from './model/table.ts';
 import type { Nftables } from './nftables.ts';
@@ -67,9 +68,9 @@ export class KernelNftables implements Nftables, Disposable {
     return this.#socket.fd;
   }
 
-  run(transaction: Transaction): void {
+  run(transaction: Transaction, made?: RuleLabel[]): void {
     const first = this.#socket.takeSequence(messageBound(transaction));
-    const { bytes, operations } = encodeTransaction(transaction, first);
+    const { bytes, operations } = encodeTransaction(transaction, first, made !== undefined);
     if (bytes.length === 0) return;
     const answers = this.#exchange(bytes, first, operations.length);
     let finished = false;
@@ -86,6 +87,10 @@ export class KernelNftables implements Nftables, Disposable {
       throw new NftError(what, errnoName(errno), { operation, kernelMessage: message });
     }
     if (!finished) throw new NftError('commit a transaction: no answer from the kernel', 'EIO');
+    if (!made) return;
+    // The new generation is announced as well.
+    for (const { replies } of answers)
+      for (const { type, payload } of replies) if (type === newRule) made.push(readRuleLabel(payload));
   }
 
   listTables(family?: Family): Table[] {
@@ -108,6 +113,17 @@ export class KernelNftables implements Nftables, Disposable {
       if (!mayEndWith(payload, wanted)) continue;
       const label = readRuleLabel(payload);
       if (label.comment === comment) found.push(label);
+    }
+    return found;
+  }
+
+  findRuleLabels(refs: readonly RuleRef[]): (RuleLabel | undefined)[] {
+    const requests: NetlinkRequest[] = [];
+    for (const ref of refs) requests.push(findRule(ref));
+    const found: (RuleLabel | undefined)[] = [];
+    for (const { error, replies } of this.#socket.transact(requests)) {
+      if (error && error.code !== 'ENOENT') throw toNftError(error);
+      found.push(replies[0] && readRuleLabel(replies[0].payload));
     }
     return found;
   }
@@ -206,9 +222,12 @@ function asNftError<T>(ask: () => T): T {
   try {
     return ask();
   } catch (error) {
-    if (!(error instanceof NetlinkError)) throw error;
-    throw new NftError(error.request, error.code, { kernelMessage: error.kernelMessage, cause: error });
+    throw error instanceof NetlinkError ? toNftError(error) : error;
   }
+}
+
+function toNftError(error: NetlinkError): NftError {
+  return new NftError(error.request, error.code, { kernelMessage: error.kernelMessage, cause: error });
 }
 
 /** How nfnetlink answers a request for which it has nobody: EINVAL (nfnetlink_rcv_msg), EOPNOTSUPP with imitations of it. */

@@ -1,7 +1,7 @@
 import type { Chain } from './model/chain.ts';
 import type { Element } from './model/element.ts';
 import type { Family } from './model/family.ts';
-import type { Rule, RuleLabel } from './model/rule.ts';
+import type { Rule, RuleLabel, RuleRef } from './model/rule.ts';
 import type { NftMap, NftSet } from './model/set.ts';
 import type { Table, TableRef } from './model/table.ts';
 import type { Transaction } from './transaction.ts';
@@ -18,9 +18,11 @@ import type { Transaction } from './transaction.ts';
 export interface Nftables {
   /**
    * Makes all changes of the transaction, or none. An empty transaction does nothing.
+   *
+   * @param made takes the rules that were added, with the handles that they got
    * @throws NftError naming the operation that failed. Nothing was changed then.
    */
-  run(transaction: Transaction): void;
+  run(transaction: Transaction, made?: RuleLabel[]): void;
 
   /** All tables, or those of one family. */
   listTables(family?: Family): Table[];
@@ -36,6 +38,9 @@ export interface Nftables {
    * @param comment only the rules that have just this one, which is quicker still among many
    */
   listRuleLabels(table: TableRef, chain?: string, comment?: string): RuleLabel[];
+
+  /** The rules of those handles; undefined for each that is not there. In a long chain far quicker than to list it. */
+  findRuleLabels(refs: readonly RuleRef[]): (RuleLabel | undefined)[];
 
   /** Sets and maps, the anonymous ones included. */
   listSets(table: TableRef): (NftSet | NftMap)[];

@@ -1,5 +1,6 @@
 import { isExists, isNotFound } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
+import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { Care, RuleAddition } from './rule-changes.ts';
 
@@ -7,7 +8,7 @@ import type { Care, RuleAddition } from './rule-changes.ts';
 const attempts = 3;
 
 /**
- * Makes all additions in one transaction, or none. What comes afterwards is left to the caller.
+ * Makes all additions in one transaction, or none, and tells what it made. What comes afterwards is left to the caller.
  *
  * @throws NftError when the kernel refuses it
  */
@@ -16,9 +17,14 @@ export function addRules(additions: readonly RuleAddition[]): void {
   let care: Care = 'usual';
   for (let attempt = 1; ; attempt++) {
     const transaction = new Transaction();
-    for (const addition of additions) addition.append(transaction, nft, care);
+    let labels: RuleLabel[] | undefined;
+    for (const addition of additions) {
+      addition.append(transaction, nft, care);
+      if (addition.made) labels = [];
+    }
     try {
-      nft.run(transaction);
+      nft.run(transaction, labels);
+      for (const { made } of additions) made?.(labels ?? []);
       return;
     } catch (error) {
       if (attempt === attempts || !(isExists(error) || isNotFound(error))) throw error;

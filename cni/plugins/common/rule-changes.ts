@@ -3,6 +3,7 @@
  * they want and makes it one transaction: all or nothing, and one commit of the kernel's instead of several. Pure.
  */
 
+import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import type { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { Awaitable } from '../../protocol/plugin.ts';
@@ -17,6 +18,8 @@ export type Care = 'usual' | 'thorough';
 export interface RuleAddition {
   /** Appends it, having looked at what is there. Called again, with more care, when the kernel refuses the transaction. */
   append(transaction: Transaction, nft: Nftables, care: Care): void;
+  /** Takes the labels of all rules that the transaction made, those of others in it as well. */
+  readonly made?: (labels: readonly RuleLabel[]) => void;
   /** What comes once the rules are there. Whoever collects additions calls it. */
   readonly afterwards?: () => Awaitable<void>;
 }

@@ -1,4 +1,5 @@
 import type { Cidr } from '../../../shared/ip/cidr.ts';
+import type { RuleRef } from '../../../shared/nftables/model/rule.ts';
 import { invalidConfig } from '../../protocol/error.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Result } from '../../protocol/result.ts';
@@ -30,12 +31,16 @@ async function forward(
   collect: RuleAddition[] | undefined,
 ): Promise<void> {
   const { containerId } = env;
-  const { recordPorts } = await import('./record.ts');
+  const { recordPorts, recordRules } = await import('./record.ts');
   const afterwards = (): Promise<void> => finish(config, targets);
-  recordPorts(conf.name, containerId);
+  const isNew = recordPorts(conf.name, containerId);
+  const made = (own: readonly RuleRef[]): void => {
+    if (isNew) recordRules(conf.name, containerId, own);
+  };
   try {
     if (config.backend === 'nftables') {
-      await (await import('./nft-backend.ts')).addNftPorts(config, containerId, targets, afterwards, collect);
+      const { addNftPorts } = await import('./nft-backend.ts');
+      await addNftPorts(config, containerId, targets, { afterwards, made, collect });
     } else {
       const { addIptablesPorts } = await import('./iptables-backend.ts');
       await addIptablesPorts(config, conf.name, containerId, targets);

@@ -10,6 +10,14 @@ import type { Care, RuleAddition } from '../common/rule-changes.ts';
 import type { PortmapConfig } from './config.ts';
 import { appendBase, appendPorts, baseChain, baseRules, podChains, portTable } from './nft-rules.ts';
 
+/** What comes with an addition. */
+export interface AdditionOptions {
+  readonly afterwards: () => Promise<void>;
+  /** Takes the pod's rules. */
+  readonly made: (own: readonly RuleLabel[]) => void;
+  readonly collect?: RuleAddition[] | undefined;
+}
+
 /**
  * Adds a pod's mappings, and before them what is missing of the tables; or leaves it all to a caller who collects.
  */
@@ -17,8 +25,7 @@ export async function addNftPorts(
   config: PortmapConfig,
   containerId: string,
   targets: readonly Cidr[],
-  afterwards: () => Promise<void>,
-  collect?: RuleAddition[],
+  { afterwards, made, collect }: AdditionOptions,
 ): Promise<void> {
   const conditions = { 4: await conditionsOf(config, 4), 6: await conditionsOf(config, 6) };
   const addition: RuleAddition = {
@@ -30,8 +37,18 @@ export async function addNftPorts(
       }
     },
     afterwards,
+    made(labels) {
+      const own: RuleLabel[] = [];
+      for (const label of labels) if (label.comment === containerId && isPodChain(label)) own.push(label);
+      made(own);
+    },
   };
   await addOrCollect(addition, collect);
+}
+
+/** Other parts of the transaction may have rules of the same comment. */
+function isPodChain({ family, table }: RuleLabel): boolean {
+  return (family === 'ip' || family === 'ip6') && table === portTable(4).name;
 }
 
 async function conditionsOf(config: PortmapConfig, family: 4 | 6): Promise<readonly Part[]> {

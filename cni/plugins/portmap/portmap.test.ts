@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { network } from '../testing/bridge.ts';
 import type { Container, Json } from '../testing/node.ts';
@@ -110,6 +111,30 @@ describe.skipIf(!node)('portmap', () => {
     expect(rulesOf(pod.id)).toBe(0);
     const { prevResult: _gone, ...bare } = conf as Json & { prevResult: Json };
     await node.ok('DEL', bare, pod);
+  });
+
+  test('DEL takes its own network’s rules, and knows them by their comment where the record does not fit', async () => {
+    const { pod, conf } = await addPod();
+    const other = { ...conf, name: 'other' };
+    await node.ok('ADD', other, pod);
+    const record = readFileSync(`/run/underpod/portmap/other/${pod.id}`, 'utf8');
+    expect(record).toMatch(/^ip cni_hostport hostports \d+$/m);
+    expect(record).toMatch(/^ip6 cni_hostport masquerading \d+$/m);
+    await node.ok('DEL', conf, pod);
+    expect(rulesOf(pod.id)).toBe(7);
+    await node.ok('CHECK', other, pod);
+    // Somebody writes the tables anew, in which all rules get other handles; or ADD was killed before it knew them.
+    const rewritten = `flush ruleset\n${run('nft', 'list', 'ruleset')}`;
+    expect(spawnSync('nft', ['-f', '-'], { input: rewritten }).status).toBe(0);
+    await node.ok('DEL', other, pod);
+    expect(rulesOf(pod.id)).toBe(0);
+    await node.ok('ADD', conf, pod);
+    writeFileSync(`/run/underpod/portmap/${conf['name']}/${pod.id}`, '');
+    // An ADD over what was left does not know of the old rules.
+    await node.ok('ADD', conf, pod);
+    expect(readFileSync(`/run/underpod/portmap/${conf['name']}/${pod.id}`, 'utf8')).toBe('');
+    await node.ok('DEL', conf, pod);
+    expect(rulesOf(pod.id)).toBe(0);
   });
 
   test('writes again what is missing of the tables', async () => {

@@ -1,6 +1,7 @@
 import { ByteWriter } from '../../netlink/codec/wire.ts';
 import type { NetlinkRequest } from '../../netlink/requests.ts';
 import { FAMILY_NUMBERS, type Family } from '../model/family.ts';
+import type { RuleRef } from '../model/rule.ts';
 import type { SetRef } from '../model/set.ts';
 import type { TableRef } from '../model/table.ts';
 import { writeElement } from './element.ts';
@@ -30,6 +31,17 @@ export function dumpRules(table: TableRef, chain?: string): NetlinkRequest {
     writer.attrString(RULE.TABLE, table.name);
     if (chain !== undefined) writer.attrString(RULE.CHAIN, chain);
   });
+}
+
+/** Asks for one rule; ENOENT where it is not there. */
+export function findRule({ family, table, chain, handle }: RuleRef): NetlinkRequest {
+  const what = `find rule ${handle} of ${family} ${table} ${chain}`;
+  const asked = request(NFT_MSG.GETRULE, family, what, (writer) => {
+    writer.attrString(RULE.TABLE, table);
+    writer.attrString(RULE.CHAIN, chain);
+    writer.attrU64be(RULE.HANDLE, handle);
+  });
+  return { ...asked, replies: true };
 }
 
 export function dumpSets(table: TableRef): NetlinkRequest {

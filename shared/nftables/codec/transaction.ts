@@ -6,7 +6,7 @@ import { writeChain } from './chain.ts';
 import { blockMessages, writeBlock } from './element-block.ts';
 import { writeElements } from './elements.ts';
 import { toRaw } from './interval.ts';
-import { BATCH, beginMessage, endMessage, NFT_MSG, writeFrame } from './message.ts';
+import { BATCH, beginMessage, endMessage, NFT_MSG, SUBSYSTEM, writeFrame } from './message.ts';
 import { writeRule } from './rule.ts';
 import { RULE } from './rule-attributes.ts';
 import { writeSet } from './set.ts';
@@ -26,6 +26,9 @@ const SET_NAME = 2;
 /** NFTA_SET_ELEM_LIST_SET. */
 const LIST_SET = 2;
 
+/** The type of messages that add a rule. */
+export const newRule: number = (SUBSYSTEM << 8) | NFT_MSG.NEWRULE;
+
 /** Ids of sets that the caller gave none: far from those, as an id has to be unique within the transaction. */
 const FIRST_SET_ID = 0x1_0000;
 
@@ -34,15 +37,18 @@ const FIRST_SET_ID = 0x1_0000;
  * acknowledgement; every message that fails is answered anyway.
  *
  * @param first sequence number of the first message
+ * @param echo asks for each new rule as it is once it is there, with its handle
  */
-export function encodeTransaction(transaction: Transaction, first: number): Batch {
+export function encodeTransaction(transaction: Transaction, first: number, echo: boolean = false): Batch {
   const writer = new ByteWriter(4096);
   const operations = [-1];
+  const starts: number[] = [];
   let last = 0;
   writeFrame(writer, BATCH.BEGIN, 0, first);
   for (let index = 0; index < transaction.operations.length; index++) {
     writeOperation(writer, transaction.operations[index] as Operation, FIRST_SET_ID + index, () => {
       last = writer.length;
+      if (echo) starts.push(last);
       operations.push(index);
       return first + operations.length - 1;
     });
@@ -50,6 +56,10 @@ export function encodeTransaction(transaction: Transaction, first: number): Batc
   if (last === 0) return { bytes: new Uint8Array(0), operations: [] };
   // nlmsg_type and nlmsg_flags make up the second word of a message; flags are its upper half.
   writer.patchU32(last + 4, wordAt(writer.view(), last + 4) | (NLM_F.ACK << 16));
+  for (const start of starts) {
+    const word = wordAt(writer.view(), start + 4);
+    if ((word & 0xffff) === newRule) writer.patchU32(start + 4, word | (NLM_F.ECHO << 16));
+  }
   operations.push(-1);
   writeFrame(writer, BATCH.END, 0, first + operations.length - 1);
   return { bytes: writer.view(), operations };

@@ -25,7 +25,7 @@ import { dport, l4protoIs, sport } from '../build/transport.ts';
 import { isExists, isNoSupport, isNotFound, type NftError } from '../error.ts';
 import type { Chain } from '../model/chain.ts';
 import { inetProto, inetService, integer, ipv4Addr, mark } from '../model/data-type.ts';
-import type { Rule } from '../model/rule.ts';
+import type { Rule, RuleLabel } from '../model/rule.ts';
 import type { NftMap, NftSet } from '../model/set.ts';
 import type { Table } from '../model/table.ts';
 import { Transaction } from '../transaction.ts';
@@ -94,6 +94,29 @@ export function rules(subject: Subject): void {
       expect(isNotFound(failure(() => nft.run(tx().add({ ...note('x'), position: first!.handle }))))).toBe(
         true,
       );
+    });
+
+    test('are told with their handles when they are made, and found by these', () => {
+      const nft = subject();
+      nft.run(start().add(note('1')));
+      const made: RuleLabel[] = [];
+      nft.run(tx().add(note('2')).insert(note('0')), made);
+      expect(made.map(({ comment }) => comment).sort()).toEqual(['0', '2']);
+      const listed = nft.listRuleLabels(t, 'c');
+      for (const label of made) expect(listed).toContainEqual(label);
+      const gone = { ...made[0]!, handle: 999n };
+      const elsewhere = { ...made[0]!, table: 'none' };
+      expect(nft.findRuleLabels([made[1]!, gone, made[0]!, elsewhere])).toEqual([
+        made[1],
+        undefined,
+        made[0],
+        undefined,
+      ]);
+      expect(nft.findRuleLabels([])).toEqual([]);
+      const refused: RuleLabel[] = [];
+      const failing = tx().add(note('3')).deleteRule(gone);
+      expect(isNotFound(failure(() => nft.run(failing, refused)))).toBe(true);
+      expect(refused).toEqual([]);
     });
 
     test('are emptied out of a chain or a table', () => {
