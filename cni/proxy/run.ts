@@ -13,6 +13,7 @@ import type { Loaded } from './config/load.ts';
 import type { Bind } from './config/options.ts';
 import { deleteStaleFlows } from './conntrack/clean-up.ts';
 import { Listener, type ListenerOptions } from './health/listener.ts';
+import { removeKubeProxyRules } from './leftovers/kube-proxy.ts';
 import { openKit, removeProgrammed } from './modes/registry.ts';
 import { answerHealth, answerMetrics, answerSocket } from './serve/http.ts';
 import { ServiceCatalogue } from './service-catalogue.ts';
@@ -53,7 +54,20 @@ export async function runProxy(
   const source = stack.use(openSource(options, clock, log.child('source')));
   const programmed = new ProgrammedModes(options.stateDir, log);
   const cachePath = `${options.stateDir}/proxy-services.jsonl`;
-  const proxy = new ServiceProxy({
+  let areTheirsGone = !options.removeKubeProxy;
+  const removeTheirs = async (): Promise<void> => {
+    if (areTheirsGone || !proxy.health.isSynced) return;
+    // Who has the port is kube-proxy, still at work: it would write its rules again.
+    if (options.healthz && !proxy.servers.healthz?.listens) {
+      log.warn(
+        "the port of healthz is taken: if it is kube-proxy's, its rules are removed when it has ended",
+      );
+      return;
+    }
+    areTheirsGone = true;
+    await removeKubeProxyRules(log);
+  };
+  const proxy: ServiceProxy = new ServiceProxy({
     options,
     clock,
     log,
@@ -73,6 +87,7 @@ export async function runProxy(
       notify(log, 'READY=1');
       // Only now: another mode's rules have served until these were in.
       await removeProgrammed(programmed, ({ mode }) => mode !== options.mode, clock, log);
+      await removeTheirs();
     },
     relax: () => {
       Bun.gc(true);
@@ -80,7 +95,17 @@ export async function runProxy(
     },
   });
   const listen = (what: string, bind: Bind, answer: ListenerOptions['answer']): Listener =>
-    stack.use(new Listener({ clock, log: log.child('http'), what, ...bind, answer }));
+    stack.use(
+      new Listener({
+        clock,
+        log: log.child('http'),
+        what,
+        ...bind,
+        answer,
+        // The listener itself is not in its place yet.
+        onListen: () => queueMicrotask(() => void removeTheirs()),
+      }),
+    );
   if (options.healthz)
     proxy.servers.healthz = listen('healthz', options.healthz, (request) => answerHealth(proxy, request));
   if (options.metrics)

@@ -394,8 +394,9 @@ export class ServiceProxy {
     if (!this.health.isSynced || !kit.generation) return;
     const generation = kit.generation();
     if (generation === this.#generation && !this.#wasForeign) return;
-    // A comparison reads the whole table: it is not to take more than a hundredth of the time.
-    if (clock.monotonic() - this.#checkedAt < 100 * this.#checkTook) return;
+    const isGone = FAMILIES.some((family) => this.family(family).isProgrammed && kit.isEmpty(family));
+    // A comparison reads the whole table: it is not to take more than a twentieth of the time.
+    if (!isGone && clock.monotonic() - this.#checkedAt < 20 * this.#checkTook) return;
     this.#wasForeign = false;
     this.#generation = generation;
     for (const family of FAMILIES) {

@@ -63,14 +63,15 @@ describe.each(PROXY_OVERLAYS)("the service proxy's manifests for %s", (overlay) 
     expect(proxy.securityContext).toMatchObject({
       readOnlyRootFilesystem: true,
       allowPrivilegeEscalation: false,
-      capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] },
+      capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] },
     });
   });
 
   test('give it flags that it has, its node, and every place that it reads or writes', () => {
     expect(options.node).toBe('n1');
     expect(options.datastore.type).toBe('kubernetes');
-    for (const path of [options.stateDir, options.runDir]) expect(hostPathAt(path)).toBe(path);
+    for (const path of [options.stateDir, options.runDir, '/run/xtables.lock'])
+      expect(hostPathAt(path)).toBe(path);
     expect(hostPathAt(`${options.procSys}/net`)).toBe('/proc/sys/net');
     const kubeconfig = options.configuration.clientConnection.kubeconfig;
     const directory = kubeconfig.slice(0, kubeconfig.lastIndexOf('/'));

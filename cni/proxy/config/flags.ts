@@ -177,6 +177,12 @@ const OWN_FLAGS: readonly FlagSpec[] = [
     help: 'an unknown key in --config is an error (else a warning, as in kube-proxy)',
   },
   {
+    name: 'remove-kube-proxy',
+    kind: 'boolean',
+    default: 'true',
+    help: "remove kube-proxy's rules once ours are in and its port of /healthz is free: it has ended",
+  },
+  {
     name: 'datastore',
     kind: 'string',
     choices: ['embedded', 'kubernetes'],

@@ -28,6 +28,8 @@ export interface ProxyOptions {
   readonly minSyncPeriod: number;
   readonly masqueradeBit: number;
   readonly masqueradeAll: boolean;
+  /** Remove what kube-proxy left. */
+  readonly removeKubeProxy: boolean;
   readonly stateDir: string;
   readonly runDir: string;
   readonly cniCacheDir: string;
@@ -90,6 +92,7 @@ export function proxyOptions(
     minSyncPeriod: minSyncPeriod === DEFAULT_MIN_SYNC_PERIOD ? 0 : minSyncPeriod,
     masqueradeBit,
     masqueradeAll,
+    removeKubeProxy: settings.boolean('remove-kube-proxy'),
     stateDir: settings.string('state-dir'),
     runDir: settings.string('run-dir'),
     cniCacheDir: settings.string('cni-cache-dir'),

@@ -18,6 +18,8 @@ export interface ListenerOptions {
   readonly address: string;
   readonly port: number;
   readonly answer: (request: Request) => Response | Promise<Response>;
+  /** It listens, at once or later. */
+  readonly onListen?: () => void;
 }
 
 export class Listener implements Disposable {
@@ -47,10 +49,11 @@ export class Listener implements Disposable {
   }
 
   #listen(): void {
-    const { clock, log, what, address, port, answer } = this.#options;
+    const { clock, log, what, address, port, answer, onListen } = this.#options;
     try {
       this.#server = serve(address, port, answer);
       if (this.#told) log.info('the port is free now', { what, address, port });
+      onListen?.();
     } catch (error) {
       if (!this.#told)
         log.warn('the port cannot be listened on; tried again every second', {

@@ -1,0 +1,81 @@
+/**
+ * What kube-proxy leaves when it ends, in each of its modes: it would go on translating to endpoints that are gone, wherever it
+ * is asked before our tables. It goes once ours are in, and kube-proxy is not running.
+ */
+
+import type { Logger } from '../../../shared/log/logger.ts';
+import { delLink } from '../../../shared/netlink/requests.ts';
+import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import { KernelNftables } from '../../../shared/nftables/kernel.ts';
+import { Transaction } from '../../../shared/nftables/transaction.ts';
+import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
+import { removalOf } from './iptables-plan.ts';
+
+/** pkg/proxy/nftables. */
+const TABLE = 'kube-proxy';
+/** pkg/proxy/ipvs: the device that has every service's address. */
+const DEVICE = 'kube-ipvs0';
+
+/** Removes it. What cannot be removed is told, with what to do. @returns what was removed, for people */
+export async function removeKubeProxyRules(
+  log: Logger,
+  path: readonly string[] = (process.env['PATH'] || '/usr/sbin:/usr/bin:/sbin:/bin').split(':'),
+): Promise<string[]> {
+  const removed: string[] = [];
+  const attempt = async (what: string, work: () => boolean | Promise<boolean>): Promise<void> => {
+    try {
+      if (await work()) removed.push(what);
+    } catch (error) {
+      log.warn("kube-proxy's rules cannot be removed: run kube-proxy --cleanup, or reboot the node", {
+        what,
+        error,
+      });
+    }
+  };
+  for (const family of ['ip', 'ip6'] as const)
+    await attempt(`table ${family} ${TABLE}`, () => removeTable(family));
+  for (const program of ['iptables', 'ip6tables'])
+    for (const variant of ['nft', 'legacy']) {
+      const name = `${program}-${variant}`;
+      const save = findProgram(`${name}-save`, path);
+      const restore = findProgram(`${name}-restore`, path);
+      if (save && restore) await attempt(`chains of ${name}`, () => removeChains(name, save, restore));
+    }
+  await attempt(`device ${DEVICE}`, removeDevice);
+  if (removed.length > 0) log.info("kube-proxy's rules are removed", { removed });
+  return removed;
+}
+
+function removeTable(family: 'ip' | 'ip6'): boolean {
+  using kernel = KernelNftables.open();
+  if (!kernel.listTables(family).some(({ name }) => name === TABLE)) return false;
+  kernel.run(new Transaction().destroyTable({ family, name: TABLE }));
+  return true;
+}
+
+async function removeChains(name: string, save: string, restore: string): Promise<boolean> {
+  const run = async (file: string, args: readonly string[], stdin: string): Promise<string> => {
+    const { exitCode, stdout, stderr } = await runProgram({
+      what: name,
+      file,
+      args,
+      variables: {},
+      stdin: new TextEncoder().encode(stdin),
+    });
+    if (exitCode !== 0) throw new Error(`${file} ${args.join(' ')}: exit code ${exitCode}: ${stderr.trim()}`);
+    return stdout;
+  };
+  const removal = removalOf(await run(save, [], ''));
+  if (removal === undefined) return false;
+  // Somebody else's lock is waited for, as kube-proxy does.
+  await run(restore, ['--noflush', ...(name.endsWith('legacy') ? ['-w', '5'] : [])], removal);
+  return true;
+}
+
+function removeDevice(): boolean {
+  using kernel = Rtnetlink.open();
+  const link = kernel.linkByName(DEVICE);
+  if (!link) return false;
+  kernel.socket.request(delLink({ index: link.index }));
+  return true;
+}
