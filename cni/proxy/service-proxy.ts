@@ -77,9 +77,8 @@ export class ServiceProxy {
   /** Both lists are in; then also what decides about settings, or patience is over. */
   #synced = false;
   #patienceIsOver = false;
-  /** The kernel's number after the last run, whether somebody else changed it before, and how the last comparison went. */
-  #generation: number | undefined;
-  #wasForeign = false;
+  /** What others had changed before everything was last read, and how the last comparison went. */
+  #foreignChanges: number | undefined;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #checkTook = 0;
   #mayProgram = false;
@@ -316,10 +315,8 @@ export class ServiceProxy {
   }
 
   async #program(family: Family): Promise<void> {
-    const { kit } = this.parts;
-    if (this.health.isSynced && kit.generation?.() !== this.#generation) this.#wasForeign = true;
+    this.#foreignChanges ??= this.parts.kit.foreignChanges?.();
     const run = await this.family(family).run();
-    this.#generation = kit.generation?.();
     if (run) this.#programmed(family, run);
     this.#upToDate(family);
     if (this.health.isSynced || !FAMILIES.every((one) => this.#isServed(one))) return;
@@ -391,14 +388,13 @@ export class ServiceProxy {
   /** Somebody else changed something in the kernel since the last run: it may have been ours. */
   #lookForForeignChanges(): void {
     const { kit, clock } = this.parts;
-    if (!this.health.isSynced || !kit.generation) return;
-    const generation = kit.generation();
-    if (generation === this.#generation && !this.#wasForeign) return;
+    if (!this.health.isSynced || !kit.foreignChanges) return;
+    const changes = kit.foreignChanges();
+    if (changes === this.#foreignChanges) return;
     const isGone = FAMILIES.some((family) => this.family(family).isProgrammed && kit.isEmpty(family));
     // A comparison reads the whole table: it is not to take more than a twentieth of the time.
     if (!isGone && clock.monotonic() - this.#checkedAt < 20 * this.#checkTook) return;
-    this.#wasForeign = false;
-    this.#generation = generation;
+    this.#foreignChanges = changes;
     for (const family of FAMILIES) {
       this.family(family).check();
       this.#loop.mark(PART_OF[family]);

@@ -11,8 +11,8 @@ export interface ModeKit extends Disposable {
   isEmpty(family: Family): boolean;
 
   /**
-   * A number that every change of anybody changes, where the kernel has one: what it was after a run and is not before the next
-   * tells that somebody else changed something.
+   * A number that changes when somebody else changes something in the kernel, where that can be told: then it may have been
+   * what is programmed.
    */
-  generation?(): number;
+  foreignChanges?(): number;
 }

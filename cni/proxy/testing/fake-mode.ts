@@ -15,7 +15,7 @@ export class FakeKernel implements ModeKit {
   readonly failures: Error[] = [];
   /** Names that the kernel does not take. */
   readonly refused: Set<ServicePortName> = new Set();
-  /** Counts what anybody changes. */
+  /** Counts what others change. */
   changes = 0;
 
   create(settings: ModeSettings): Mode & Disposable {
@@ -28,7 +28,7 @@ export class FakeKernel implements ModeKit {
     return !this.tables.has(family);
   }
 
-  generation(): number {
+  foreignChanges(): number {
     return this.changes;
   }
 
@@ -103,7 +103,6 @@ export class FakeMode implements Mode, Disposable {
 
   #call(what: string): void {
     this.#kernel.calls.push(`v${this.settings.family} ${what}`);
-    this.#kernel.changes += 1;
     const failure = this.#kernel.failures.shift();
     if (failure) throw failure;
   }
