@@ -64,9 +64,6 @@ export function chooseHostVethName(
 const oneQueue = { txQueues: 1, rxQueues: 1 } as const;
 
 /**
- * A port has no IPv6 address of its own: the bridge receives what arrives at it, and 1,000 of them with their routes cost
- * each ADD and DEL 3 ms, as the kernel goes through all routes when a link comes or goes.
- *
  * IFLA_AF_SPEC, in it AF_INET6, in it IFLA_INET6_ADDR_GEN_MODE = IN6_ADDR_GEN_MODE_NONE (linux/if_link.h).
  */
 const noIpv6Addresses = {
@@ -77,8 +74,8 @@ const noIpv6Addresses = {
 
 /**
  * Makes the pair in one send: the container's end at once under its name in its namespace (moving it there later
- * takes 15 ms), the host end with its alias, where one is named as a port of a bridge, and up. A kill leaves all of it
- * or nothing.
+ * takes 15 ms), the host end with its alias, and where one is named as a port of a bridge. A kill leaves all of it or
+ * nothing. Then sets the host end up.
  *
  * Up comes last, when all else is done and read: for each change of a link that is up without a carrier, and for the
  * first look at it, the kernel goes through all ports of the bridge and all routes of IPv6, and waits for RCU. That took
@@ -91,7 +88,7 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
   const { key, name, mtu, mac, port } = spec;
   const size = { ...oneQueue, ...(mtu === 0 ? {} : { mtu }) };
   const peer = { name: key.ifname, netnsFd: spec.netns.fd, ...size, mac };
-  const [made, changed, read, ...more] = host.transact([
+  const [made, changed, read] = host.transact([
     newLink({
       name,
       ...size,
@@ -102,12 +99,7 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
     // The kernel takes an alias and a port's options only for a link that is there.
     setLink({ name, alias: attachmentAlias(key), ...(port && { port: port.options }) }),
     getLink({ name }),
-    // By itself, as kernels without IPv6 refuse it, and every kernel for less than IPv6's 1,280 bytes.
-    ...(port ? [setLink({ name, unknown: [noIpv6Addresses] })] : []),
-    setLink({ name, flags: IFF.UP }),
   ]);
-  const up = more.at(-1);
-  const without = port && more[0];
   if (made?.error) {
     if (isNetlinkError(made.error, 'EXFULL')) throw bridgeIsFull(made.error);
     // The host's name was free a moment ago, so a name that exists is the container's.
@@ -116,15 +108,30 @@ export function createVethPair(host: NetlinkSocket, spec: VethPairSpec): LinkVie
       : made.error;
   }
   const link = read && linkOf(read);
-  const refused = isNetlinkError(without?.error, 'EAFNOSUPPORT') ? undefined : without?.error;
-  const error = changed?.error ?? up?.error ?? refused;
-  if (link && !error) {
-    // As upstream has it: a pod must not give the node routes. Behind a bridge none arrive anyway.
-    trySysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+  if (!link) throw changed?.error ?? internalError(`link ${name} vanished while it was being set up`);
+  try {
+    if (changed?.error) throw changed.error;
+    setUp(host, name, port !== undefined);
     return link;
+  } catch (error) {
+    deleteLink(host, link);
+    throw error;
   }
-  if (link) deleteLink(host, link);
-  throw error ?? internalError(`link ${name} vanished while it was being set up`);
+}
+
+/**
+ * Sets the host end up.
+ *
+ * A port has no IPv6 of its own: the bridge receives what arrives at it, and with 1,000 of them their addresses and routes
+ * cost each ADD and DEL 3 ms, as the kernel goes through all routes when a link comes or goes.
+ */
+function setUp(host: NetlinkSocket, name: string, isPort: boolean): void {
+  // As upstream has it: a pod must not give the node routes. Behind a bridge none arrive anyway.
+  trySysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+  // Where parameters cannot be written, it gets no addresses at least; kernels without IPv6 refuse that as well.
+  if (isPort && !trySysctl(`net/ipv6/conf/${name}/disable_ipv6`, '1'))
+    host.transact([setLink({ name, unknown: [noIpv6Addresses] })]);
+  host.request(setLink({ name, flags: IFF.UP }));
 }
 
 /** BR_MAX_PORTS of the kernel's net/bridge/br_private.h, less port number 0. */
