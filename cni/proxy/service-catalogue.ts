@@ -11,6 +11,7 @@ import { explainPort } from './model/explain.ts';
 import { projectService, type ServiceInfo } from './model/service.ts';
 import { type NodePlace, ServiceModel } from './model/service-model.ts';
 import type { ServicePort, ServicePortName, Treatment } from './model/service-port.ts';
+import { SharedValues } from './model/shared-values.ts';
 import type { Changes, NodeView, Projections } from './sources/source.ts';
 
 const FAMILIES: readonly Family[] = [4, 6];
@@ -28,9 +29,10 @@ export class ServiceCatalogue implements Catalogue<ServiceInfo, SliceInfo> {
 
   constructor(options: ProxyOptions) {
     this.#options = options;
+    const shared = new SharedValues();
     this.project = {
       service: (object) => projectService(object as Service),
-      slice: (object) => projectEndpointSlice(object as EndpointSlice, options.node),
+      slice: (object) => projectEndpointSlice(object as EndpointSlice, options.node, shared),
     };
   }
 
@@ -128,12 +130,16 @@ export class ServiceCatalogue implements Catalogue<ServiceInfo, SliceInfo> {
             kind,
             does: inWords(treatment),
           })),
-          endpoints: explained.endpoints.map(({ endpoint, here, used, usedLocally, why }) => ({
-            at: endpoint,
-            local: here,
-            ...(usedLocally && !used && { state: 'serves what stays on this node' }),
-            ...(!used && !usedLocally && { leftOut: why ?? 'not chosen' }),
-          })),
+          endpoints: explained.endpoints.map(
+            ({ endpoint, here, node, zone, state, used, usedLocally, why }) => ({
+              at: endpoint,
+              local: here,
+              ...(node !== undefined && { node }),
+              ...(zone !== undefined && { zone }),
+              state: usedLocally && !used ? `${state}, serves what stays on this node` : state,
+              ...(why !== undefined && { leftOut: why }),
+            }),
+          ),
           problems: [],
         };
       });

@@ -61,7 +61,8 @@ function hitOf(packet: Packet, service: Service): Hit | undefined {
   const family = packet.destination.includes(':') ? 6 : 4;
   const clusterIps = spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP];
   if (!clusterIps.some((ip) => parseIp(ip)?.family === family)) return undefined;
-  for (const port of [...(spec.ports ?? [])].sort((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1))) {
+  const ports = (spec.ports ?? []).filter((port, at, all) => !isReplaced(port, all.slice(at + 1)));
+  for (const port of ports.sort((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1))) {
     if ((port.protocol ?? 'TCP') !== packet.protocol) continue;
     const portName = port.name ?? '';
     if (packet.destination === 'node') {
@@ -79,6 +80,15 @@ function hitOf(packet: Packet, service: Service): Hit | undefined {
   return undefined;
 }
 
+type Port = NonNullable<NonNullable<Service['spec']>['ports']>[number];
+
+/** Of ports with one name and protocol the last counts. */
+function isReplaced(port: Port, later: readonly Port[]): boolean {
+  return later.some(
+    ({ name = '', protocol = 'TCP' }) => name === (port.name ?? '') && protocol === (port.protocol ?? 'TCP'),
+  );
+}
+
 function fateOfHit(packet: Packet, { service, portName, kind }: Hit, cluster: Cluster): Fate {
   const { spec = {} } = service;
   if (kind === 'balancer' && !isAllowed(packet, service, cluster)) return 'drop';
@@ -93,7 +103,11 @@ function fateOfHit(packet: Packet, { service, portName, kind }: Hit, cluster: Cl
     const masqueraded = cluster.masqueradeAll || (cluster.detectsLocal && packet.from !== 'pod');
     return { to: texts(to), masqueraded };
   }
-  if (spec.externalTrafficPolicy !== 'Local') return { to: texts(anywhere), masqueraded: true };
+  const { type = 'ClusterIP', externalIPs = [] } = spec;
+  // A Service that only an address inside is meant for has no policy for outside, whatever it says.
+  const isExternal = type !== 'ClusterIP' || externalIPs.length > 0;
+  if (!isExternal || spec.externalTrafficPolicy !== 'Local')
+    return { to: texts(anywhere), masqueraded: true };
   if (packet.from === 'pod' && cluster.detectsLocal) return { to: texts(anywhere), masqueraded: false };
   if (packet.from === 'node') return { to: texts(anywhere), masqueraded: true };
   return here.length === 0 ? 'drop' : { to: texts(here), masqueraded: false };

@@ -21,9 +21,9 @@ export const CLUSTER_IPS: readonly (readonly string[])[] = [
 export const PORTS: readonly number[] = [53, 80];
 export const NODE_PORTS: readonly number[] = [30053, 30080];
 
-const port = (name: string): fc.Arbitrary<object> =>
+const port = (...names: string[]): fc.Arbitrary<object> =>
   fc.record({
-    name: fc.constant(name),
+    name: fc.constantFrom(...names),
     protocol,
     port: fc.constantFrom(...PORTS),
     nodePort: maybe(fc.constantFrom(...NODE_PORTS)),
@@ -35,14 +35,21 @@ const service: fc.Arbitrary<Service> = fc
     created: maybe(fc.constantFrom('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z')),
     type: maybe(fc.constantFrom('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName')),
     headless: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
-    ports: fc.tuple(port('a'), maybe(port('b'))).map((ports) => ports.filter(Boolean)),
+    ports: fc.tuple(port('a'), maybe(port('a', 'b', 'b', 'b'))).map((ports) => ports.filter(Boolean)),
     externalIPs: fc.subarray([...EXTERNAL]),
     ingress: fc.array(
       fc.record({ ip: fc.constantFrom(...EXTERNAL), ipMode: maybe(fc.constantFrom('VIP', 'Proxy')) }),
       { maxLength: 2 },
     ),
     ranges: maybe(
-      fc.subarray(['198.51.100.0/24', ' 192.0.2.0/24 ', '2001:db8::/32', 'nonsense', '10.244.0.0/16']),
+      fc.subarray([
+        '198.51.100.0/24',
+        ' 192.0.2.0/24 ',
+        '2001:db8::/32',
+        'nonsense',
+        '10.244.0.0/16',
+        '::/0',
+      ]),
     ),
     internal: maybe(fc.constantFrom('Local', 'Cluster')),
     external: maybe(fc.constantFrom('Local', 'Cluster')),

@@ -21,6 +21,8 @@ export interface Claimant {
   readonly created: string;
 }
 
+const NOBODY: readonly never[] = [];
+
 /**
  * The first by age, then by name, has it. What nobody contests costs one entry; so that the order of events makes no
  * difference, a claim that comes later may take over.
@@ -30,35 +32,36 @@ export class Claims<T extends Claimant = Claimant> {
   /** All claims of the frontends that have several, the owner's first. */
   readonly #contested = new Map<FrontendKey, readonly T[]>();
 
-  /** @returns who had it before and has it no more */
-  claim(key: FrontendKey, claimant: T): T | undefined {
+  /** @returns for whom else that makes a difference: who had it before, and all that were told who has it */
+  claim(key: FrontendKey, claimant: T): readonly T[] {
     const owner = this.#owners.get(key);
     if (!owner || owner === claimant) {
       this.#owners.set(key, claimant);
-      return undefined;
+      return NOBODY;
     }
-    const all = [...(this.#contested.get(key) ?? [owner]), claimant].sort(compare);
+    const others = this.#contested.get(key) ?? [owner];
+    const all = [...others, claimant].sort(compare);
     this.#contested.set(key, all);
-    if (all[0] !== claimant) return undefined;
+    if (all[0] !== claimant) return NOBODY;
     this.#owners.set(key, claimant);
-    return owner;
+    return others;
   }
 
-  /** @returns who has it now instead */
-  release(key: FrontendKey, claimant: T): T | undefined {
+  /** @returns for whom else that makes a difference: who has it now instead, and all that were told who has it */
+  release(key: FrontendKey, claimant: T): readonly T[] {
     const contested = this.#contested.get(key);
     const isOwner = this.#owners.get(key) === claimant;
     if (!contested) {
       if (isOwner) this.#owners.delete(key);
-      return undefined;
+      return NOBODY;
     }
     const rest = contested.filter((other) => other !== claimant);
     if (rest.length > 1) this.#contested.set(key, rest);
     else this.#contested.delete(key);
     const next = rest[0];
-    if (!isOwner || !next) return undefined;
+    if (!isOwner || !next) return NOBODY;
     this.#owners.set(key, next);
-    return next;
+    return rest;
   }
 
   ownerOf(key: FrontendKey): T | undefined {

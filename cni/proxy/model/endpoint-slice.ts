@@ -6,6 +6,7 @@ import type { EndpointSlice } from '../../../shared/kube/types.ts';
 import { type Address, type Family, familyOf } from './endpoint.ts';
 import {
   addressIn,
+  few,
   fieldsOf,
   isName,
   isUnicast,
@@ -13,6 +14,7 @@ import {
   nameOr,
   portNumberOf,
   protocolOf,
+  shown,
   textOf,
 } from './lenient.ts';
 import type { Protocol } from './service-port.ts';
@@ -49,6 +51,8 @@ export interface SliceInfo {
   readonly zones?: readonly (readonly string[])[];
   /** Milliseconds since the epoch. */
   readonly triggered?: number;
+  /** What was left out, and why. */
+  readonly problems?: readonly string[];
 }
 
 export interface SlicePort {
@@ -58,7 +62,7 @@ export interface SlicePort {
 }
 
 /**
- * Reads a slice that nobody has validated: what is invalid is left out. Never throws.
+ * Reads a slice that nobody has validated: what is invalid is left out and told. Never throws.
  *
  * @param node this node's name
  * @param shared where endpoints of other slices are, too: what they have in common is kept once
@@ -74,14 +78,16 @@ export function projectEndpointSlice(
   const service = fieldsOf(labels)[SERVICE_NAME];
   const family = addressType === 'IPv4' ? 4 : addressType === 'IPv6' ? 6 : undefined;
   if (!isName(namespace) || !isName(service) || family === undefined) return undefined;
+  const problems: string[] = [];
   const triggered = Date.parse(textOf(fieldsOf(annotations)[TRIGGER_TIME]) ?? '');
-  return {
+  const info: SliceInfo = {
     service: `${namespace}/${service}`,
     family,
-    ports: portsOf(itemsOf(ports)),
-    ...endpointsOf(itemsOf(endpoints), family, node, shared),
+    ports: portsOf(itemsOf(ports), problems),
+    ...endpointsOf(itemsOf(endpoints), family, node, shared, problems),
     ...(!Number.isNaN(triggered) && { triggered }),
   };
+  return problems.length === 0 ? info : { ...info, problems: few(problems) };
 }
 
 function endpointsOf(
@@ -89,6 +95,7 @@ function endpointsOf(
   family: Family,
   node: string,
   shared: SharedValues,
+  problems: string[],
 ): Pick<SliceInfo, 'addresses' | 'flags' | 'places' | 'zones'> {
   const addresses: Address[] = [];
   const flags: string[] = [];
@@ -97,8 +104,12 @@ function endpointsOf(
   for (const item of endpoints) {
     const { addresses: all, conditions, nodeName, zone, hints } = fieldsOf(item);
     // The others are the same endpoint once more (discovery/v1): only the first is used.
-    const address = addressIn(itemsOf(all)[0]);
-    if (address === undefined || familyOf(address) !== family || !isUnicast(address)) continue;
+    const text = itemsOf(all)[0];
+    const address = addressIn(text);
+    if (address === undefined || familyOf(address) !== family || !isUnicast(address)) {
+      problems.push(`an endpoint cannot have the IPv${family} address ${shown(text)}`);
+      continue;
+    }
     const { forZones, forNodes } = fieldsOf(hints);
     const place = shared.place(textOf(nodeName), textOf(zone));
     const isLocal = place.node !== undefined && place.node === node;
@@ -146,12 +157,13 @@ function namesIn(value: unknown): readonly string[] {
 }
 
 /** A port without a number means all of them, which no Service can ask for; one without a name has an empty one. */
-function portsOf(items: readonly unknown[]): SlicePort[] {
+function portsOf(items: readonly unknown[], problems: string[]): SlicePort[] {
   return items.flatMap((item) => {
     const { name, protocol, port } = fieldsOf(item);
     const known = { name: nameOr(name, ''), protocol: protocolOf(protocol), port: portNumberOf(port) };
-    return known.name === undefined || known.protocol === undefined || known.port === undefined
-      ? []
-      : [known as SlicePort];
+    if (known.name !== undefined && known.protocol !== undefined && known.port !== undefined)
+      return [known as SlicePort];
+    problems.push(`port ${shown(name)} (${shown(protocol ?? 'TCP')}) cannot be ${shown(port)}`);
+    return [];
   });
 }

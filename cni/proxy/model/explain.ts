@@ -1,7 +1,7 @@
 /** Why traffic to a Service goes where it goes, for `status`. Pure. */
 
 import { chooseEndpoints, type Topology } from './choose-endpoints.ts';
-import { formatAddress, formatEndpoint } from './endpoint.ts';
+import { endpointOf, formatEndpoint } from './endpoint.ts';
 import { FOR_NODES, FOR_THIS_NODE, LOCAL, READY, SERVING, TERMINATING } from './endpoint-slice.ts';
 import type { Candidate } from './merge-endpoints.ts';
 import { type Frontend, type ServicePort, type Treatment, treatmentOf } from './service-port.ts';
@@ -29,54 +29,69 @@ export interface EndpointExplained {
   readonly zone?: string;
   /** `ready`, `ending`, … */
   readonly state: string;
-  /** Served by any frontend whose policy is Cluster; by those whose policy is Local. */
+  /** Some frontend leads to it from everywhere; some leads to it what has to stay on this node. */
   readonly used: boolean;
   readonly usedLocally: boolean;
-  /** Where it is not used: why. */
+  /** Where neither is so: why. */
   readonly why?: string;
+}
+
+/** What else an explanation takes. */
+export interface Circumstances {
+  /** This node's. */
+  readonly zone?: string;
+  readonly masqueradeAll: boolean;
+  readonly detectsLocal: boolean;
 }
 
 export function explainPort(
   port: ServicePort,
   candidates: readonly Candidate[],
-  {
-    zone,
-    ...settings
-  }: { readonly zone?: string; readonly masqueradeAll: boolean; readonly detectsLocal: boolean },
+  circumstances: Circumstances,
 ): PortExplained {
+  const frontends = port.frontends.map((frontend) => ({
+    kind: frontend.kind,
+    at: formatFrontend(frontend),
+    treatment: treatmentOf(port, frontend, circumstances),
+  }));
+  const leadsTo = (...ways: readonly Treatment['to'][]): boolean =>
+    frontends.some(({ treatment }) => ways.includes(treatment.to));
   const { endpoints, localEndpoints, topology } = chooseEndpoints({
     endpoints: candidates.map(({ endpoint }) => endpoint),
     flags: candidates.map(({ flags }) => flags),
   });
-  const [used, locally] = [new Set(endpoints), new Set(localEndpoints)];
+  const anywhere = new Set(leadsTo('cluster', 'by-source') ? endpoints : []);
+  const here = new Set(leadsTo('local', 'by-source') ? localEndpoints : []);
+  const chosen = new Set(endpoints);
   return {
     name: port.name,
     protocol: port.protocol,
-    frontends: port.frontends.map((frontend) => ({
-      kind: frontend.kind,
-      at: whereIs(frontend),
-      treatment: treatmentOf(port, frontend, settings),
-    })),
+    frontends,
     endpoints: candidates.map((candidate) => {
       const { endpoint, flags, place } = candidate;
-      const isUsed = used.has(endpoint);
+      const [used, usedLocally] = [anywhere.has(endpoint), here.has(endpoint)];
+      const why = (): string =>
+        frontends.length === 0
+          ? 'nothing leads here: all frontends are served for others'
+          : chosen.has(endpoint)
+            ? 'on another node, and only what is on this one counts'
+            : whyNot(candidate, topology, circumstances.zone, endpoints.length > 0);
       return {
         endpoint: formatEndpoint(endpoint),
         here: (flags & LOCAL) !== 0,
         ...place,
         state: stateOf(flags),
-        used: isUsed,
-        usedLocally: locally.has(endpoint),
-        ...(!isUsed && { why: whyNot(candidate, topology, zone, endpoints.length > 0) }),
+        used,
+        usedLocally,
+        ...(!used && !usedLocally && { why: why() }),
       };
     }),
   };
 }
 
-function whereIs({ address, port }: Frontend): string {
-  if (address === undefined) return `*:${port}`;
-  const text = formatAddress(address);
-  return text.includes(':') ? `[${text}]:${port}` : `${text}:${port}`;
+/** For people: `10.96.0.1:80`, `[fd00::1]:80`, `*:30080`. */
+export function formatFrontend({ address, port }: Frontend): string {
+  return address === undefined ? `*:${port}` : formatEndpoint(endpointOf(address, port));
 }
 
 function stateOf(flags: number): string {
@@ -93,7 +108,7 @@ function whyNot(
   if (!(flags & READY)) {
     if (!(flags & TERMINATING)) return 'not ready';
     if (!(flags & SERVING)) return 'ending, and does not serve any more';
-    return othersServe ? 'ending: it would serve if no other were ready' : 'ending';
+    return othersServe ? 'ending: it serves new connections only if no other is ready' : 'ending';
   }
   if (topology === 'node' && !(flags & FOR_THIS_NODE))
     return flags & FOR_NODES ? 'its hints name other nodes' : 'it has no hint of a node';

@@ -94,3 +94,14 @@ export function shown(value: unknown): string {
   text ??= String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
+
+/** More problems of one object are counted only. */
+const MOST_PROBLEMS = 5;
+const NO_PROBLEMS: readonly string[] = [];
+
+/** The first few of what is wrong with an object. */
+export function few(problems: readonly string[]): readonly string[] {
+  if (problems.length === 0) return NO_PROBLEMS;
+  if (problems.length <= MOST_PROBLEMS) return problems;
+  return [...problems.slice(0, MOST_PROBLEMS), `and ${problems.length - MOST_PROBLEMS} more`];
+}

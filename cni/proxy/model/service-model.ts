@@ -8,6 +8,7 @@ import { chooseEndpoints } from './choose-endpoints.ts';
 import { Claims, frontendKey } from './claims.ts';
 import { type Address, addressOf, type Family } from './endpoint.ts';
 import { LOCAL, READY, type SliceInfo } from './endpoint-slice.ts';
+import { formatFrontend } from './explain.ts';
 import { type Candidate, candidatesOf, mergeEndpoints } from './merge-endpoints.ts';
 import { reuse } from './same-port.ts';
 import type { ServiceInfo } from './service.ts';
@@ -39,7 +40,7 @@ interface Entry {
   /** Whose claims are made: `info` once it was worked out. */
   claimed: ServiceInfo | undefined;
   wanted: readonly WantedPort[];
-  /** In the order in which they were first seen, by which endpoints are ordered. */
+  /** By their names, and so are endpoints: in the same order after a restart. */
   slices: readonly NamedSlice[];
 }
 
@@ -105,7 +106,7 @@ export class ServiceModel {
     entry.slices =
       before === own.service
         ? entry.slices.map((other) => (other.key === key ? named : other))
-        : [...entry.slices, named];
+        : [...entry.slices, named].sort((a, b) => (a.key < b.key ? -1 : 1));
     this.#serviceOf.set(key, own.service);
     this.#dirty.add(own.service);
     if (own.triggered !== undefined) this.#triggered.push(own.triggered);
@@ -160,20 +161,28 @@ export class ServiceModel {
     return { port, localEndpoints: addresses.size };
   }
 
-  /** What is wrong with a Service, in words. */
+  /** What is wrong with a Service and its slices, in words. */
   problems(key: string): readonly string[] {
     const entry = this.#entries.get(key);
     if (!entry?.info) return NONE;
-    if (this.#claims.contested === 0) return entry.info.problems;
-    const { info, wanted } = entry;
-    const lost = wanted.flatMap((port) =>
+    const { info, slices } = entry;
+    const ofSlices = slices.flatMap((named) =>
+      (named.slice.problems ?? NONE).map((problem) => `slice ${named.key}: ${problem}`),
+    );
+    const lost = this.#claims.contested === 0 ? NONE : this.#lost(info, entry.wanted);
+    return ofSlices.length === 0 && lost.length === 0
+      ? info.problems
+      : [...info.problems, ...ofSlices, ...lost];
+  }
+
+  /** What others claimed before. */
+  #lost(info: ServiceInfo, wanted: readonly WantedPort[]): string[] {
+    return wanted.flatMap((port) =>
       this.#frontends(info, port, (owner) => owner !== port).map((frontend) => {
-        const what = frontend.kind === 'node-port' ? 'node port' : `${frontend.kind} port`;
         const owner = this.#claims.ownerOf(frontendKey(port.info.protocol, frontend));
-        return `${what} ${frontend.port} is served for ${owner?.name}, which claimed it first`;
+        return `${formatFrontend(frontend)} (${frontend.kind}) is served for ${owner?.name}, which claimed it first`;
       }),
     );
-    return lost.length === 0 ? info.problems : [...info.problems, ...lost];
   }
 
   /** One of the other family only would take room for nothing. */
@@ -198,14 +207,14 @@ export class ServiceModel {
     if (claimed)
       for (const port of before)
         for (const frontend of wantedFrontends(claimed, port.info, this.family)) {
-          const next = this.#claims.release(frontendKey(port.info.protocol, frontend), port);
-          if (next) others.add(next.service);
+          for (const { service } of this.#claims.release(frontendKey(port.info.protocol, frontend), port))
+            others.add(service);
         }
     if (info)
       for (const port of now)
         for (const frontend of wantedFrontends(info, port.info, this.family)) {
-          const former = this.#claims.claim(frontendKey(port.info.protocol, frontend), port);
-          if (former) others.add(former.service);
+          for (const { service } of this.#claims.claim(frontendKey(port.info.protocol, frontend), port))
+            others.add(service);
         }
     for (const { name } of before)
       if (!now.some((port) => port.name === name) && this.#ports.delete(name)) gone.add(name);

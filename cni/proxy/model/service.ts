@@ -9,6 +9,7 @@ import type { Address } from './endpoint.ts';
 import {
   addressIn,
   type Fields,
+  few,
   fieldsOf,
   isName,
   isUnicast,
@@ -26,9 +27,6 @@ import type { Protocol } from './service-port.ts';
 /** core/v1: DefaultClientIPServiceAffinitySeconds, MaxClientIPServiceAffinitySeconds. */
 const DEFAULT_AFFINITY_SECONDS = 10_800;
 const MOST_AFFINITY_SECONDS = 86_400;
-
-/** More problems of one Service are counted only. */
-const MOST_PROBLEMS = 5;
 
 export interface ServiceInfo {
   /** `namespace/name`. */
@@ -179,10 +177,4 @@ function portsOf(values: readonly unknown[], problems: string[]): PortInfo[] {
 
 function isBlank(value: unknown): boolean {
   return typeof value === 'string' && value.trim() === '';
-}
-
-function few(problems: readonly string[]): readonly string[] {
-  if (problems.length === 0) return NONE;
-  if (problems.length <= MOST_PROBLEMS) return problems;
-  return [...problems.slice(0, MOST_PROBLEMS), `and ${problems.length - MOST_PROBLEMS} more`];
 }
