@@ -138,7 +138,9 @@ describe.each([4, 6] as const)('the model of IPv%s', (family: Family) => {
             packet.destination === 'node' ? family === 6 : packet.destination.includes(':') !== (family === 6)
           )
             continue;
-          expect(fateByModel(index, packet, whole), JSON.stringify(packet)).toEqual(fateOf(packet, whole));
+          const [byModel, byOracle] = [fateByModel(index, packet, whole), fateOf(packet, whole)];
+          // Tens of thousands of times: to say what it is about costs more than to compare.
+          if (!Bun.deepEquals(byModel, byOracle)) expect(byModel, JSON.stringify(packet)).toEqual(byOracle);
         }
       }),
       { numRuns: 300 },
