@@ -85,7 +85,9 @@ describe('source ranges', () => {
 
   test('with the node allow the balancer itself', () => {
     expect(balanced(['192.0.2.0/24'], ['192.0.2.7'])).toEqual(['192.0.2.0/24', '203.0.113.1/32']);
-    expect(balanced(['192.0.2.0/24'], ['198.51.100.7'])).toEqual(['192.0.2.0/24']);
+    expect(balanced(['192.0.2.0/24'], ['2001:db8::7', '198.51.100.7', '192.0.2.7'])).toEqual([
+      '192.0.2.0/24',
+    ]);
   });
 });
 

@@ -19,7 +19,7 @@ import { allowedSources, isServed, type WantedPort, wantedFrontends, wantedPorts
 export interface NodePlace {
   /** topology.kubernetes.io/zone of this node. */
   readonly zone?: string;
-  /** This node's own addresses, of both families. */
+  /** This node's own addresses, of each family the main one first. */
   readonly addresses: readonly Ip[];
 }
 

@@ -63,7 +63,7 @@ export function wantedFrontends(
 
 /**
  * Who may use the load balancer's addresses; `undefined`: everybody, also where all ranges are of the other family, as
- * kube-proxy has it. A range that has the node's own address allows the balancer's, too: what the node sends there comes
+ * kube-proxy has it. A range that has the node's main address allows the balancer's, too: what the node sends there comes
  * from it.
  */
 export function allowedSources(
@@ -75,7 +75,8 @@ export function allowedSources(
   const own = sourceRanges.filter(({ ip }) => ip.family === family);
   if (own.length === 0 && !isRangeMissing) return undefined;
   if (own.some(({ prefix }) => prefix === 0)) return undefined;
-  if (!nodeAddresses.some((address) => own.some((range) => contains(range, address)))) return own;
+  const main = nodeAddresses.find((address) => address.family === family);
+  if (!main || !own.some((range) => contains(range, main))) return own;
   const virtual = loadBalancerIps.filter((address) => familyOf(address) === family);
   return [...own, ...virtual.map((address) => ({ ip: unpackAddress(address), prefix: familyBits(family) }))];
 }
