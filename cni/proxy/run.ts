@@ -80,7 +80,7 @@ export async function runProxy(
       using kernel = Rtnetlink.open();
       return kernel.addresses().map(({ address }) => address.ip);
     },
-    cached: readNodeCache(cachePath, options.node, log),
+    cached: () => readNodeCache(cachePath, options.node, log),
     cachePath,
     version,
     onReady: async () => {

@@ -77,7 +77,7 @@ function start(
       return 1;
     },
     localAddresses: () => [],
-    cached: readNodeCache(cachePath, 'n1', silentLogger),
+    cached: () => readNodeCache(cachePath, 'n1', silentLogger),
     cachePath,
     version: '0',
   });

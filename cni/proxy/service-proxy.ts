@@ -49,8 +49,8 @@ export interface ServiceProxyParts {
   readonly deleteStaleFlows: (targets: FlowTargets) => number;
   /** The node's own addresses. */
   readonly localAddresses: () => readonly Ip[];
-  /** What this node's services were. */
-  readonly cached: CachedServices | undefined;
+  /** What this node's services were; asked for after a boot only. */
+  readonly cached: () => CachedServices | undefined;
   readonly cachePath: string;
   readonly version: string;
   /** Called once, when services are programmed from their source; what another mode left behind may go then. */
@@ -412,12 +412,13 @@ export class ServiceProxy {
 
   /** After a boot the kernel has nothing: what this node's services were is better than that. */
   async #restore(): Promise<void> {
-    const { cached, kit, log } = this.parts;
+    const { kit, log } = this.parts;
+    const cached = FAMILIES.some((family) => isEmpty(kit, family)) ? this.parts.cached() : undefined;
     if (!cached) return;
     for (const [of, ports] of afterBoot(cached)) {
       const family = familyLabel(of);
       try {
-        if (ports.size === 0 || !kit.isEmpty(of)) continue;
+        if (ports.size === 0 || !isEmpty(kit, of)) continue;
         const programmer = this.family(of);
         programmer.configure(this.settings.of(of, cached.podCidrs));
         await programmer.restore(ports);
@@ -427,5 +428,14 @@ export class ServiceProxy {
         log.warn("this node's cache cannot be programmed", { family, error });
       }
     }
+  }
+}
+
+/** A kernel that cannot be asked is not written to either. */
+function isEmpty(kit: ModeKit, family: Family): boolean {
+  try {
+    return kit.isEmpty(family);
+  } catch {
+    return false;
   }
 }
