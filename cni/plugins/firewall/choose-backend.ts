@@ -1,3 +1,4 @@
+import { ioFailure } from '../../protocol/error.ts';
 import type { BackendName, FirewallConfig } from './config.ts';
 import { hasIptables } from './iptables-programs.ts';
 
@@ -7,7 +8,7 @@ import { hasIptables } from './iptables-programs.ts';
  *
  * @param doubt a bus that does not answer as it should leaves open whether firewalld runs: an error, or for `absent` it
  * does not
- * @throws SyscallError, DbusFormatError of such a bus
+ * @throws CniError code 5 because of such a bus
  */
 export async function chooseBackend(
   { backend }: FirewallConfig,
@@ -18,7 +19,11 @@ export async function chooseBackend(
   try {
     if (isFirewalldRunning()) return 'firewalld';
   } catch (error) {
-    if (doubt === 'error') throw error;
+    if (doubt === 'error')
+      throw ioFailure(
+        'the system bus does not say whether firewalld runs: restart dbus and firewalld, or set "backend"',
+        { details: error instanceof Error ? error.message : String(error), cause: error },
+      );
   }
   return hasIptables(4) ? 'iptables' : 'nftables';
 }

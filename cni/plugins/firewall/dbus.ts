@@ -24,8 +24,11 @@ export class DbusError extends Error {
 /** Where the bus is unless DBUS_SYSTEM_BUS_ADDRESS says otherwise (D-Bus Specification, "System message bus"). */
 const defaultPath = '/var/run/dbus/system_bus_socket';
 
-/** Milliseconds for an answer, as libdbus waits by default. */
-const patienceMs = 25_000;
+/**
+ * Milliseconds for all that is said on one connection. libdbus would wait for 25 s, but a pod that starts waits here as well,
+ * and firewalld answers in some 10 ms, when it is busy with a reload in one or two seconds.
+ */
+const patienceMs = 5_000;
 
 /** ETIMEDOUT, ECONNRESET of asm-generic/errno.h. */
 const ETIMEDOUT = 110;
@@ -118,7 +121,7 @@ export class SystemBus implements Disposable {
 
   #receiveMore(): void {
     if (!waitReadable(this.#socket.fd, Math.max(0, this.#deadline - monotonicMs())))
-      throw new SyscallError('recv', ETIMEDOUT, 'D-Bus');
+      throw new SyscallError('recv', ETIMEDOUT, `D-Bus, ${patienceMs / 1000} s long`);
     const buffer = new Uint8Array(4096);
     const count = receive(this.#socket.fd, buffer);
     if (count === 0) throw new SyscallError('recv', ECONNRESET, 'D-Bus');

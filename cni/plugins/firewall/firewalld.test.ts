@@ -105,6 +105,11 @@ const nonsense = `
   } });
   console.log('ready');`;
 
+/** A bus that takes what is sent. */
+const silence = `
+  Bun.listen({ unix: ${JSON.stringify(busSocket)}, socket: { data: () => undefined } });
+  console.log('ready');`;
+
 describe.skipIf(!node)('without a bus', () => {
   test('a configured firewalld is an error that says what to do, and DEL succeeds', async () => {
     const pod = node.container();
@@ -130,6 +135,22 @@ describe.skipIf(!node)('without a bus', () => {
     }
     expect(list(recordDirectory)).toHaveLength(2);
   });
+
+  test('one that says nothing is told of after five seconds, and keeps neither DEL nor who does not need it', async () => {
+    mkdirSync('/run/dbus', { recursive: true });
+    await start('ready', process.execPath, '-e', silence);
+    const [pod, other] = [node.container(), node.container()];
+    const before = performance.now();
+    const [{ json }] = await Promise.all([
+      node.call('ADD', firewall(pod), pod),
+      node.ok('ADD', firewall(other, { backend: 'iptables', prevResult: otherResult }), other),
+    ]);
+    expect(json).toMatchObject({ code: 5, msg: expect.stringMatching(/restart dbus .*, or set "backend"/) });
+    expect(json['details']).toMatch(/ETIMEDOUT/);
+    expect(performance.now() - before).toBeLessThan(8_000);
+    expect(list(recordDirectory)).toHaveLength(1);
+    await node.ok('DEL', firewall(other, { backend: 'iptables', prevResult: otherResult }), other);
+  }, 20_000);
 
   test('a socket that nobody listens at is none', async () => {
     mkdirSync('/run/dbus', { recursive: true });

@@ -99,6 +99,40 @@ describe('rules of iptables', () => {
   });
 });
 
+describe('isolation', () => {
+  const forward = (table: FilterTable): string[] =>
+    (table.get('FORWARD') ?? []).map((rule) => rule.slice(rule.lastIndexOf(' ') + 1));
+  const order = ['CNI-ISOLATION-STAGE-1', 'CNI-FORWARD'];
+  const alone = { ...wanted, addresses: [] };
+  const open = { ...wanted, isolation: undefined };
+
+  test.each([
+    ['was there first, made where firewalld accepts', [alone, wanted]],
+    ['is of another network’s bridge', [alone, open]],
+    ['comes last', [open, wanted]],
+  ])('stays before what accepts when it %s', (_when, all) => {
+    let table = empty;
+    for (const one of all) table = restore(table, planIptablesAdd(table, one));
+    expect(forward(table)).toEqual(order);
+    for (const one of all) expect(planIptablesAdd(table, one)).toEqual([]);
+  });
+
+  test('that came behind is found by CHECK and mended by the next ADD', () => {
+    const made = restore(empty, planIptablesAdd(empty, wanted));
+    const wrong = new Map(made).set('FORWARD', [...(made.get('FORWARD') ?? [])].reverse());
+    expect(forward(wrong)).toEqual(order.toReversed());
+    expect(findMissing(wrong, wanted)).toMatch(/nothing is isolated/);
+    expect(forward(restore(wrong, planIptablesAdd(wrong, open)))).toEqual(order);
+    const twice = new Map(wrong).set('FORWARD', [
+      ...(wrong.get('FORWARD') ?? []),
+      ...(wrong.get('FORWARD') ?? []),
+    ]);
+    const mended = restore(twice, planIptablesAdd(twice, wanted));
+    expect(forward(mended)).toEqual(order);
+    expect(findMissing(mended, wanted)).toBeUndefined();
+  });
+});
+
 test('what two that looked at the same time have both added is there once again', () => {
   const jump = '-m comment --comment "CNI firewall plugin rules" -j CNI-FORWARD';
   const twice = upstreams.replace(`-A FORWARD ${jump}`, `-A FORWARD ${jump}\n-A FORWARD ${jump}`);

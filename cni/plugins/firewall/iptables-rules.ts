@@ -43,13 +43,13 @@ export function planIptablesAdd(table: FilterTable, wanted: Wanted): string[] {
   if (wanted.isolation) {
     plan.ensureChain(stage1);
     plan.ensureChain(stage2);
-    // Before the pods' rules, which accept all that pods send.
     plan.ensureFirst('FORWARD', toStage1);
     for (const rule of stage1Rules(wanted.isolation)) plan.ensureFirst(stage1, rule);
     plan.ensureLast(stage1, returns);
     plan.ensureFirst(stage2, stage2Rule(wanted.isolation));
     plan.ensureLast(stage2, returns);
   }
+  plan.ensureOrder('FORWARD', toStage1, toPods);
   return plan.lines;
 }
 
@@ -73,6 +73,9 @@ export function findMissing(table: FilterTable, wanted: Wanted): string | undefi
     needed.push(['FORWARD', toStage1], [stage2, stage2Rule(wanted.isolation)]);
     for (const rule of stage1Rules(wanted.isolation)) needed.push([stage1, rule]);
   }
+  const forward = table.get('FORWARD') ?? [];
+  if (wanted.isolation && forward.includes(toPods) && forward.indexOf(toPods) < forward.indexOf(toStage1))
+    return `the chain FORWARD has "${toPods}" before "${toStage1}", so that nothing is isolated`;
   for (const [chain, rule] of needed)
     if (!table.get(chain)?.includes(rule)) return `the chain ${chain} lacks the rule "${rule}"`;
   return undefined;
@@ -123,6 +126,19 @@ class Plan {
 
   ensureLast(chain: string, rule: string): void {
     this.#ensure('-A', chain, rule);
+  }
+
+  /**
+   * Brings a rule before another that would make it pointless: those of pods accept all that pods send, and are put at the
+   * head as well when isolation is there already, by an ADD that found firewalld, which accepts without them.
+   */
+  ensureOrder(chain: string, first: string, second: string): void {
+    const present = this.#table.get(chain) ?? [];
+    // Of several the last one stays. Where it is not there, it is put at the head by now, if at all.
+    const at = present.lastIndexOf(first);
+    const other = present.lastIndexOf(second);
+    const isLate = other < 0 ? this.lines.includes(`-I ${chain} ${second}`) : other < at;
+    if (at >= 0 && isLate) this.lines.push(`-D ${chain} ${first}`, `-I ${chain} ${first}`);
   }
 
   /** Takes away what is there more than once: two that looked at the same time have both added it. */
