@@ -49,6 +49,12 @@ const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]>>> 
   etcd: async () => (await import('./etcd.ts')).benchEtcd(executable, 5000, 5),
   kubernetes: async () => (await import('./kubernetes.ts')).benchKubernetes(executable, 5000, 5),
   'api-server': async () => (await import('./api-server.ts')).benchApiServer(executable, 5000, 5),
+  services: async () =>
+    (await import('./services.ts')).benchServices(executable, {
+      services: 10_000,
+      endpoints: 2,
+      mode: 'nftables',
+    }),
   throughput: async () => (await import('./throughput.ts')).benchThroughput(12),
   store: async () => {
     const { benchStore } = await import('../../shared/store/embedded/store.bench.ts');
