@@ -23,6 +23,7 @@ const AT_ONCE = 32;
 const PATIENCE_MS = 180_000;
 /** Between two tries of a client (ms). */
 const TRY_MS = 1;
+const TRY_TIMEOUT_MS = 50;
 /** How many single changes are measured. */
 const SINGLES = 10;
 const CHURN_PER_SECOND = 100;
@@ -201,28 +202,31 @@ class Cluster {
 
 const nameOf = (index: number): string => `s-${String(index).padStart(6, '0')}`;
 
-/** Resolves with the time (ms) when a service answers. @throws Error when it takes too long */
+/**
+ * Resolves with the time (ms) when a service answers. Tries do not wait for each other: what goes to an address that is not
+ * programmed yet may be dropped. @throws Error when it takes too long
+ */
 async function answers(address: string): Promise<number> {
   const deadline = performance.now() + PATIENCE_MS;
-  while (performance.now() < deadline) {
-    if (await tryOnce(address)) return performance.now();
+  let at: number | undefined;
+  while (at === undefined) {
+    if (performance.now() > deadline) throw new Error(`${address} does not answer within ${PATIENCE_MS} ms`);
+    tryOnce(address, () => {
+      at ??= performance.now();
+    });
     await Bun.sleep(TRY_MS);
   }
-  throw new Error(`${address} does not answer within ${PATIENCE_MS} ms`);
+  return at;
 }
 
-function tryOnce(host: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port: 80 });
-    const end = (through: boolean): void => {
-      socket.destroy();
-      resolve(through);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-    // What is dropped instead of refused.
-    socket.setTimeout(50, () => end(false));
+function tryOnce(host: string, onConnect: () => void): void {
+  const socket = connect({ host, port: 80 });
+  socket.once('connect', () => {
+    onConnect();
+    socket.destroy();
   });
+  socket.once('error', () => socket.destroy());
+  socket.setTimeout(TRY_TIMEOUT_MS, () => socket.destroy());
 }
 
 async function measure(
