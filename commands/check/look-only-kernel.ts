@@ -39,6 +39,7 @@ function readOnly(nftables: Nftables): Nftables {
     findRuleLabels: (refs) => nftables.findRuleLabels(refs),
     listSets: (table) => nftables.listSets(table),
     listElements: (set) => nftables.listElements(set),
+    listPacked: (set) => nftables.listPacked(set),
     findElement: (set, key) => nftables.findElement(set, key),
     getGeneration: () => nftables.getGeneration(),
   };

@@ -62,6 +62,7 @@ const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]>>> 
   },
   nftables: async () => (await import('./nftables.ts')).benchNftables(5),
   'proxy-model': async () => (await import('./proxy-model.ts')).benchProxyModel(5),
+  proxy: async () => (await import('./proxy.ts')).benchProxy(5),
 };
 
 async function runSection(name: string, rounds: number): Promise<Figure[]> {

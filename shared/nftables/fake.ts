@@ -125,6 +125,12 @@ export class FakeNftables implements Nftables {
     return found === undefined ? [] : listElements(found, this.#now());
   }
 
+  listPacked(ref: NftSet | NftMap): Map<string, string> {
+    const text = (bytes: Element['data']): string =>
+      bytes instanceof Uint8Array ? String.fromCharCode(...bytes) : '';
+    return new Map(this.listElements(ref).map(({ key, data }) => [text(key), text(data)]));
+  }
+
   findElement(ref: NftSet | NftMap, key: Uint8Array): Element | undefined {
     return this.listElements(ref).find((element) => compareKeys(element.key, key) === 0);
   }

@@ -6,7 +6,7 @@ import { errnoName, SyscallError } from '../sys/errno.ts';
 import type { Fd, OwnedFd } from '../sys/fd.ts';
 import { readChain } from './codec/chain.ts';
 import type { RawElement } from './codec/element.ts';
-import { readElements } from './codec/elements.ts';
+import { readElements, readPacked } from './codec/elements.ts';
 import { readGeneration } from './codec/generation.ts';
 import { fromRaw } from './codec/interval.ts';
 import {
@@ -143,10 +143,18 @@ export class KernelNftables implements Nftables, Disposable {
       for (const { payload } of this.#messages(dumpElements(set))) readElements(payload, raw);
       if (set.interval || !hasTwins(raw)) return fromRaw(set, raw);
     }
-    throw new NftError(
-      `list elements of ${set.family} ${set.table} ${set.name}: the set kept changing`,
-      'EINTR',
-    );
+    throw restless(set);
+  }
+
+  listPacked(set: NftSet | NftMap): Map<string, string> {
+    for (let tries = 0; tries < LIST_TRIES; tries++) {
+      const elements = new Map<string, string>();
+      let count = 0;
+      for (const { payload } of this.#messages(dumpElements(set))) count += readPacked(payload, elements);
+      // As in `listElements`: what came twice stands for what did not come.
+      if (elements.size === count) return elements;
+    }
+    throw restless(set);
   }
 
   findElement(set: NftSet | NftMap, key: Uint8Array): Element | undefined {
@@ -215,6 +223,10 @@ export class KernelNftables implements Nftables, Disposable {
       throw new NftError(`send a transaction of ${bytes.length} bytes${why}`, error.code, { cause: error });
     }
   }
+}
+
+function restless({ family, table, name }: NftSet | NftMap): NftError {
+  return new NftError(`list elements of ${family} ${table} ${name}: the set kept changing`, 'EINTR');
 }
 
 /** Errors of the socket as errors of nf_tables. */

@@ -48,6 +48,12 @@ export interface Nftables {
   /** In no particular order. */
   listElements(set: NftSet | NftMap): Element[];
 
+  /**
+   * As `listElements`, keys and values (empty ones of a set) as strings whose characters are the bytes: a tenth of the
+   * memory. For sets without ranges, and maps without verdicts.
+   */
+  listPacked(set: NftSet | NftMap): Map<string, string>;
+
   /** One element by its key; undefined where it is not there. */
   findElement(set: NftSet | NftMap, key: Uint8Array): Element | undefined;
 

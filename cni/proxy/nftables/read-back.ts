@@ -36,17 +36,19 @@ export interface KernelStructure {
 export function readShared(nft: Nftables, { sets }: Layout): SharedContent {
   const content = new Map<SharedName, Map<string, string>>();
   for (const name of SHARED) {
-    const elements = new Map<string, string>();
-    for (const { key, data } of nft.listElements(sets[name])) elements.set(packed(key), valueText(data));
-    content.set(name, elements);
+    content.set(name, name === 'firewall' ? readVerdicts(nft, sets.firewall) : nft.listPacked(sets[name]));
   }
   return content;
 }
 
-function valueText(data: Element['data']): string {
-  if (data === undefined) return '';
-  if (data instanceof Uint8Array) return packed(data);
-  return data.code === 'jump' ? data.chain : `${data.code} ${'chain' in data ? data.chain : ''}`;
+function readVerdicts(nft: Nftables, map: NftSet | NftMap): Map<string, string> {
+  const verdicts = new Map<string, string>();
+  for (const { key, data } of nft.listElements(map)) {
+    if (data === undefined || data instanceof Uint8Array) continue;
+    const chain = 'chain' in data ? data.chain : '';
+    verdicts.set(packed(key), data.code === 'jump' ? chain : `${data.code} ${chain}`);
+  }
+  return verdicts;
 }
 
 export function readStructure(nft: Nftables, layout: Layout): KernelStructure {

@@ -7,14 +7,14 @@ import type { Endpoint } from '../model/endpoint.ts';
  * filled by the last ones. So a removal that has become visible half-way still leads to somebody who is there, as long
  * as the slots beyond the new number are not cleared yet.
  *
- * @returns `wanted` itself where nobody had a slot, `before` where nothing changes
+ * @returns `wanted` itself where nobody had a slot, or everybody has the same; `before` where only their order differs
  */
 export function nextSlots(
   before: readonly Endpoint[] | undefined,
   wanted: readonly Endpoint[],
 ): readonly Endpoint[] {
   if (before === undefined || before.length === 0 || before === wanted || wanted.length === 0) return wanted;
-  if (same(before, wanted)) return before;
+  if (same(before, wanted)) return wanted;
   const left = new Set(wanted);
   const slots = new Array<Endpoint | undefined>(wanted.length);
   for (let slot = 0; slot < wanted.length; slot += 1) {

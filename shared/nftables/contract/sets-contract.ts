@@ -280,6 +280,25 @@ export function elements(subject: Subject): void {
       expect(moved?.expires).toBeLessThanOrEqual(60_000);
     });
 
+    test('are listed as strings of bytes', () => {
+      const nft = subject();
+      const timed: NftSet = { ...s, timeout: 60_000 };
+      nft.run(
+        tx()
+          .add(t)
+          .add(m)
+          .add(timed)
+          .addElements(m, [{ key: ip('10.0.200.1'), data: hostU32(0x8081), comment: 'why' }])
+          .addElements(timed, [{ key: ip('10.0.0.1') }, { key: ip('10.0.0.2') }]),
+      );
+      expect(nft.listPacked(m)).toEqual(new Map([['\n\0\xc8\x01', '\x81\x80\0\0']]));
+      expect([...nft.listPacked(timed)].sort()).toEqual([
+        ['\n\0\0\x01', ''],
+        ['\n\0\0\x02', ''],
+      ]);
+      expect(nft.listPacked({ ...m, name: 'missing' })).toEqual(new Map());
+    });
+
     test('are found by their key', () => {
       const nft = subject();
       const elements = [{ key: ip('10.0.0.1'), data: hostU32(1) }];
