@@ -46,6 +46,14 @@ const steps: readonly Step[] = [
     keep: 130,
   },
   {
+    name: 'proxy-flood',
+    claim:
+      'the nftables mode of the service proxy: 10,000 removals of endpoints while every packet opens a connection, ' +
+      'and no packet without an endpoint',
+    command: bun('conformance/proxy/packets/flood-main.ts', '--removals', '10000', '--packets', '1000000'),
+    keep: 3,
+  },
+  {
     name: 'lab',
     claim:
       'three nodes, dual stack: every path between pods; the second run in less than 15 s, checks included',

@@ -15,7 +15,7 @@ import type { ModeSettings } from '../mode.ts';
 import { addressOf, type Endpoint, portOf, unpackAddress } from '../model/endpoint.ts';
 import type { ServicePort } from '../model/service-port.ts';
 import { CHOICE, type ChainSpec, choiceOf, type RuleSpec, ruleOf } from './chain-spec.ts';
-import type { Layout } from './layout.ts';
+import { type Layout, treatmentsOf } from './layout.ts';
 import { affinityChain, affinityTarget, clientsOf, endpointChain } from './object-names.ts';
 import { NO_OBJECTS, type Objects } from './objects.ts';
 import type { Programmed } from './programmed.ts';
@@ -43,20 +43,23 @@ export function affinityObjects(
   const here = values.some(({ affinity, kind }) => affinity === 'here' || kind === 'by-source');
   if (everywhere) chains.push(choiceChain(layout, port, 'everywhere', slots));
   if (here) chains.push(choiceChain(layout, port, 'here', localSlots));
+  const entered = new Set<string>();
   for (const value of values) {
-    if (value.kind === 'never') continue;
+    const name = affinityTarget(port.name, value);
+    if (value.kind === 'never' || entered.has(name)) continue;
+    entered.add(name);
     const next = affinityChain(port.name, value.affinity ?? 'everywhere');
     const rules =
       value.kind === 'by-source' || value.kind === 'local'
         ? bySourceRules(layout, settings, next, affinityChain(port.name, 'here'))
         : entryRules(layout, settings, value.kind, next);
-    chains.push({ name: affinityTarget(port.name, value), rules });
+    chains.push({ name, rules });
   }
   return {
     sets: endpoints.map((endpoint) => ({ set: clientsSet(layout, clientsOf(port.name, endpoint)) })),
     chains,
     treatments: values.map((value) => ({
-      map: 'treatments',
+      map: treatmentsOf(value),
       value: encodeValue(value),
       target: affinityTarget(port.name, value),
     })),

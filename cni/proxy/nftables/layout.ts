@@ -21,7 +21,7 @@ import type { NftMap, NftSet } from '../../../shared/nftables/model/set.ts';
 import type { Table, TableRef } from '../../../shared/nftables/model/table.ts';
 import type { Family } from '../model/endpoint.ts';
 import { numberOf } from './keys.ts';
-import { MOST } from './values.ts';
+import { MOST, type Value } from './values.ts';
 
 export const LAYOUT = 1;
 
@@ -54,10 +54,18 @@ export const SHARED = [
 
 export type SharedName = (typeof SHARED)[number];
 
-/** Maps from a value to the chain for it; by `local-treatments` go the second look-ups, of local endpoints. */
-export const TREATMENTS = ['treatments', 'local-treatments'] as const;
+/**
+ * Maps from a value to the chain for it; by `local-treatments` go the second look-ups, of local endpoints. Node ports
+ * have one of their own: whenever a chain changes, the kernel goes through all chains that each rule may lead to.
+ */
+export const TREATMENTS = ['treatments', 'node-port-treatments', 'local-treatments'] as const;
 
 export type TreatmentsName = (typeof TREATMENTS)[number];
+
+/** The map in which a value is looked up. */
+export function treatmentsOf({ kind, nodePort }: Value): TreatmentsName {
+  return kind === 'local' ? 'local-treatments' : nodePort ? 'node-port-treatments' : 'treatments';
+}
 
 /** Maps whose elements are deleted a while after nobody can be on the way to them any more. */
 export function isSlots(name: SharedName): boolean {
@@ -121,6 +129,7 @@ export function layoutOf(family: Family): Layout {
       'node-ports': map('node-ports', nodePortType, [classid]),
       'local-node-ports': map('local-node-ports', nodePortType, [classid]),
       treatments: map('treatments', [classid], 'verdict'),
+      'node-port-treatments': map('node-port-treatments', [classid], 'verdict'),
       'local-treatments': map('local-treatments', [classid], 'verdict'),
       firewall: map('firewall', frontendType, 'verdict'),
       rejected: set('rejected', frontendType),

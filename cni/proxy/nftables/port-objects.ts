@@ -6,7 +6,7 @@ import { firewallOf } from './firewall.ts';
 import type { Layout } from './layout.ts';
 import { NO_OBJECTS, type Objects } from './objects.ts';
 import { type Policy, type Programmed, place } from './programmed.ts';
-import type { Value } from './values.ts';
+import { encodeValue, type Value } from './values.ts';
 
 export function objectsOf(
   layout: Layout,
@@ -29,10 +29,10 @@ export function objectsOf(
 
 /** The different values with affinity that the port's frontends have. */
 function affinityValues(programmed: Programmed, policy: Policy): Value[] {
-  const values = new Map<string, Value>();
+  const values = new Map<number, Value>();
   for (const frontend of programmed.port.frontends) {
     const { value } = place(programmed, frontend, policy);
-    if (value?.affinity !== undefined) values.set(`${value.kind} ${value.affinity}`, value);
+    if (value?.affinity !== undefined) values.set(encodeValue(value), value);
   }
   return [...values.values()];
 }

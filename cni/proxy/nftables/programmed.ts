@@ -75,7 +75,7 @@ export function place(programmed: Programmed, frontend: Frontend, policy: Policy
       return { ...base, refusal: treatment.to };
     case 'by-source': {
       if (affinity !== undefined)
-        return { ...base, value: { kind: 'by-source', number: affinity, affinity: 'everywhere' } };
+        return { ...base, value: { kind: 'by-source', number: affinity, nodePort, affinity: 'everywhere' } };
       const value = { kind: 'by-source', number: Math.min(slots.length, MOST), nodePort } as const;
       return { ...base, value, slots, localSlots };
     }
@@ -84,7 +84,10 @@ export function place(programmed: Programmed, frontend: Frontend, policy: Policy
       const kind = treatment.masquerade;
       const here = treatment.to === 'local';
       if (affinity !== undefined)
-        return { ...base, value: { kind, number: affinity, affinity: here ? 'here' : 'everywhere' } };
+        return {
+          ...base,
+          value: { kind, number: affinity, nodePort, affinity: here ? 'here' : 'everywhere' },
+        };
       const chosen = here ? localSlots : slots;
       return { ...base, value: { kind, number: Math.min(chosen.length, MOST), nodePort }, slots: chosen };
     }

@@ -51,7 +51,7 @@ export function staticChains(layout: Layout, settings: ModeSettings): ChainSpec[
     chain('services', services),
     chain('services-node-ports', [
       rule(priorityFromMap(nodePort, 'node-ports')),
-      rule(vmap(packetPriority, 'treatments')),
+      rule(vmap(packetPriority, 'node-port-treatments')),
     ]),
     // externalTrafficPolicy Local, for who is neither a pod nor the node: the second look-up.
     chain('local', localRules(rule, priorityFromMap(frontend, 'local-frontends'))),

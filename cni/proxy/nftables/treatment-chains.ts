@@ -6,7 +6,7 @@ import { dnatFromMap } from '../../../shared/nftables/build/nat.ts';
 import { goTo } from '../../../shared/nftables/build/statement.ts';
 import type { ModeSettings } from '../mode.ts';
 import { type ChainSpec, type RuleSpec, ruleOf } from './chain-spec.ts';
-import type { Layout, SharedName, TreatmentsName } from './layout.ts';
+import { type Layout, type SharedName, type TreatmentsName, treatmentsOf } from './layout.ts';
 import { fromLocalPods, fromThisNode, markForMasquerade } from './static-rules.ts';
 import type { Kind, Value } from './values.ts';
 
@@ -21,7 +21,7 @@ export interface Treatments {
 /** A value without affinity. */
 export function treatment(layout: Layout, settings: ModeSettings, value: Value): Treatments {
   const { kind, number, nodePort = false } = value;
-  const map = kind === 'local' ? 'local-treatments' : 'treatments';
+  const map = treatmentsOf(value);
   const pick = pickChain(layout, kind === 'local', nodePort, number);
   if (kind === 'never' || kind === 'local') return { map, target: pick.name, chains: [pick] };
   const name = `${nodePort ? 'node-port-' : ''}${kind}-${number}`;

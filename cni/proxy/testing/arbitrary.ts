@@ -79,6 +79,43 @@ export const turn: fc.Arbitrary<Turn> = fc.record({
   pause: fc.constantFrom(0, 10, 400, 700, 1500),
 });
 
+/** One service whose endpoints come and go, as in a rolling update. */
+export const rollout: fc.Arbitrary<Turn[]> = fc
+  .tuple(
+    fc.option(fc.constant(10_800), { nil: undefined, freq: 3 }),
+    fc.array(
+      fc.record({
+        local: fc.subarray(LOCAL),
+        remote: fc.subarray(REMOTE),
+        pause: fc.constantFrom(0, 400, 1500),
+      }),
+      { minLength: 2, maxLength: 5 },
+    ),
+  )
+  .map(([affinity, steps]) =>
+    steps.map(({ local, remote, pause }) => ({ set: [rolling(local, remote, affinity)], gone: [], pause })),
+  );
+
+function rolling(
+  local: readonly Endpoint[],
+  remote: readonly Endpoint[],
+  affinity: number | undefined,
+): ServicePort {
+  return {
+    name: 'a/web:http',
+    service: 'a/web',
+    protocol: 'TCP',
+    frontends: [
+      { kind: 'cluster-ip', address: address('10.96.0.1'), port: 80, policy: 'cluster' },
+      { kind: 'load-balancer', address: address('192.0.2.1'), port: 80, policy: 'local' },
+      { kind: 'node-port', port: 30_080, policy: 'cluster' },
+    ],
+    endpoints: [...local, ...remote],
+    localEndpoints: local,
+    ...(affinity !== undefined && { affinity }),
+  };
+}
+
 /** Leaves each frontend to the first port that has it, as the model does. */
 export function withoutConflicts(ports: Iterable<ServicePort>): ServicePort[] {
   const taken = new Set<string>();

@@ -3,6 +3,7 @@ import { NftablesMode } from '../../../cni/proxy/nftables/nftables-mode.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import { freshNetns } from '../../testing/netns.ts';
 import { Cluster } from './cluster.ts';
+import { realClock } from './real-clock.ts';
 import { packetRows } from './rows.ts';
 
 const available = freshNetns();
@@ -14,15 +15,8 @@ describe.skipIf(!available)('packets', () => {
     cluster?.[Symbol.dispose]();
     nft[Symbol.dispose]();
   });
-  const clock = {
-    monotonic: () => performance.now(),
-    after: (ms: number, callback: () => void) => {
-      const timer = setTimeout(callback, ms);
-      return { cancel: () => clearTimeout(timer) };
-    },
-  };
   packetRows(() => cluster as Cluster, {
     name: 'nftables',
-    make: (settings) => new NftablesMode(settings, nft, clock),
+    make: (settings) => new NftablesMode(settings, nft, realClock),
   });
 });
