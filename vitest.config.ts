@@ -1,8 +1,12 @@
 import { configDefaults, defineConfig, type ViteUserConfig } from 'vitest/config';
 import { slowness } from './conformance/testing/slowness.ts';
 
-/** Slow tests, `*.ci.test.ts`, make a tier of their own: `.ci/run` runs both. The VM names files of either. */
+/**
+ * Slow tests, `*.ci.test.ts`, make a tier of their own: `.ci/run` runs both. The VM names files of either. Too slow for that,
+ * `*.soak.test.ts`, is what `make soak` alone runs.
+ */
 const tier = process.env['UNDERPOD_TIER'];
+const ofTier = tier === 'ci' || tier === 'soak' ? `**/*.${tier}.test.ts` : '**/*.test.ts';
 
 /**
  * Run by Bun (`bun --bun vitest run`). Test files run in processes of their own (forks), because kernel tests enter
@@ -10,12 +14,13 @@ const tier = process.env['UNDERPOD_TIER'];
  */
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: [tier === 'ci' ? '**/*.ci.test.ts' : '**/*.test.ts'],
+    include: [ofTier],
     exclude: [
       ...configDefaults.exclude,
       'dist/**',
       'build/**',
       ...(tier === 'ci' || tier === 'vm' ? [] : ['**/*.ci.test.ts']),
+      ...(tier === 'soak' ? [] : ['**/*.soak.test.ts']),
     ],
     // Everything but the tests themselves is loaded by Bun as it is, not module by module through Vite: a tenth of the time.
     server: { deps: { external: [/(?<!\.test)\.ts$/] } },

@@ -1,19 +1,20 @@
 /**
  * Runs a tier of tests and says what it ran.
  *
- * `test`: every `*.test.ts` but the slow ones. `ci`: the slow ones, `*.ci.test.ts`. The tier reaches the tests as
+ * `test`: every `*.test.ts` but the slow ones. `ci`: the slow ones, `*.ci.test.ts`. `soak`: those that are too slow for CI,
+ * `*.soak.test.ts`. The tier reaches the tests as
  * UNDERPOD_TIER. Further arguments go to vitest (`scripts/test.ts test cni/plugins`).
  */
 import { getuid } from 'node:process';
 
 const tier = process.argv[2];
-if (tier !== 'test' && tier !== 'ci') {
-  console.error('usage: scripts/test.ts test|ci [VITEST ARGUMENTS]');
+if (tier !== 'test' && tier !== 'ci' && tier !== 'soak') {
+  console.error('usage: scripts/test.ts test|ci|soak [VITEST ARGUMENTS]');
   process.exit(2);
 }
 
 console.log(
-  `tier ${tier}: ${tier === 'ci' ? '*.ci.test.ts' : '*.test.ts'} with vitest on Bun ${Bun.version}`,
+  `tier ${tier}: ${tier === 'test' ? '*.test.ts' : `*.${tier}.test.ts`} with vitest on Bun ${Bun.version}`,
 );
 
 /** Makes an ordinary user root of namespaces of their own: enough for nearly all tests of the kernel. */

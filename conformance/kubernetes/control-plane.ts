@@ -25,6 +25,8 @@ export interface ControlPlaneOptions {
   readonly enter?: readonly string[];
   /** Further flags of the API server. */
   readonly flags?: readonly string[];
+  /** Whether there are kubelets, which it asks for logs and to which it hands on `kubectl exec`. */
+  readonly kubelets?: boolean;
 }
 
 /** A node as kubelet and controller manager leave it. */
@@ -80,10 +82,12 @@ export class ControlPlane implements AsyncDisposable {
   /** Certificate of system:masters. */
   readonly adminKeys: KeyPair;
   readonly admin: KubeApi;
+  /** The key of service accounts' tokens, which the controller manager has, too. */
+  readonly serviceAccountKey: string;
   readonly #directory: string;
 
   private constructor(options: ControlPlaneOptions, etcd: Etcd, address: string, port: number) {
-    const { directory, enter, flags = [] } = options;
+    const { directory, enter, flags = [], kubelets = false } = options;
     const pki = `${directory}/pki`;
     this.#directory = directory;
     this.etcd = etcd;
@@ -94,6 +98,7 @@ export class ControlPlane implements AsyncDisposable {
     this.adminKeys = this.clientCertificate('admin', 'system:masters');
     this.admin = this.as(this.adminKeys);
     const accounts = `${pki}/service-accounts.key`;
+    this.serviceAccountKey = accounts;
     writeFileSync(accounts, newKey(), { mode: 0o600 });
     this.apiserver = new TestDaemon({
       name: 'kube-apiserver',
@@ -111,6 +116,7 @@ export class ControlPlane implements AsyncDisposable {
         ...[`--service-account-key-file=${accounts}`, `--service-account-signing-key-file=${accounts}`],
         '--service-cluster-ip-range=10.96.0.0/16',
         '--allow-privileged=true',
+        ...(kubelets ? kubeletFlags(this.adminKeys) : []),
         ...flags,
       ],
       log: `${directory}/apiserver.log`,
@@ -230,4 +236,13 @@ export class ControlPlane implements AsyncDisposable {
 function newKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return privateKey.export({ type: 'sec1', format: 'pem' }).toString();
+}
+
+/** As kubeadm has it: nodes' names need no resolver. */
+function kubeletFlags({ certFile, keyFile }: KeyPair): string[] {
+  return [
+    `--kubelet-client-certificate=${certFile}`,
+    `--kubelet-client-key=${keyFile}`,
+    '--kubelet-preferred-address-types=InternalIP,Hostname',
+  ];
 }

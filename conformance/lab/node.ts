@@ -23,6 +23,10 @@ import { cleanEnvironment, killQuietly, type Ran, type RunOptions, run, tryRun }
 /** Milliseconds for process 1 to be ready; a node's mounts take 20. */
 const BOOT_TIMEOUT = 10_000 * slowness;
 
+/** The kernel ends what follows when this process ends. */
+const WITH_US = ['setpriv', '--pdeathsig', 'KILL', '--'];
+const SPACES = ['--mount', '--net', '--uts', '--ipc'];
+
 export class LabNode {
   readonly index: number;
   readonly name: string;
@@ -85,7 +89,7 @@ export class LabNode {
     if (!existsSync(this.#root)) await run(['sh', '-c', makeRoot(this.name, this.#root)]);
     const init = nodeInit(this.name, this.#root, this.#shared);
     const child = Bun.spawn(
-      ['unshare', '--pid', '--fork', '--kill-child', '--mount', '--net', '--uts', '--ipc', 'sh', '-c', init],
+      [...WITH_US, 'unshare', '--pid', '--fork', '--kill-child', ...SPACES, 'sh', '-c', init],
       { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', env: cleanEnvironment(), cwd: '/' },
     );
     const timer = setTimeout(() => killQuietly(child.pid), BOOT_TIMEOUT);

@@ -19,7 +19,7 @@ import { run } from './run.ts';
  * Makes the bridge. Multicast snooping is off: without a querier it loses neighbour solicitations. With servers, which run
  * in the holder's own namespaces, it has an address for them.
  */
-export async function makeUnderlay({ store, ipv }: LabOptions): Promise<void> {
+export async function makeUnderlay({ store, ipv }: Pick<LabOptions, 'store' | 'ipv'>): Promise<void> {
   const addresses = families(ipv).map((family) => {
     const { address, prefix } = controlAddress(family);
     return `address add ${address}/${prefix} dev underlay${family === 6 ? ' nodad' : ''}\n`;

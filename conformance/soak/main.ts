@@ -121,6 +121,25 @@ const steps: readonly Step[] = [
     keep: 60,
   },
   {
+    name: 'cluster',
+    claim:
+      'a whole cluster, of scheduler, controllers, kubelets and containerd, with our manifests: nodes turn ready, pods reach one ' +
+      'another, host ports, a rolling restart under traffic, a power cut, nothing left of deleted pods, a node that joins ' +
+      'again; and the change-over from a flannel with its DaemonSet, node by node and back',
+    command: [
+      'env',
+      'UNDERPOD_BUILD_RUNTIMES=1',
+      ...bun(
+        'scripts/test.ts',
+        'soak',
+        '--reporter=verbose',
+        '--no-file-parallelism',
+        'conformance/kubernetes/cluster',
+      ),
+    ],
+    keep: 30,
+  },
+  {
     name: 'vm',
     claim:
       'the same executable, the kernel tests and the lab under the kernels of Debian 12 and of Debian 11',

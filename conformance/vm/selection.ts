@@ -53,6 +53,7 @@ const PATIENT = new Set([
 export function kernelTests(kernel: KernelVersion, all: boolean): string[] {
   const files: string[] = [];
   for (const path of new Bun.Glob('{cni,commands,conformance,shared}/**/*.test.ts').scanSync('.')) {
+    if (path.endsWith('.soak.test.ts')) continue;
     if (path.endsWith('.ci.test.ts') && !SLOW.has(path)) continue;
     const text = readFileSync(path, 'utf8');
     const needsFeatures = NEEDS_FEATURES.test(text);
