@@ -40,6 +40,9 @@ export class FamilyProgrammer implements Disposable {
   #wantsCheck = false;
   #refused = new Map<ServicePortName, string>();
   #isProgrammed = false;
+  /** How the last comparison went (monotonic ms). */
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #checkTook = 0;
 
   constructor(options: FamilyProgrammerOptions) {
     this.#options = options;
@@ -65,14 +68,14 @@ export class FamilyProgrammer implements Disposable {
     if (this.#changed.size > 0) this.#since ??= at;
   }
 
-  /** Has everything compared with the kernel. */
-  check(): void {
+  /**
+   * Has everything compared with the kernel at the next run. @returns how long to wait for that (ms), so that comparing does
+   * not take more than a twentieth of the time; `undefined`: it has been asked for already
+   */
+  check(): number | undefined {
+    if (this.#wantsCheck) return undefined;
     this.#wantsCheck = true;
-  }
-
-  /** Has everything programmed anew. */
-  all(): void {
-    this.#wantsAll = true;
+    return Math.max(0, this.#checkedAt + 20 * this.#checkTook - this.#options.clock.monotonic());
   }
 
   get pending(): number {
@@ -116,9 +119,10 @@ export class FamilyProgrammer implements Disposable {
     this.#since = undefined;
     if (this.#wantsAll) {
       try {
+        // What is asked for from here on may be about what has been read by then.
+        this.#wantsCheck = false;
         const report = await mode.replace(ports);
         this.#wantsAll = false;
-        this.#wantsCheck = false;
         this.#isProgrammed = true;
         return done('full', report);
       } catch (error) {
@@ -129,8 +133,10 @@ export class FamilyProgrammer implements Disposable {
     try {
       if (!this.#wantsCheck) return done('partial', await mode.update(ports, names));
       // The comparison programs whatever else is pending.
-      const report = await mode.verify(ports);
       this.#wantsCheck = false;
+      const report = await mode.verify(ports);
+      this.#checkedAt = clock.monotonic();
+      this.#checkTook = this.#checkedAt - startedAt;
       return done('verify', report);
     } catch (error) {
       // How much of it the kernel has nobody knows.

@@ -30,6 +30,8 @@ const FAMILIES: readonly Family[] = [4, 6];
 
 /** What the Node and ServiceCIDRs say is waited for so long (ms) after the lists: a change of them is a mode made anew. */
 const PATIENCE = 2000;
+/** Before others' changes are listened for again (ms). */
+const AGAIN = 1000;
 /** More are a sample. */
 const MOST_TRIGGERS = 10_000;
 
@@ -77,10 +79,8 @@ export class ServiceProxy {
   /** Both lists are in; then also what decides about settings, or patience is over. */
   #synced = false;
   #patienceIsOver = false;
-  /** What others had changed before everything was last read, and how the last comparison went. */
-  #foreignChanges: number | undefined;
-  #checkedAt = Number.NEGATIVE_INFINITY;
-  #checkTook = 0;
+  /** Ended when the proxy ends. */
+  readonly #watches = new DisposableStack();
   #mayProgram = false;
   #restored = false;
   #sourceError: unknown;
@@ -198,12 +198,11 @@ export class ServiceProxy {
     const { options } = this.parts;
     try {
       await this.#restore();
-      this.#timers.every(options.syncPeriod, () => {
-        this.#retryRefused();
-        this.#lookForForeignChanges();
-      });
+      await Promise.all(FAMILIES.map((family) => this.#listen(family)));
+      this.#timers.every(options.syncPeriod, () => this.#retryRefused());
       await this.#source.run(signal);
     } finally {
+      this.#watches.dispose();
       this.#timers[Symbol.dispose]();
       await this.#loop.idle();
       this.#loop[Symbol.dispose]();
@@ -315,7 +314,6 @@ export class ServiceProxy {
   }
 
   async #program(family: Family): Promise<void> {
-    this.#foreignChanges ??= this.parts.kit.foreignChanges?.();
     const run = await this.family(family).run();
     if (run) this.#programmed(family, run);
     this.#upToDate(family);
@@ -332,10 +330,6 @@ export class ServiceProxy {
   #programmed(family: Family, { kind, report, tookMs, names, since }: Run): void {
     const { clock, catalogue, log, relax } = this.parts;
     const { changes, refused, repairs } = report;
-    if (kind === 'verify') {
-      this.#checkedAt = clock.monotonic();
-      this.#checkTook = tookMs;
-    }
     this.metrics.synced(family, kind === 'partial' ? 'partial' : 'full', tookMs, clock.now());
     if (since !== undefined) this.metrics.eventToKernel(clock.monotonic() - since);
     this.metrics.elements(changes);
@@ -385,20 +379,31 @@ export class ServiceProxy {
     if (!this.health.isSynced) this.#loop.mark(PART_OF[family === 4 ? 6 : 4]);
   }
 
-  /** Somebody else changed something in the kernel since the last run: it may have been ours. */
-  #lookForForeignChanges(): void {
-    const { kit, clock } = this.parts;
-    if (!this.health.isSynced || !kit.foreignChanges) return;
-    const changes = kit.foreignChanges();
-    if (changes === this.#foreignChanges) return;
-    const isGone = FAMILIES.some((family) => this.family(family).isProgrammed && kit.isEmpty(family));
-    // A comparison reads the whole table: it is not to take more than a twentieth of the time.
-    if (!isGone && clock.monotonic() - this.#checkedAt < 20 * this.#checkTook) return;
-    this.#foreignChanges = changes;
-    for (const family of FAMILIES) {
-      this.family(family).check();
-      this.#loop.mark(PART_OF[family]);
+  /** Hears of others' changes; where that ends, again a little later, and with a look at everything. */
+  async #listen(family: Family): Promise<void> {
+    const { kit, log } = this.parts;
+    const again = (error: unknown): void => {
+      if (this.#watches.disposed) return;
+      log.error("others' changes cannot be heard; listening again", { family: familyLabel(family), error });
+      this.#timers.after(AGAIN, () => {
+        void this.#listen(family).then(() => this.#foreignChange(family));
+      });
+    };
+    try {
+      const watch = await kit.watch?.(family, () => this.#foreignChange(family), again);
+      if (watch && this.#watches.disposed) watch[Symbol.dispose]();
+      else if (watch) this.#watches.use(watch);
+    } catch (error) {
+      again(error);
     }
+  }
+
+  #foreignChange(family: Family): void {
+    // Before the lists are in nothing is written, and the first programming compares everything.
+    if (this.#watches.disposed || !this.#mayProgram) return;
+    const wait = this.family(family).check();
+    if (wait === undefined) return;
+    this.#timers.after(wait, () => this.#loop.mark(PART_OF[family]));
   }
 
   /** What the kernel refused it may take by now. */

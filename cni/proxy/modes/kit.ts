@@ -11,8 +11,9 @@ export interface ModeKit extends Disposable {
   isEmpty(family: Family): boolean;
 
   /**
-   * A number that changes when somebody else changes something in the kernel, where that can be told: then it may have been
-   * what is programmed.
+   * Tells when somebody else changes what is programmed for a family, or may have. Only where that can be told.
+   *
+   * @param onError it cannot be told any more
    */
-  foreignChanges?(): number;
+  watch?(family: Family, onForeign: () => void, onError: (error: unknown) => void): Promise<Disposable>;
 }

@@ -15,8 +15,7 @@ export class FakeKernel implements ModeKit {
   readonly failures: Error[] = [];
   /** Names that the kernel does not take. */
   readonly refused: Set<ServicePortName> = new Set();
-  /** Counts what others change. */
-  changes = 0;
+  readonly #watches = new Map<Family, () => void>();
 
   create(settings: ModeSettings): Mode & Disposable {
     const mode = new FakeMode(this, settings);
@@ -28,8 +27,15 @@ export class FakeKernel implements ModeKit {
     return !this.tables.has(family);
   }
 
-  foreignChanges(): number {
-    return this.changes;
+  watch(family: Family, onForeign: () => void): Promise<Disposable> {
+    this.#watches.set(family, onForeign);
+    return Promise.resolve({ [Symbol.dispose]: () => void this.#watches.delete(family) });
+  }
+
+  /** As somebody else who empties a table. */
+  flush(family: Family): void {
+    this.tables.get(family)?.clear();
+    this.#watches.get(family)?.();
   }
 
   [Symbol.dispose](): void {
