@@ -119,13 +119,14 @@ export class FamilyProgrammer implements Disposable {
     this.#since = undefined;
     if (this.#wantsAll) {
       try {
-        // What is asked for from here on may be about what has been read by then.
+        // What is asked for from here on, other settings included, is for the next run.
+        this.#wantsAll = false;
         this.#wantsCheck = false;
         const report = await mode.replace(ports);
-        this.#wantsAll = false;
         this.#isProgrammed = true;
         return done('full', report);
       } catch (error) {
+        this.#wantsAll = true;
         this.#since ??= since;
         throw error;
       }
