@@ -19,7 +19,7 @@ import { answerHealth, answerMetrics, answerSocket } from './serve/http.ts';
 import { ServiceCatalogue } from './service-catalogue.ts';
 import { ServiceProxy } from './service-proxy.ts';
 import { openSource } from './sources/open.ts';
-import { readNodeCache } from './state/node-cache.ts';
+import { bootOf } from './state/boot.ts';
 import { ProgrammedModes } from './state/programmed-modes.ts';
 
 /** @returns what to go on with; `undefined`: the signal was aborted */
@@ -53,7 +53,6 @@ export async function runProxy(
   const kit = stack.use(await openKit(options.mode, clock, log));
   const source = stack.use(openSource(options, clock, log.child('source')));
   const programmed = new ProgrammedModes(options.stateDir, log);
-  const cachePath = `${options.stateDir}/proxy-services.jsonl`;
   let areTheirsGone = !options.removeKubeProxy;
   const removeTheirs = async (): Promise<void> => {
     if (areTheirsGone || !proxy.health.isSynced) return;
@@ -80,8 +79,7 @@ export async function runProxy(
       using kernel = Rtnetlink.open();
       return kernel.addresses().map(({ address }) => address.ip);
     },
-    cached: () => readNodeCache(cachePath, options.node, log),
-    cachePath,
+    cache: { path: `${options.stateDir}/proxy-services.jsonl`, boot: bootOf() },
     version,
     onReady: async () => {
       notify(log, 'READY=1');

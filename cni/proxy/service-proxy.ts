@@ -23,7 +23,7 @@ import type { Family } from './model/endpoint.ts';
 import type { ModeKit } from './modes/kit.ts';
 import { NodeSettings } from './settings.ts';
 import type { Changes, Projections, Source, SourceEvents } from './sources/source.ts';
-import { afterBoot, type CachedServices, NodeCache } from './state/node-cache.ts';
+import { afterBoot, NodeCache, readNodeCache } from './state/node-cache.ts';
 import type { ProgrammedModes } from './state/programmed-modes.ts';
 
 const FAMILIES: readonly Family[] = [4, 6];
@@ -51,9 +51,8 @@ export interface ServiceProxyParts {
   readonly deleteStaleFlows: (targets: FlowTargets) => number;
   /** The node's own addresses. */
   readonly localAddresses: () => readonly Ip[];
-  /** What this node's services were; asked for after a boot only. */
-  readonly cached: () => CachedServices | undefined;
-  readonly cachePath: string;
+  /** Where what this node's services were is kept, and which boot this is. */
+  readonly cache: { readonly path: string; readonly boot: string };
   readonly version: string;
   /** Called once, when services are programmed from their source; what another mode left behind may go then. */
   readonly onReady?: () => void | Promise<void>;
@@ -91,7 +90,7 @@ export class ServiceProxy {
   #triggers: number[] = [];
 
   constructor(parts: ServiceProxyParts) {
-    const { options, clock, log, catalogue, kit, programmed, cachePath, deleteStaleFlows } = parts;
+    const { options, clock, log, catalogue, kit, programmed, cache, deleteStaleFlows } = parts;
     this.parts = parts;
     this.startedAt = clock.now();
     this.settings = new NodeSettings(options);
@@ -122,7 +121,7 @@ export class ServiceProxy {
       }),
     );
     this.#cache = new NodeCache({
-      path: cachePath,
+      ...cache,
       node: options.node,
       clock,
       log: log.child('cache'),
@@ -417,8 +416,9 @@ export class ServiceProxy {
 
   /** After a boot the kernel has nothing: what this node's services were is better than that. */
   async #restore(): Promise<void> {
-    const { kit, log } = this.parts;
-    const cached = FAMILIES.some((family) => isEmpty(kit, family)) ? this.parts.cached() : undefined;
+    const { kit, log, cache, options } = this.parts;
+    if (!FAMILIES.some((family) => isEmpty(kit, family))) return;
+    const cached = readNodeCache({ ...cache, node: options.node }, log);
     if (!cached) return;
     for (const [of, ports] of afterBoot(cached)) {
       const family = familyLabel(of);

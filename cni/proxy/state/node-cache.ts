@@ -31,6 +31,8 @@ export interface NodeCacheOptions {
   /** `<state-dir>/proxy-services.jsonl` */
   readonly path: string;
   readonly node: string;
+  /** Names the life of the kernel's tables that the services are in: see boot.ts. */
+  readonly boot: string;
   readonly clock: Clock;
   readonly log: Logger;
   /** What to write, asked for at the moment of writing. */
@@ -84,7 +86,7 @@ export class NodeCache implements AsyncDisposable {
 
   /** A disk that refuses is logged, and tried again with the next change. */
   async #writeNow(): Promise<void> {
-    const { path, node, clock, log, content } = this.#options;
+    const { path, node, boot, clock, log, content } = this.#options;
     this.#dirty = false;
     this.#writtenAt = clock.monotonic();
     const temporary = `${path}.new`;
@@ -94,7 +96,7 @@ export class NodeCache implements AsyncDisposable {
       {
         const file = await open(temporary, 'w', 0o600);
         try {
-          for (const chunk of render(node, content())) await file.write(chunk);
+          for (const chunk of render({ version: VERSION, node, boot }, content())) await file.write(chunk);
           await file.sync();
         } finally {
           await file.close();
@@ -111,8 +113,8 @@ export class NodeCache implements AsyncDisposable {
 }
 
 /** A head, a line a port, and a line that says it is whole. */
-function* render(node: string, { families, podCidrs }: CachedServices): Iterable<string> {
-  let lines = [JSON.stringify({ version: VERSION, node, podCidrs: podCidrs.map(formatCidr) })];
+function* render(head: object, { families, podCidrs }: CachedServices): Iterable<string> {
+  let lines = [JSON.stringify({ ...head, podCidrs: podCidrs.map(formatCidr) })];
   for (const [family, ports] of families)
     for (const port of ports) {
       lines.push(`${family}${portToLine(port)}`);
@@ -125,14 +127,17 @@ function* render(node: string, { families, podCidrs }: CachedServices): Iterable
 }
 
 /**
- * Reads the file. @returns `undefined` for one that is missing, of another node, or damaged, which is told
- *
- * @param path as in NodeCacheOptions
+ * Reads the file, where a boot lies between. Whoever finds an empty kernel within one boot knows nothing of why it is empty: the
+ * pods that a boot ends are still there, and somebody else may serve them. @returns `undefined` also for one that is missing, of
+ * another node, or damaged, which is told
  */
-export function readNodeCache(path: string, node: string, log: Logger): CachedServices | undefined {
+export function readNodeCache(
+  { path, node, boot }: Pick<NodeCacheOptions, 'path' | 'node' | 'boot'>,
+  log: Logger,
+): CachedServices | undefined {
   try {
     const text = readTextIfExists(path);
-    return text === undefined ? undefined : parse(text, node);
+    return text === undefined ? undefined : parse(text, node, boot);
   } catch (error) {
     log.warn('what is kept of the services cannot be read', { path, error });
     return undefined;
@@ -140,12 +145,13 @@ export function readNodeCache(path: string, node: string, log: Logger): CachedSe
 }
 
 /** @throws Error saying what is wrong */
-function parse(text: string, node: string): CachedServices | undefined {
+function parse(text: string, node: string, boot: string): CachedServices | undefined {
   const lines = text.split('\n');
   const head = JSON.parse(lines[0] ?? '') as Readonly<Record<string, unknown>>;
   if (head['version'] !== VERSION)
     throw new Error(`it has version ${String(head['version'])}, not ${VERSION}`);
   if (head['node'] !== node) throw new Error(`it is of node ${String(head['node'])}`);
+  if (head['boot'] === boot) return undefined;
   const cidrs = Array.isArray(head['podCidrs']) ? head['podCidrs'] : [];
   const families = new Map<Family, Map<ServicePortName, ServicePort>>([
     [4, new Map()],

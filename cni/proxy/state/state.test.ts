@@ -66,14 +66,14 @@ const content: CachedServices = {
 
 describe("the node's cache", () => {
   const make = (path: string, clock: FakeClock, told: () => CachedServices = () => content): NodeCache =>
-    new NodeCache({ path, node: 'n1', clock, log: silentLogger, content: told });
+    new NodeCache({ path, node: 'n1', boot: 'one', clock, log: silentLogger, content: told });
 
   test('what is written is read again', async () => {
     const path = at('deep/proxy-services.jsonl');
     const cache = make(path, new FakeClock());
     cache.touch();
     await cache[Symbol.asyncDispose]();
-    const read = readNodeCache(path, 'n1', silentLogger);
+    const read = readNodeCache({ path: path, node: 'n1', boot: 'two' }, silentLogger);
     expect([...(read?.families.get(4) ?? [])]).toEqual([web]);
     expect([...(read?.families.get(6) ?? [])]).toEqual([six]);
     expect(read?.podCidrs).toEqual(content.podCidrs);
@@ -85,8 +85,10 @@ describe("the node's cache", () => {
     const cache = make(path, new FakeClock());
     cache.touch();
     await cache.flush();
-    expect(readNodeCache(path, 'n2', silentLogger)).toBeUndefined();
-    expect(readNodeCache(`${path}-missing`, 'n1', silentLogger)).toBeUndefined();
+    expect(readNodeCache({ path: path, node: 'n2', boot: 'two' }, silentLogger)).toBeUndefined();
+    expect(readNodeCache({ path: `${path}-missing`, node: 'n1', boot: 'two' }, silentLogger)).toBeUndefined();
+    // Within one boot there is nothing to restore.
+    expect(readNodeCache({ path, node: 'n1', boot: 'one' }, silentLogger)).toBeUndefined();
     const text = readFileSync(path, 'utf8');
     for (const damaged of [
       '',
@@ -97,7 +99,7 @@ describe("the node's cache", () => {
       text.replace('30080', '0'),
     ]) {
       writeFileSync(path, damaged);
-      expect(readNodeCache(path, 'n1', silentLogger)).toBeUndefined();
+      expect(readNodeCache({ path: path, node: 'n1', boot: 'two' }, silentLogger)).toBeUndefined();
     }
   });
 

@@ -15,6 +15,7 @@ export class FakeKernel implements ModeKit {
   readonly failures: Error[] = [];
   /** Names that the kernel does not take. */
   readonly refused: Set<ServicePortName> = new Set();
+  boot = 'one';
   readonly #watches = new Map<Family, () => void>();
 
   create(settings: ModeSettings): Mode & Disposable {
@@ -30,6 +31,11 @@ export class FakeKernel implements ModeKit {
   watch(family: Family, onForeign: () => void): Promise<Disposable> {
     this.#watches.set(family, onForeign);
     return Promise.resolve({ [Symbol.dispose]: () => void this.#watches.delete(family) });
+  }
+
+  reboot(): void {
+    this.tables.clear();
+    this.boot += ' more';
   }
 
   /** As somebody else who empties a table. */
