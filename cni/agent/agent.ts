@@ -6,11 +6,13 @@
  */
 
 import type { NetConf } from '../../shared/config/net-conf.ts';
+import type { Clock, Timer } from '../../shared/daemon/clock.ts';
+import { Timers } from '../../shared/daemon/timers.ts';
+import { WorkLoop } from '../../shared/daemon/work-loop.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import type { NodeRegistry, WantedSubnets } from '../../shared/store/registry.ts';
 import type { Backend } from './backends/backend.ts';
 import { createBackend } from './backends/registry.ts';
-import type { Clock, Timer } from './clock.ts';
 import type { KernelEvent } from './kernel/event.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { KernelListener } from './kernel/listener.ts';
@@ -21,8 +23,6 @@ import { Lag } from './loop/lag.ts';
 import { LagWindow } from './loop/lag-window.ts';
 import { Relaxer } from './loop/relaxer.ts';
 import { Repairs } from './loop/repairs.ts';
-import { Timers } from './loop/timers.ts';
-import { WorkLoop } from './loop/work-loop.ts';
 import { type AgentMetrics, agentMetrics, type PeersByState } from './metrics.ts';
 import type { SyncResult } from './network-sync.ts';
 import { NodeWork } from './node-work.ts';

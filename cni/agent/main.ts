@@ -7,6 +7,7 @@ import { formatFlags, parseArguments, parseBoolean } from '../../shared/config/f
 import { NetConfError } from '../../shared/config/net-conf.ts';
 import { Settings } from '../../shared/config/settings.ts';
 import { UsageError } from '../../shared/config/usage-error.ts';
+import { systemClock } from '../../shared/daemon/clock.ts';
 import { errorText } from '../../shared/log/format.ts';
 import { createLogger, type Logger } from '../../shared/log/logger.ts';
 import { isStoreRefused } from '../../shared/store/errors.ts';
@@ -17,7 +18,6 @@ import { hostname } from '../../shared/sys/process.ts';
 import { sdNotify } from '../../shared/sys/sd-notify.ts';
 import { Agent } from './agent.ts';
 import { BACKEND_TYPES } from './backends/registry.ts';
-import { systemClock } from './clock.ts';
 import type { Datastore } from './datastores/datastore.ts';
 import { openDatastore } from './datastores/open.ts';
 import { locationOf } from './datastores/options.ts';
@@ -25,7 +25,7 @@ import { AGENT_FLAGS, FLAG_GROUPS } from './flags.ts';
 import { instanceId } from './instance.ts';
 import { LinuxKernel } from './kernel/linux-kernel.ts';
 import { type AgentOptions, agentOptions, nodeName, wireguardKeyFile } from './options.ts';
-import { type Served, serveSocket, serveTcp, type WhoIsServed } from './serve/http.ts';
+import { type Served, serveAgentSocket, serveAgentTcp, type WhoIsServed } from './serve/http.ts';
 import { Starting } from './serve/starting.ts';
 
 /** Exit codes: 0 told to stop, 1 cannot work, 2 asked for something that cannot be. */
@@ -89,8 +89,8 @@ async function run(given: AgentOptions): Promise<number> {
   const starting = new Starting(given);
   let served: Served = starting;
   const who = (): Served => served;
-  stack.use(serveSocket(who, given.runDir));
-  if (given.healthz.port !== 0) stack.use(serveTcp(who, given.healthz, true));
+  stack.use(serveAgentSocket(who, given.runDir));
+  if (given.healthz.port !== 0) stack.use(serveAgentTcp(who, given.healthz, true));
   if (given.metrics.port !== 0) stack.use(serveMetrics(who, given, log));
   await using datastore = await opened(given, log, stop.signal, starting);
   if (!datastore) return 0;
@@ -139,7 +139,7 @@ async function opened(
 /** flanneld's users do not know of this port: where something else has it already, that is no reason not to start. */
 function serveMetrics(who: WhoIsServed, { metrics }: AgentOptions, log: Logger): Disposable | undefined {
   try {
-    return serveTcp(who, metrics, false);
+    return serveAgentTcp(who, metrics, false);
   } catch (error) {
     if (!metrics.isDefault) throw error;
     log.warn('metrics are served on the socket only; --metrics-port=PORT names another port, 0 none', {

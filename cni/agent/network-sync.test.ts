@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
+import { FakeClock } from '../../shared/daemon/fake-clock.ts';
 import { parseCidr } from '../../shared/ip/cidr.ts';
 import { parseIp } from '../../shared/ip/ip.ts';
 import { silentLogger } from '../../shared/log/logger.ts';
@@ -7,7 +8,6 @@ import type { NodeLease } from '../../shared/store/registry.ts';
 import { desiredNetwork } from './backends/desired.ts';
 import { createBackend } from './backends/registry.ts';
 import { setting } from './backends/test-backend.ts';
-import { FakeClock } from './fake-clock.ts';
 import { FakeKernel } from './kernel/fake-kernel.ts';
 import type { PeerView } from './leases/peer-set.ts';
 import { Repairs } from './loop/repairs.ts';

@@ -1,11 +1,11 @@
 /** Brings devices and peers in the kernel to what the leases say. */
 
+import type { Clock } from '../../shared/daemon/clock.ts';
 import { networkOf } from '../../shared/ip/cidr.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import type { NodeLease } from '../../shared/store/registry.ts';
 import type { Backend, Underlays } from './backends/backend.ts';
 import type { SkippedPeer } from './backends/peer-table.ts';
-import type { Clock } from './clock.ts';
 import { directRoutes } from './direct-routes.ts';
 import type { Kernel, WireguardGlance } from './kernel/kernel.ts';
 import { sameButExpiry } from './leases/lease-json.ts';

@@ -5,11 +5,11 @@
  */
 
 import type { NetConf } from '../../shared/config/net-conf.ts';
+import type { Clock } from '../../shared/daemon/clock.ts';
 import type { Cidr } from '../../shared/ip/cidr.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import type { NodeInfo, NodeLease } from '../../shared/store/registry.ts';
 import type { Backend, Underlays } from './backends/backend.ts';
-import type { Clock } from './clock.ts';
 import { ForwardingSync } from './forwarding-sync.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { PeerView } from './leases/peer-set.ts';

@@ -1,18 +1,17 @@
 /** One life of the proxy: from a configuration until the next one, or the end. */
 
-import { existsSync } from 'node:fs';
 import { version } from '../../package.json' with { type: 'json' };
 import { systemClock } from '../../shared/daemon/clock.ts';
+import { serveSocket } from '../../shared/daemon/http.ts';
+import { Listener, type ListenerOptions } from '../../shared/daemon/listener.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import { Rtnetlink } from '../../shared/netlink/rtnetlink.ts';
-import { chmod, mkdirp, unlinkIfExists } from '../../shared/sys/file.ts';
 import { unmapExecutedCode } from '../../shared/sys/memory.ts';
 import { sdNotify } from '../../shared/sys/sd-notify.ts';
 import { followFile } from './config/follow.ts';
 import type { Loaded } from './config/load.ts';
 import type { Bind } from './config/options.ts';
 import { deleteStaleFlows } from './conntrack/clean-up.ts';
-import { Listener, type ListenerOptions } from './health/listener.ts';
 import { removeKubeProxyRules } from './leftovers/kube-proxy.ts';
 import { openKit, removeProgrammed } from './modes/registry.ts';
 import { answerHealth, answerMetrics, answerSocket } from './serve/http.ts';
@@ -108,25 +107,9 @@ export async function runProxy(
     proxy.servers.healthz = listen('healthz', options.healthz, (request) => answerHealth(proxy, request));
   if (options.metrics)
     proxy.servers.metrics = listen('metrics', options.metrics, (request) => answerMetrics(proxy, request));
-  stack.use(serveSocket(options.runDir, (request) => answerSocket(proxy, request)));
+  stack.use(serveSocket(options.runDir, 'proxy.sock', (request) => answerSocket(proxy, request)));
   await proxy.run(end.signal);
   return signal.aborted ? undefined : next;
-}
-
-/** For root only. @param directory made with mode 0700 where it is missing */
-function serveSocket(directory: string, answer: (request: Request) => Promise<Response>): Disposable {
-  mkdirp(directory, 0o700);
-  const path = `${directory}/proxy.sock`;
-  // One that a killed proxy left makes binding fail.
-  unlinkIfExists(path);
-  const server = Bun.serve({ unix: path, fetch: answer });
-  chmod(path, 0o600);
-  return {
-    [Symbol.dispose]() {
-      void server.stop(true);
-      if (existsSync(path)) unlinkIfExists(path);
-    },
-  };
 }
 
 /** Tells systemd, where it is there. */

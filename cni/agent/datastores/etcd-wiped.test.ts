@@ -7,11 +7,11 @@ import { Etcd } from '../../../conformance/etcd/server.ts';
 import { freshNetns, TemporaryDirectory } from '../../../conformance/testing/netns.ts';
 import { slowness } from '../../../conformance/testing/slowness.ts';
 import { parseNetConf } from '../../../shared/config/net-conf.ts';
+import { systemClock } from '../../../shared/daemon/clock.ts';
 import { silentLogger } from '../../../shared/log/logger.ts';
 import { EtcdClient } from '../../../shared/store/etcd/client.ts';
 import { EtcdRegistry } from '../../../shared/store/etcd/registry.ts';
 import { cidr, sampleNode } from '../../../shared/store/registry-samples.ts';
-import { systemClock } from '../clock.ts';
 import { Membership } from '../leases/membership.ts';
 
 const fetched = etcdProgram();

@@ -1,7 +1,7 @@
 /** Listens to the kernel for good: where that fails, again a little later. */
 
+import type { Timers } from '../../../shared/daemon/timers.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
-import type { Timers } from '../loop/timers.ts';
 import type { KernelEvent } from './event.ts';
 import type { Kernel } from './kernel.ts';
 

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { parseNetConf } from '../../../shared/config/net-conf.ts';
+import { FakeClock } from '../../../shared/daemon/fake-clock.ts';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
 import { parseIp } from '../../../shared/ip/ip.ts';
 import { createLogger, silentLogger } from '../../../shared/log/logger.ts';
 import { FakeNodeRegistry } from '../../../shared/store/registry.fake.ts';
 import type { LeaseList, NodeInfo, NodeLease, NodeRegistry } from '../../../shared/store/registry.ts';
-import { FakeClock } from '../fake-clock.ts';
 import { Membership, renewIn } from './membership.ts';
 import { lease, list } from './test-leases.ts';
 

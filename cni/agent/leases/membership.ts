@@ -3,13 +3,13 @@
  * goes wrong with the registry, what is known stays known; only the registry's own word removes a peer.
  */
 
+import { type Clock, sleep, type Timer } from '../../../shared/daemon/clock.ts';
 import { formatCidr } from '../../../shared/ip/cidr.ts';
 import { Backoff } from '../../../shared/kube/backoff.ts';
 import { errorText } from '../../../shared/log/format.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { isLeaseLost, isTooOld } from '../../../shared/store/errors.ts';
 import type { NodeInfo, NodeLease, NodeRegistry, WantedSubnets } from '../../../shared/store/registry.ts';
-import { type Clock, sleep, type Timer } from '../clock.ts';
 import { sameButExpiry } from './lease-json.ts';
 import { type PeerChange, PeerSet } from './peer-set.ts';
 import type { AgentState } from './state-file.ts';

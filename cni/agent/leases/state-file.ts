@@ -4,13 +4,13 @@
  */
 
 import type { NetConf } from '../../../shared/config/net-conf.ts';
+import type { Clock, Timer } from '../../../shared/daemon/clock.ts';
 import { type Cidr, containsCidr } from '../../../shared/ip/cidr.ts';
 import { errorText } from '../../../shared/log/format.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import type { Instant } from '../../../shared/store/clock.ts';
 import type { NodeLease } from '../../../shared/store/registry.ts';
 import { readTextIfExists, writeFileAtomic } from '../../../shared/sys/file.ts';
-import type { Clock, Timer } from '../clock.ts';
 import { leaseFromJson, leaseText } from './lease-json.ts';
 import { type KnownPeer, leftOf } from './peer-set.ts';
 

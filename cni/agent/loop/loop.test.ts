@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { FakeClock } from '../../../shared/daemon/fake-clock.ts';
+import { Timers } from '../../../shared/daemon/timers.ts';
+import { WorkLoop } from '../../../shared/daemon/work-loop.ts';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
 import { createLogger, silentLogger } from '../../../shared/log/logger.ts';
-import { FakeClock } from '../fake-clock.ts';
 import type { KernelEvent } from '../kernel/event.ts';
 import { OWN_TABLE } from '../rules/own-table.ts';
 import { dirtyParts, type Interests, PARTS } from './dirty.ts';
@@ -9,8 +11,6 @@ import { Lag } from './lag.ts';
 import { LagWindow } from './lag-window.ts';
 import { Relaxer } from './relaxer.ts';
 import { RepairLimiter } from './repair-limiter.ts';
-import { Timers } from './timers.ts';
-import { WorkLoop } from './work-loop.ts';
 
 function setUp(parts: Record<'a' | 'b', () => void | Promise<void>>): {
   clock: FakeClock;

@@ -1,7 +1,7 @@
 /** Picks the moments to give memory back: when much was done and nothing has followed. */
 
-import type { Timer } from '../clock.ts';
-import type { Timers } from './timers.ts';
+import type { Timer } from '../../../shared/daemon/clock.ts';
+import type { Timers } from '../../../shared/daemon/timers.ts';
 
 /**
  * Pauses (ms) after the last work, and then after each other: the runtime compiles on for a while what was run much,

@@ -1,7 +1,7 @@
 /** Bookkeeping of repairs: counts them, logs them, and slows down where somebody keeps undoing them. */
 
+import type { Clock } from '../../../shared/daemon/clock.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
-import type { Clock } from '../clock.ts';
 import { RepairLimiter } from './repair-limiter.ts';
 
 /** What is repaired; the label of the metric. */

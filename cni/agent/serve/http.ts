@@ -1,9 +1,8 @@
 /** The agent's HTTP: health and metrics on TCP, the same and its status on a unix socket. */
 
-import { existsSync } from 'node:fs';
+import { serveSocket, serveTcp, text } from '../../../shared/daemon/http.ts';
 import type { Metrics } from '../../../shared/metrics/metrics.ts';
 import { METRICS_CONTENT_TYPE } from '../../../shared/metrics/metrics.ts';
-import { chmod, mkdirp, unlinkIfExists } from '../../../shared/sys/file.ts';
 import type { Endpoint } from '../options.ts';
 import type { AgentStatus } from '../status.ts';
 
@@ -21,42 +20,17 @@ export interface Served {
 export type WhoIsServed = () => Served;
 
 /** Serves /healthz, /readyz and, unless `healthOnly`, /metrics. @throws Error when the port is taken */
-export function serveTcp(served: WhoIsServed, { address, port }: Endpoint, healthOnly: boolean): Disposable {
-  try {
-    const server = Bun.serve({
-      hostname: address,
-      port,
-      error: failed,
-      fetch: (request) => answer(served(), request, healthOnly ? 'health' : 'all'),
-    });
-    return { [Symbol.dispose]: () => void server.stop(true) };
-  } catch (error) {
-    throw new Error(`cannot serve HTTP on ${address}:${port}`, { cause: error });
-  }
+export function serveAgentTcp(
+  served: WhoIsServed,
+  { address, port }: Endpoint,
+  healthOnly: boolean,
+): Disposable {
+  return serveTcp(address, port, (request) => answer(served(), request, healthOnly ? 'health' : 'all'));
 }
 
-/**
- * Serves everything, /v1/status included, on a socket for root only.
- *
- * @param directory made with mode 0700 where it is missing
- */
-export function serveSocket(served: WhoIsServed, directory: string): Disposable {
-  mkdirp(directory, 0o700);
-  const path = `${directory}/agent.sock`;
-  // One that a killed agent left makes binding fail.
-  unlinkIfExists(path);
-  const server = Bun.serve({
-    unix: path,
-    error: failed,
-    fetch: (request) => answer(served(), request, 'status'),
-  });
-  chmod(path, 0o600);
-  return {
-    [Symbol.dispose]() {
-      void server.stop(true);
-      if (existsSync(path)) unlinkIfExists(path);
-    },
-  };
+/** Serves everything, /v1/status included, on a socket for root only. */
+export function serveAgentSocket(served: WhoIsServed, directory: string): Disposable {
+  return serveSocket(directory, 'agent.sock', (request) => answer(served(), request, 'status'));
 }
 
 async function answer(
@@ -79,13 +53,4 @@ async function answer(
     return status ? Response.json(status) : problems();
   }
   return text(404, 'there are /healthz, /readyz and /metrics; on the unix socket also /v1/status\n');
-}
-
-/** In place of Bun's page, which shows the program's source. */
-function failed(error: Error): Response {
-  return text(500, `${error.message}\n`);
-}
-
-function text(status: number, body: string): Response {
-  return new Response(body, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } });
 }

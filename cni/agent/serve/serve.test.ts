@@ -7,7 +7,7 @@ import { Metrics } from '../../../shared/metrics/metrics.ts';
 import { sdNotify } from '../../../shared/sys/sd-notify.ts';
 import type { Agent } from '../agent.ts';
 import type { AgentStatus } from '../status.ts';
-import { type Served, serveSocket, serveTcp } from './http.ts';
+import { type Served, serveAgentSocket, serveAgentTcp } from './http.ts';
 import { Starting } from './starting.ts';
 
 // Port numbers of its own, so that nothing on the machine is in the way.
@@ -68,8 +68,8 @@ describe('HTTP', () => {
 
   test('health, readiness and metrics on TCP; the status only on the socket', async () => {
     using directory = new TemporaryDirectory();
-    stack.push(serveTcp(() => agent(true), { address: '127.0.0.1', port: 9320 }, false));
-    stack.push(serveSocket(() => agent(true), directory.join('run')));
+    stack.push(serveAgentTcp(() => agent(true), { address: '127.0.0.1', port: 9320 }, false));
+    stack.push(serveAgentSocket(() => agent(true), directory.join('run')));
     expect(await get('http://127.0.0.1:9320/healthz')).toBe('200 ok');
     expect(await get('http://127.0.0.1:9320/readyz')).toBe('200 ok');
     expect(await get('http://127.0.0.1:9320/metrics')).toContain('underpod_agent_things 1');
@@ -83,7 +83,7 @@ describe('HTTP', () => {
   });
 
   test('an agent that is not ready says what it waits for; the health port tells nothing else', async () => {
-    stack.push(serveTcp(() => agent(false), { address: '127.0.0.1', port: 9321 }, true));
+    stack.push(serveAgentTcp(() => agent(false), { address: '127.0.0.1', port: 9321 }, true));
     expect(await get('http://127.0.0.1:9321/healthz')).toBe('200 ok');
     expect(await get('http://127.0.0.1:9321/readyz')).toBe('503 waiting for: underlay');
     expect(await get('http://127.0.0.1:9321/metrics')).toMatch(/^404/);
@@ -99,8 +99,8 @@ describe('HTTP', () => {
     } as const;
     const starting = new Starting({ datastore });
     let served: Served = starting;
-    stack.push(serveTcp(() => served, { address: '127.0.0.1', port: 9323 }, false));
-    stack.push(serveSocket(() => served, directory.path));
+    stack.push(serveAgentTcp(() => served, { address: '127.0.0.1', port: 9323 }, false));
+    stack.push(serveAgentSocket(() => served, directory.path));
     const tcp = (path: string): Promise<string> => get(`http://127.0.0.1:9323${path}`);
     expect(await tcp('/healthz')).toBe('200 ok');
     expect(await tcp('/readyz')).toBe('503 waiting for the datastore (etcd, http://192.0.2.9:2379 /x)');
@@ -120,7 +120,7 @@ describe('HTTP', () => {
     };
     const broken: Served = { ready: true, problems: [], metrics: agent(true).metrics, status: fail };
     using directory = new TemporaryDirectory();
-    stack.push(serveSocket(() => broken, directory.path));
+    stack.push(serveAgentSocket(() => broken, directory.path));
     const unix = directory.join('agent.sock');
     expect(await get('http://x/v1/status', { unix })).toBe('500 the kernel says no');
   });
@@ -128,10 +128,10 @@ describe('HTTP', () => {
   test("a socket that a killed agent left is in nobody's way; a port that is taken is named", async () => {
     using directory = new TemporaryDirectory();
     writeFileSync(directory.join('agent.sock'), '');
-    stack.push(serveSocket(() => agent(true), directory.path));
+    stack.push(serveAgentSocket(() => agent(true), directory.path));
     expect(await get('http://x/healthz', { unix: directory.join('agent.sock') })).toBe('200 ok');
-    stack.push(serveTcp(() => agent(true), { address: '127.0.0.1', port: 9322 }, false));
-    expect(() => serveTcp(() => agent(true), { address: '127.0.0.1', port: 9322 }, false)).toThrow(
+    stack.push(serveAgentTcp(() => agent(true), { address: '127.0.0.1', port: 9322 }, false));
+    expect(() => serveAgentTcp(() => agent(true), { address: '127.0.0.1', port: 9322 }, false)).toThrow(
       '127.0.0.1:9322',
     );
   });
@@ -164,10 +164,10 @@ describe('underpod status', () => {
     expect(await exitCode()).toBe(1);
     writeFileSync(directory.join('agent.sock'), '');
     expect(await exitCode()).toBe(1);
-    stack.push(serveSocket(() => agent(true), directory.path));
+    stack.push(serveAgentSocket(() => agent(true), directory.path));
     expect(await exitCode()).toBe(0);
     stack.splice(0)[0]?.[Symbol.dispose]();
-    stack.push(serveSocket(() => agent(false), directory.path));
+    stack.push(serveAgentSocket(() => agent(false), directory.path));
     expect(await exitCode()).toBe(1);
     expect(await status(['surplus'])).toBe(2);
   });

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { freePort } from '../../../conformance/testing/free-port.ts';
 import { FakeClock } from '../../../shared/daemon/fake-clock.ts';
+import { Listener } from '../../../shared/daemon/listener.ts';
 import { silentLogger } from '../../../shared/log/logger.ts';
-import { Listener } from './listener.ts';
 import { ProxyHealth } from './proxy-health.ts';
 import { ServiceChecks } from './service-checks.ts';
 

@@ -4,8 +4,8 @@
  */
 
 import type { Clock } from '../../../shared/daemon/clock.ts';
+import { Listener } from '../../../shared/daemon/listener.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
-import { Listener } from './listener.ts';
 
 export interface ServiceCheck {
   readonly port: number;

@@ -1,5 +1,6 @@
 /** What the proxy answers: kube-proxy's paths on its two ports, its status on a unix socket. */
 
+import { text } from '../../../shared/daemon/http.ts';
 import { METRICS_CONTENT_TYPE } from '../../../shared/metrics/metrics.ts';
 import { toVersioned } from '../config/configuration.ts';
 import type { HealthAnswer } from '../health/proxy-health.ts';
@@ -54,8 +55,4 @@ function health({ isHealthy, body }: HealthAnswer, count: (code: number) => void
     status,
     headers: { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' },
   });
-}
-
-function text(status: number, body: string): Response {
-  return new Response(body, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } });
 }

@@ -3,9 +3,10 @@
  * ports ours takes over, may hold them for a while longer.
  */
 
-import type { Clock, Timer } from '../../../shared/daemon/clock.ts';
-import { errorText } from '../../../shared/log/format.ts';
-import type { Logger } from '../../../shared/log/logger.ts';
+import { errorText } from '../log/format.ts';
+import type { Logger } from '../log/logger.ts';
+import type { Clock, Timer } from './clock.ts';
+import { type Answer, type HttpServer, serveTcp } from './http.ts';
 
 /** Between two attempts, in ms: kube-proxy's own is 5 s. */
 const RETRY = 1000;
@@ -17,14 +18,14 @@ export interface ListenerOptions {
   readonly what: string;
   readonly address: string;
   readonly port: number;
-  readonly answer: (request: Request) => Response | Promise<Response>;
+  readonly answer: Answer;
   /** It listens, at once or later. */
   readonly onListen?: () => void;
 }
 
 export class Listener implements Disposable {
   readonly #options: ListenerOptions;
-  #server: { stop(closeActive: boolean): Promise<void>; readonly port?: number | undefined } | undefined;
+  #server: HttpServer | undefined;
   #retry: Timer | undefined;
   #told = false;
 
@@ -45,7 +46,7 @@ export class Listener implements Disposable {
 
   [Symbol.dispose](): void {
     this.#retry?.cancel();
-    void this.#server?.stop(true);
+    this.#server?.[Symbol.dispose]();
   }
 
   #listen(): void {
@@ -69,17 +70,14 @@ export class Listener implements Disposable {
 }
 
 /** An unspecified address is that of both families, as in Go's servers. */
-function serve(
-  address: string,
-  port: number,
-  answer: ListenerOptions['answer'],
-): ReturnType<typeof Bun.serve> {
+function serve(address: string, port: number, answer: Answer): HttpServer {
   const isAny = address === '0.0.0.0' || address === '::';
   try {
-    return Bun.serve({ hostname: isAny ? '::' : address, port, fetch: answer });
+    return serveTcp(isAny ? '::' : address, port, answer);
   } catch (error) {
     // A kernel without IPv6.
-    if (!isAny || (error as { code?: string }).code === 'EADDRINUSE') throw error;
-    return Bun.serve({ hostname: '0.0.0.0', port, fetch: answer });
+    const isTaken = ((error as Error).cause as { code?: string }).code === 'EADDRINUSE';
+    if (!isAny || isTaken) throw error;
+    return serveTcp('0.0.0.0', port, answer);
   }
 }
