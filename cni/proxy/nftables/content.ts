@@ -1,19 +1,10 @@
 /** What the shared maps and sets hold for a service port, and the difference between two states of it. Pure. */
 
 import type { Endpoint } from '../model/endpoint.ts';
-import type { Frontend } from '../model/service-port.ts';
 import { slotKey, slotValue } from './keys.ts';
 import type { SharedName } from './layout.ts';
 import { firewallChain } from './object-names.ts';
-import {
-  keyOf,
-  localValueOf,
-  type Placed,
-  type Policy,
-  type Programmed,
-  place,
-  valueBytes,
-} from './programmed.ts';
+import { localValueOf, type Placed, type Policy, type Programmed, place, valueBytes } from './programmed.ts';
 import { MOST } from './values.ts';
 
 /** Receives elements: of sets with an empty value, of `firewall` with the chain's name. */
@@ -37,27 +28,22 @@ export function difference(
   removed: Sink,
   added: Sink,
 ): void {
+  // By key: a node port's is shorter than any with an address.
   const placed = new Map<string, Placed>();
   for (const frontend of before?.port.frontends ?? []) {
     const old = place(before as Programmed, frontend, policy);
-    placed.set(identityOf(old), old);
+    placed.set(old.key, old);
   }
   for (const frontend of after?.port.frontends ?? []) {
     const now = place(after as Programmed, frontend, policy);
-    const identity = identityOf(now);
-    const old = placed.get(identity);
+    const old = placed.get(now.key);
     if (old === undefined) contentOfFrontend(after as Programmed, now, added);
     else {
-      placed.delete(identity);
+      placed.delete(now.key);
       compare(before as Programmed, old, after as Programmed, now, removed, added);
     }
   }
   for (const gone of placed.values()) contentOfFrontend(before as Programmed, gone, removed);
-}
-
-/** Tells frontends of a port from one another; a node port's key is shorter than any with an address. */
-function identityOf({ key }: Placed): string {
-  return key;
 }
 
 function contentOfFrontend(programmed: Programmed, placed: Placed, sink: Sink): void {
@@ -152,9 +138,4 @@ const OF_NODE_PORTS: MapNames = {
 
 export function mapsOf(nodePort: boolean): MapNames {
   return nodePort ? OF_NODE_PORTS : WITH_ADDRESS;
-}
-
-/** The maps and the key by which a frontend is found in them. */
-export function whereIs(programmed: Programmed, frontend: Frontend): MapNames & { readonly key: string } {
-  return { ...mapsOf(frontend.address === undefined), key: keyOf(programmed.port, frontend) };
 }

@@ -18,10 +18,6 @@ export class Counts {
     return count === 1;
   }
 
-  has(key: string): boolean {
-    return this.#counts.has(key);
-  }
-
   keys(): IterableIterator<string> {
     return this.#counts.keys();
   }

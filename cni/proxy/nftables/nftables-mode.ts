@@ -54,7 +54,7 @@ export class NftablesMode implements Mode, Disposable {
   }
 
   async explain(port: ServicePort): Promise<readonly string[]> {
-    return explainPort(this.#nft, this.#state.layout, this.#state.policy, port);
+    return explainPort(this.#nft, this.#state.layout, port);
   }
 
   async cleanUp(): Promise<void> {

@@ -155,12 +155,12 @@ describe.skipIf(!available)('a table that somebody else touched', () => {
       '  0: 10.244.1.1:8080',
       '  1: 10.244.2.1:8080',
       '  2: 10.244.3.1:8080',
-      '192.0.2.2 80/TCP: only for the networks of chain firewall-default/web/http',
+      '192.0.2.2 80/TCP: only for 198.51.100.0-198.51.100.255',
       '192.0.2.2 80/TCP: to 3 endpoints, by source: pods as they are, this node masqueraded',
       '  0: 10.244.1.1:8080',
       '  1: 10.244.2.1:8080',
       '  2: 10.244.3.1:8080',
-      '192.0.2.2 80/TCP: to 1 endpoints, not masqueraded, for packets from elsewhere',
+      '192.0.2.2 80/TCP: to 1 endpoint, not masqueraded, for packets from elsewhere',
       '  0: 10.244.1.1:8080',
       'node port 30080/TCP: to 3 endpoints, masqueraded',
       '  0: 10.244.1.1:8080',
@@ -168,7 +168,9 @@ describe.skipIf(!available)('a table that somebody else touched', () => {
       '  2: 10.244.3.1:8080',
     ]);
     expect(await mode.explain(sticky)).toEqual([
-      "10.96.0.3 80/TCP: with affinity 1, masqueraded unless from this node's pods",
+      "10.96.0.3 80/TCP: to 2 endpoints with affinity, masqueraded unless from this node's pods",
+      '  0: 10.244.1.3:8080, remembered by 0 clients',
+      '  1: 10.244.2.3:8080, remembered by 0 clients',
     ]);
     expect(await mode.explain(empty)).toEqual(['10.96.0.4 80/TCP: rejected']);
   });
