@@ -28,6 +28,8 @@ export interface FamilyProgrammerOptions {
   readonly ports: ServicePorts;
   /** To be called before anything is written. */
   readonly beforeFirst: () => void;
+  /** What is of no use any more could not be cleared away. */
+  readonly onTrouble: (error: unknown) => void;
 }
 
 export class FamilyProgrammer implements Disposable {
@@ -163,7 +165,7 @@ export class FamilyProgrammer implements Disposable {
   #made(settings: ModeSettings): Mode {
     if (this.#mode) return this.#mode;
     this.#options.beforeFirst();
-    this.#mode = this.#options.kit.create(settings);
+    this.#mode = this.#options.kit.create(settings, this.#options.onTrouble);
     return this.#mode;
   }
 

@@ -49,7 +49,7 @@ export async function runProxy(
         }
       }),
     );
-  const kit = stack.use(await openKit(options.mode, clock, log));
+  const kit = stack.use(await openKit(options.mode, clock));
   const source = stack.use(openSource(options, clock, log.child('source')));
   const programmed = new ProgrammedModes(options.stateDir, log);
   let areTheirsGone = !options.removeKubeProxy;

@@ -112,12 +112,18 @@ export class ServiceProxy {
     this.#timers = new Timers(clock, log);
     this.#families = new Map(
       FAMILIES.map((family) => {
-        const ports = catalogue.ports(family);
-        const beforeFirst = (): void => programmed.add(options.mode, family);
-        return [
-          family,
-          new FamilyProgrammer({ kit, clock, log: log.child(PART_OF[family]), ports, beforeFirst }),
-        ];
+        const programmer = new FamilyProgrammer({
+          kit,
+          clock,
+          log: log.child(PART_OF[family]),
+          ports: catalogue.ports(family),
+          beforeFirst: () => programmed.add(options.mode, family),
+          onTrouble: (error) => {
+            this.metrics.cleanupFailed(family);
+            log.warn('what is of no use any more could not be cleared away', { error });
+          },
+        });
+        return [family, programmer];
       }),
     );
     this.#cache = new NodeCache({

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { withDefaults } from '../../cni/proxy/config/configuration.ts';
 import { decodeConfiguration } from '../../cni/proxy/config/decode.ts';
@@ -94,6 +96,17 @@ describe.each(PROXY_OVERLAYS)("the service proxy's manifests for %s", (overlay) 
     const { clusters } = Bun.YAML.parse(text) as { clusters: { cluster: { server: string } }[] };
     expect(clusters[0]?.cluster.server).toBe('https://127.0.0.1:6444');
   });
+});
+
+test('the systemd unit runs it with the rights of the DaemonSet', () => {
+  const unit = readFileSync(
+    resolve(import.meta.dirname, '../../cni/proxy/deploy/underpod-proxy.service'),
+    'utf8',
+  );
+  expect(unit).toMatch(/^ExecStart=\/usr\/local\/bin\/underpod proxy \$PROXY_FLAGS$/m);
+  const [proxy] = only<DaemonSet>(proxyManifestsOf('k3s'), 'DaemonSet').spec.template.spec.containers;
+  const names = proxy.securityContext?.capabilities?.add?.map((name) => `CAP_${name}`).join(' ');
+  expect(unit).toContain(`CapabilityBoundingSet=${names}\n`);
 });
 
 test('allow what is asked for, and nothing else', () => {

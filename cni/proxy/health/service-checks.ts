@@ -67,11 +67,6 @@ export class ServiceChecks implements Disposable {
     this.#running.set(service, { check, addresses: addresses.join(), listeners });
   }
 
-  /** Those that have one. */
-  services(): IterableIterator<string> {
-    return this.#running.keys();
-  }
-
   [Symbol.dispose](): void {
     for (const { listeners } of this.#running.values())
       for (const listener of listeners) listener[Symbol.dispose]();

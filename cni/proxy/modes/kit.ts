@@ -4,8 +4,12 @@ import type { Mode, ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
 
 export interface ModeKit extends Disposable {
-  /** Makes a mode that has programmed nothing yet. Disposing of it leaves the kernel as it is. */
-  create(settings: ModeSettings): Mode & Disposable;
+  /**
+   * Makes a mode that has programmed nothing yet. Disposing of it leaves the kernel as it is.
+   *
+   * @param onTrouble what failed while nobody waited for it: clearing away what is of no use any more
+   */
+  create(settings: ModeSettings, onTrouble: (error: unknown) => void): Mode & Disposable;
 
   /** Nothing of this mode is in the kernel: after a boot, or when it was removed. */
   isEmpty(family: Family): boolean;

@@ -1,15 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { freshNetns, run } from '../../../conformance/testing/netns.ts';
 import { systemClock } from '../../../shared/daemon/clock.ts';
-import { silentLogger } from '../../../shared/log/logger.ts';
 import { Ports, port, settings } from '../testing/ports.ts';
 import { until } from '../testing/until.ts';
 import { NftablesKit } from './nftables.ts';
 
 describe.skipIf(!freshNetns())('nftables in the kernel', () => {
   test("its own changes are told from others', sweeping included; an empty kernel from one that has its table", async () => {
-    using kit = new NftablesKit(systemClock, silentLogger);
-    using mode = kit.create(settings(4));
+    using kit = new NftablesKit(systemClock);
+    using mode = kit.create(settings(4), () => {});
     const web = (...endpoints: string[]) =>
       port({ name: 'default/web', frontends: ['cluster-ip 10.96.0.1:80'], endpoints });
     let foreign = 0;

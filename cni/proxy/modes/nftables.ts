@@ -1,6 +1,5 @@
 /** The nftables mode, on the kernel. */
 
-import type { Logger } from '../../../shared/log/logger.ts';
 import { watchForeignChanges } from '../../../shared/nftables/foreign-changes.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { Mode, ModeSettings } from '../mode.ts';
@@ -12,19 +11,15 @@ import type { ModeKit } from './kit.ts';
 export class NftablesKit implements ModeKit {
   readonly #kernel: KernelNftables;
   readonly #clock: ModeClock;
-  readonly #log: Logger;
 
   /** @throws SyscallError where the kernel has no nf_tables, or the rights are missing */
-  constructor(clock: ModeClock, log: Logger) {
+  constructor(clock: ModeClock) {
     this.#kernel = KernelNftables.open();
     this.#clock = clock;
-    this.#log = log;
   }
 
-  create(settings: ModeSettings): Mode & Disposable {
-    return new NftablesMode(settings, this.#kernel, this.#clock, {
-      onTrouble: (error) => this.#log.warn('what is of no use any more could not be cleared away', { error }),
-    });
+  create(settings: ModeSettings, onTrouble: (error: unknown) => void): Mode & Disposable {
+    return new NftablesMode(settings, this.#kernel, this.#clock, { onTrouble });
   }
 
   isEmpty(of: Family): boolean {

@@ -10,10 +10,10 @@ import type { Programmed, ProgrammedModes } from '../state/programmed-modes.ts';
 import type { ModeKit } from './kit.ts';
 
 /** @throws UsageError for a mode that is not built; SyscallError where the kernel lacks what it takes */
-export async function openKit(mode: ModeName, clock: Clock, log: Logger): Promise<ModeKit> {
+export async function openKit(mode: ModeName, clock: Clock): Promise<ModeKit> {
   switch (mode) {
     case 'nftables':
-      return new (await import('./nftables.ts')).NftablesKit(clock, log.child('nftables'));
+      return new (await import('./nftables.ts')).NftablesKit(clock);
     case 'iptables':
     case 'ipvs':
       throw new UsageError(`mode ${mode} is not built yet: write "mode: nftables" (--proxy-mode=nftables)`);
@@ -37,8 +37,8 @@ export async function removeProgrammed(
   let failed = 0;
   for (const { mode, family } of programmed.all.filter(which)) {
     try {
-      using kit = await openKit(mode, clock, log);
-      using made = kit.create(nothing(family));
+      using kit = await openKit(mode, clock);
+      using made = kit.create(nothing(family), () => {});
       await made.cleanUp();
       programmed.remove(mode, family);
       log.info('removed', { mode, family: `IPv${family}` });
