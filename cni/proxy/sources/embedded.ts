@@ -226,7 +226,7 @@ function isForeign({ metadata }: ApiObject | KubeObject): boolean {
 }
 
 function isHeadless({ metadata }: KubeObject): boolean {
-  return metadata.labels?.[HEADLESS] !== undefined || metadata.labels?.[FOREIGN] !== undefined;
+  return metadata.labels?.[HEADLESS] !== undefined;
 }
 
 function placeOf(node: KubeObject | undefined): NodePlace | undefined {

@@ -171,6 +171,21 @@ describe('the API server', () => {
     await until('its deletion', () => seen.node === 'none');
   });
 
+  test('an older server, which cannot choose Services by their address, is asked for all', async () => {
+    const api = server();
+    const fault = api.inject({
+      when: ({ query }) =>
+        query.has('fieldSelector') && query.get('fieldSelector')?.includes('clusterIP') === true,
+      answer: { code: 400, reason: 'BadRequest' },
+    });
+    stack.push(() => fault[Symbol.dispose]());
+    put(api, SERVICES, 'web', { spec: { clusterIP: '10.96.0.10' } });
+    const { told, seen } = start(api);
+    await until('the lists', () => told.synced === 1);
+    expect([...told.services.keys()]).toEqual(['default/web']);
+    expect(seen.error).toBeUndefined();
+  });
+
   test('a server that refuses is told of, and that it is well again', async () => {
     const api = server();
     const fault = api.inject({

@@ -3,26 +3,29 @@
 import { type Cidr, networkOf, parseCidr } from '../../../shared/ip/cidr.ts';
 import type { KubeClient, Selection } from '../../../shared/kube/client.ts';
 import type { KubeClock } from '../../../shared/kube/clock.ts';
-import { isNotFound } from '../../../shared/kube/errors.ts';
+import { isNotFound, KubeError } from '../../../shared/kube/errors.ts';
 import { Reflector } from '../../../shared/kube/reflector.ts';
 import { ENDPOINT_SLICES, type Resource, SERVICES } from '../../../shared/kube/resource.ts';
 import type { ApiObject } from '../../../shared/kube/types.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { isSameNode, nodeView } from './node-view.ts';
-import { BothSynced, type NodeView, type Projections, type Source, type SourceEvents } from './source.ts';
+import {
+  BothSynced,
+  type Changes,
+  type NodeView,
+  type Projections,
+  type Source,
+  type SourceEvents,
+} from './source.ts';
 
 const SERVICE_CIDRS: Resource = { group: 'networking.k8s.io', version: 'v1', plural: 'servicecidrs' };
 /** In JSON, and one of them: what a projection of all nodes leaves out is wanted here. */
 const OWN_NODE: Resource = { group: '', version: 'v1', plural: 'nodes' };
 
 /** Services of another proxy, and headless ones, which have no address (pkg/proxy/config; k8s.io/api/core/v1, discovery/v1). */
-const SERVICES_OF_OURS: Selection = {
-  labelSelector: '!service.kubernetes.io/service-proxy-name',
-  fieldSelector: 'spec.clusterIP!=None',
-};
-const SLICES_OF_OURS: Selection = {
-  labelSelector: '!service.kubernetes.io/service-proxy-name,!service.kubernetes.io/headless',
-};
+const NOT_FOREIGN: Selection = { labelSelector: '!service.kubernetes.io/service-proxy-name' };
+const NOT_HEADLESS: Selection = { fieldSelector: 'spec.clusterIP!=None' };
+const SLICES_OF_OURS: Selection = { labelSelector: '!service.kubernetes.io/headless' };
 
 export interface KubernetesSourceOptions<S, E> {
   readonly client: KubeClient;
@@ -51,10 +54,10 @@ export class KubernetesSource<S, E> implements Source {
     const { project, events, node } = this.#options;
     const both = new BothSynced(events.synced);
     await Promise.all([
-      this.#follow(SERVICES, SERVICES_OF_OURS, project.service, (changes) => {
+      this.#services(signal, (changes) => {
         events.services(changes);
         both.services();
-      }).run(signal),
+      }),
       this.#follow(ENDPOINT_SLICES, SLICES_OF_OURS, project.slice, (changes) => {
         events.slices(changes);
         both.slices();
@@ -64,11 +67,27 @@ export class KubernetesSource<S, E> implements Source {
     ]);
   }
 
+  /** Older API servers do not choose Services by their address: then all are listed, and headless ones left out here. */
+  async #services(signal: AbortSignal, onChanges: (changes: Changes<S>) => void): Promise<void> {
+    const { project } = this.#options;
+    const refused = new AbortController();
+    const onHealth = (error: unknown): void => {
+      if (error instanceof KubeError && error.code === 400) refused.abort();
+      else this.#health(SERVICES.plural, error);
+    };
+    const selection = { ...NOT_FOREIGN, ...NOT_HEADLESS };
+    const chosen = this.#follow(SERVICES, selection, project.service, onChanges, onHealth);
+    await chosen.run(AbortSignal.any([signal, refused.signal]));
+    if (signal.aborted) return;
+    await this.#follow(SERVICES, NOT_FOREIGN, project.service, onChanges).run(signal);
+  }
+
   #follow<P>(
     resource: Resource,
     selection: Selection,
     project: (object: ApiObject) => P | undefined,
-    onChanges: (changes: ReadonlyMap<string, P | undefined>) => void,
+    onChanges: (changes: Changes<P>) => void,
+    onHealth: (error: unknown) => void = (error) => this.#health(resource.plural, error),
   ): Reflector<ApiObject, P> {
     const { client, clock } = this.#options;
     const reflector: Reflector<ApiObject, P> = new Reflector<ApiObject, P>({
@@ -82,7 +101,7 @@ export class KubernetesSource<S, E> implements Source {
         for (const key of changed) changes.set(key, reflector.items.get(key));
         onChanges(changes);
       },
-      onHealth: (error) => this.#health(resource.plural, error),
+      onHealth,
     });
     return reflector;
   }
