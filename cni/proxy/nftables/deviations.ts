@@ -17,10 +17,13 @@ interface Deviation {
 
 export class Deviations {
   readonly #maps = new Map<SharedName, Map<string, Deviation>>();
-  #size = 0;
 
-  get size(): number {
-    return this.#size;
+  /** Whether the kernel holds something that is to go. */
+  get hasUseless(): boolean {
+    for (const deviations of this.#maps.values()) {
+      for (const { wanted } of deviations.values()) if (wanted === undefined) return true;
+    }
+    return false;
   }
 
   /** Puts down that the kernel holds `actual` where `wanted` is programmed. */
@@ -39,11 +42,10 @@ export class Deviations {
       this.#maps.set(map, deviations);
     }
     deviations.set(key, { actual, wanted, since: now });
-    this.#size += 1;
   }
 
   forget(map: SharedName, key: string): void {
-    if (this.#maps.get(map)?.delete(key)) this.#size -= 1;
+    this.#maps.get(map)?.delete(key);
   }
 
   /** Since when an element deviates; undefined if it does not. */

@@ -90,7 +90,7 @@ describe('the nftables mode', () => {
           }
         },
       ),
-      { numRuns: 30 * RUNS },
+      { numRuns: 15 * RUNS },
     );
   });
 
@@ -134,9 +134,9 @@ describe('the nftables mode', () => {
           }
         },
       ),
-      { numRuns: 30 * RUNS },
+      { numRuns: 15 * RUNS },
     );
-    expect(interrupted).toBeGreaterThan(30);
+    expect(interrupted).toBeGreaterThan(10);
   });
 
   test('takes a table over after a restart without a change, and goes on from there', async () => {
@@ -166,7 +166,7 @@ describe('the nftables mode', () => {
         await fresh.mode.replace(missed);
         expect(contents(run.nft)).toEqual(contents(fresh.nft));
       }),
-      { numRuns: 30 * RUNS },
+      { numRuns: 15 * RUNS },
     );
   });
 });

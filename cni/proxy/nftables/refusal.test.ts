@@ -126,5 +126,16 @@ describe('what the kernel does not take', () => {
       throw new NftError('commit a transaction', 'EPERM');
     };
     await expect(mode.replace(new Ports(service(1)))).rejects.toThrow('EPERM');
+    // Once it has them it begins anew.
+    nft.run = FakeNftables.prototype.run;
+    expect(await mode.update(new Ports(service(1)), new Set())).toMatchObject({ refused: [] });
+    expect(nft.listElements(layout.sets.slots)).toHaveLength(2);
+    nft.run = () => {
+      throw new NftError('commit a transaction', 'EPERM');
+    };
+    await expect(mode.update(new Ports(service(2)), new Set(['default/s2']))).rejects.toThrow('EPERM');
+    nft.run = FakeNftables.prototype.run;
+    expect(await mode.update(new Ports(service(2)), new Set())).toMatchObject({ refused: [] });
+    expect(nft.listElements(layout.sets.frontends)).toHaveLength(1);
   });
 });

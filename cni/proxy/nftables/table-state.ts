@@ -4,7 +4,6 @@
  * are not what they should be.
  */
 
-import type { NftError } from '../../../shared/nftables/error.ts';
 import type { Table } from '../../../shared/nftables/model/table.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
@@ -13,13 +12,14 @@ import type { ServicePort, ServicePortName } from '../model/service-port.ts';
 import { adoptNumbers, adoptSlots } from './adopt.ts';
 import { AffinityNumbers } from './affinity-numbers.ts';
 import { buildTable } from './build-table.ts';
-import { type Change, Changes } from './changes.ts';
+import type { Change } from './changes.ts';
 import { type ClientMemory, readClients } from './client-memory.ts';
-import { difference } from './content.ts';
+import { compareContent } from './compare-content.ts';
 import { Counts } from './counts.ts';
 import { Deviations } from './deviations.ts';
-import { type ExpectedStructure, expectedContent, expectedStructure } from './expected.ts';
-import { isOfThisLayout, isSlots, type Layout, layoutOf, type SharedName, tableOf } from './layout.ts';
+import { type ExpectedStructure, expectedContent, expectedStructure, type Shared } from './expected.ts';
+import { gatherChanges, type Step } from './gather-changes.ts';
+import { isOfThisLayout, type Layout, layoutOf, tableOf } from './layout.ts';
 import { ownerOf } from './owner.ts';
 import { objectsOf } from './port-objects.ts';
 import {
@@ -35,12 +35,6 @@ import { readShared, readStructure, type SharedContent } from './read-back.ts';
 import { isForParts, type Refusal, runBisected, runChanges } from './runner.ts';
 import { Structure } from './structure.ts';
 import { repairStructure } from './structure-repair.ts';
-
-interface Step {
-  readonly name: ServicePortName;
-  readonly before: Programmed | undefined;
-  readonly after: Programmed | undefined;
-}
 
 export class TableState {
   readonly layout: Layout;
@@ -72,7 +66,7 @@ export class TableState {
   }
 
   get hasUseless(): boolean {
-    return this.#structure.hasUseless || this.#deviations.size > 0;
+    return this.#isReady && (this.#structure.hasUseless || this.#deviations.hasUseless);
   }
 
   /** Begins anew, as if nothing were known of the table. */
@@ -92,16 +86,13 @@ export class TableState {
     const found = this.#find();
     if (found === undefined || !isOfThisLayout(found)) {
       for (const port of ports) this.#take(undefined, port);
-      this.#isReady = true;
-      return this.#build(found);
+      return this.#surely(() => this.#build(found));
     }
     const content = readShared(this.#nft, this.layout);
     const kernel = readStructure(this.#nft, this.layout);
     adoptNumbers(kernel, ports, this.#numbers, this.#structure);
     for (const port of ports) this.#take(adoptSlots(port, content), port);
-    this.#isReady = true;
-    const { changes, refused } = this.#reconcile(content);
-    return { changes, refused, repairs: 0 };
+    return this.#surely(() => ({ ...this.#reconcile(content), repairs: 0 }));
   }
 
   update(ports: ServicePorts, changed: Iterable<ServicePortName>): ModeReport {
@@ -116,32 +107,36 @@ export class TableState {
     const now = this.#now();
     const prepared = new Transaction();
     for (const { before, after } of steps) this.#prepare(prepared, before, after, now);
-    const gathered = this.#gather(steps);
+    const gathered = gatherChanges(steps, this.policy, this.#shared());
     for (const { name, after } of steps) {
       if (after === undefined) this.#programmed.delete(name);
       else this.#programmed.set(name, after);
     }
     const changes = this.#due(gathered, now);
-    try {
-      this.#nft.run(prepared);
-      runChanges(this.#nft, this.layout, changes);
-    } catch (error) {
-      if (!isSurprise(error)) throw error;
-      const mended = this.#reconcile();
-      return { ...mended, repairs: 0 };
-    }
-    const refused = this.#retry(now);
-    return { changes: changes.length, refused: [...this.#complained(), ...refused], repairs: 0 };
+    return this.#surely(() => {
+      try {
+        this.#nft.run(prepared);
+        runChanges(this.#nft, this.layout, changes);
+      } catch (error) {
+        if (!isForParts(error)) throw error;
+        return { ...this.#reconcile(), repairs: 0 };
+      }
+      const refused = this.#retry(now);
+      return { changes: changes.length, refused: [...this.#complained(), ...refused], repairs: 0 };
+    });
   }
 
   verify(ports: ServicePorts): ModeReport {
     if (!this.#isReady) return this.replace(ports);
-    const { changes, refused } = this.#reconcile();
-    return { changes, refused, repairs: changes };
+    return this.#surely(() => {
+      const { changes, refused } = this.#reconcile();
+      return { changes, refused, repairs: changes };
+    });
   }
 
   /** Takes away what has been of no use for that long, in milliseconds. */
   sweep(age: number): void {
+    if (!this.#isReady) return;
     const now = this.#now();
     const useless = this.#deviations.due(now, age).filter(({ now: wanted }) => wanted === undefined);
     const transaction = new Transaction();
@@ -151,11 +146,20 @@ export class TableState {
       for (const { map, key } of useless) this.#deviations.forget(map, key);
       this.#nft.run(transaction);
     } catch (error) {
-      if (!isSurprise(error)) throw error;
+      // The kernel does not hold what was taken for granted.
+      if (!isForParts(error)) throw error;
       this.#reconcile();
       return;
     }
     this.#numbers.release(done(), (port) => this.#programmed.get(port)?.affinity !== undefined);
+  }
+
+  /** After an error nothing is known of the kernel: the next call begins anew, with what is there. */
+  #surely(work: () => ModeReport): ModeReport {
+    this.#isReady = false;
+    const report = work();
+    this.#isReady = true;
+    return report;
   }
 
   #find(): Table | undefined {
@@ -198,38 +202,6 @@ export class TableState {
         this.#structure.provide(transaction, placed.value);
       if (local !== undefined) this.#structure.provide(transaction, local);
     }
-  }
-
-  #gather(steps: readonly Step[]): Changes {
-    const changes = new Changes();
-    const added: (readonly [SharedName, string, string])[] = [];
-    for (const { before, after } of steps) {
-      difference(
-        before,
-        after,
-        this.policy,
-        (map, key, old) => changes.remove(map, key, old),
-        (map, key, now) => added.push([map, key, now]),
-      );
-      if (before === undefined || before.port === after?.port) continue;
-      for (const address of clusterIpsOf(before.port)) {
-        if (this.#clusterIps.remove(address)) changes.remove('cluster-ips', address, '');
-      }
-      for (const address of hairpinsOf(before.port)) {
-        if (this.#hairpins.remove(address)) changes.remove('hairpin', address + address, '');
-      }
-    }
-    for (const [map, key, now] of added) changes.add(map, key, now);
-    for (const { before, after } of steps) {
-      if (after === undefined || before?.port === after.port) continue;
-      for (const address of clusterIpsOf(after.port)) {
-        if (this.#clusterIps.add(address)) changes.add('cluster-ips', address, '');
-      }
-      for (const address of hairpinsOf(after.port)) {
-        if (this.#hairpins.add(address)) changes.add('hairpin', address + address, '');
-      }
-    }
-    return changes;
   }
 
   /** The changes as the kernel has to make them. */
@@ -295,7 +267,7 @@ export class TableState {
     return { changes, refused, repairs: 0 };
   }
 
-  #shared() {
+  #shared(): Shared {
     return { clusterIps: this.#clusterIps, hairpins: this.#hairpins };
   }
 
@@ -333,39 +305,17 @@ export class TableState {
       if (!isForParts(error)) throw error;
       return this.#build(found);
     }
-    const changes = this.#compare(content ?? readShared(this.#nft, this.layout), now);
+    const { changes, deviations } = compareContent(
+      content ?? readShared(this.#nft, this.layout),
+      (sink) => expectedContent(this.#programmed.values(), this.#shared(), this.policy, sink),
+      this.#deviations,
+      now,
+    );
+    this.#deviations = deviations;
     const refused = this.#refused(runBisected(this.#nft, this.layout, changes));
     return {
       changes: repair.differences + changes.length + (found.dormant ? 1 : 0),
       refused: [...this.#complained(), ...refused],
     };
   }
-
-  /** What the shared maps lack, and what they hold too much. Consumes `content`. */
-  #compare(content: SharedContent, now: number): Change[] {
-    const known = this.#deviations;
-    this.#deviations = new Deviations();
-    const differences = new Changes();
-    expectedContent(this.#programmed.values(), this.#shared(), this.policy, (map, key, value) => {
-      const elements = content.get(map);
-      const held = elements?.get(key);
-      elements?.delete(key);
-      if (held === value) return;
-      if (held !== undefined) differences.remove(map, key, held);
-      differences.add(map, key, value);
-    });
-    for (const [map, elements] of content) {
-      for (const [key, held] of elements) {
-        const since = isSlots(map) ? (known.since(map, key) ?? now) : now;
-        if (isSlots(map)) this.#deviations.note(map, key, held, undefined, since);
-        else differences.remove(map, key, held);
-      }
-    }
-    return [...differences];
-  }
-}
-
-/** The kernel does not hold what was taken for granted, or it cannot be known whether it does. */
-function isSurprise(error: unknown): error is NftError {
-  return isForParts(error);
 }
