@@ -44,6 +44,11 @@ export function isBusy(error: unknown): error is NftError {
   return error instanceof NftError && error.code === 'EBUSY';
 }
 
+/** Others have changed something since the generation that the transaction was made for. */
+export function isOutdated(error: unknown): error is NftError {
+  return error instanceof NftError && error.code === 'ERESTART';
+}
+
 /** The kernel lacks the feature, or has it not in this place (masquerade outside postrouting, for instance). */
 export function isNoSupport(error: unknown): error is NftError {
   return error instanceof NftError && error.code === 'EOPNOTSUPP';

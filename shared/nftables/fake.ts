@@ -55,8 +55,10 @@ export class FakeNftables implements Nftables {
     return twin;
   }
 
-  run(transaction: Transaction, made?: RuleLabel[]): void {
+  run(transaction: Transaction, made?: RuleLabel[], generation?: number): void {
     if (transaction.isEmpty) return;
+    if (generation !== undefined && generation !== this.#generation)
+      throw new NftError('commit a transaction', 'ERESTART');
     // What cannot be encoded, such as a comment that is too long, fails here as it does on the way to the kernel.
     encodeTransaction(transaction, 1);
     const draft = new Draft(this.#tables, this.#lastTableHandle);

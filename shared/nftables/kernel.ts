@@ -68,9 +68,9 @@ export class KernelNftables implements Nftables, Disposable {
     return this.#socket.fd;
   }
 
-  run(transaction: Transaction, made?: RuleLabel[]): void {
+  run(transaction: Transaction, made?: RuleLabel[], generation?: number): void {
     const first = this.#socket.takeSequence(messageBound(transaction));
-    const { bytes, operations } = encodeTransaction(transaction, first, made !== undefined);
+    const { bytes, operations } = encodeTransaction(transaction, first, made !== undefined, generation);
     if (bytes.length === 0) return;
     const answers = this.#exchange(bytes, first, operations.length);
     let finished = false;

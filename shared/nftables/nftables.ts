@@ -20,9 +20,11 @@ export interface Nftables {
    * Makes all changes of the transaction, or none. An empty transaction does nothing.
    *
    * @param made takes the rules that were added, with the handles that they got
+   * @param generation what `getGeneration` said before it was looked at what is there: when anything has changed since, the
+   * transaction is refused with ERESTART (`isOutdated`)
    * @throws NftError naming the operation that failed. Nothing was changed then.
    */
-  run(transaction: Transaction, made?: RuleLabel[]): void;
+  run(transaction: Transaction, made?: RuleLabel[], generation?: number): void;
 
   /** All tables, or those of one family. */
   listTables(family?: Family): Table[];

@@ -1,4 +1,4 @@
-import { isNotFound } from '../../../shared/nftables/error.ts';
+import { isNotFound, isOutdated } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
@@ -8,6 +8,9 @@ import type { RuleRemoval } from './rule-changes.ts';
 
 /** A rule can go between listing and deleting only where another DEL or GC works on it too. */
 const attempts = 3;
+
+/** Anything that anyone changes comes in between where that matters, and for a millisecond only. */
+const undisturbedAttempts = 100;
 
 /**
  * Carries out all removals in one transaction, or each for itself where the kernel refuses that: one must not keep the
@@ -41,15 +44,19 @@ export async function removeRules(
  * @throws NftError when the kernel refuses it; nothing was removed then
  */
 export function deleteRules(nft: Nftables, removals: readonly RuleRemoval[]): boolean {
-  for (let attempt = 1; ; attempt++) {
+  let byKey = false;
+  for (const removal of removals) if (removal.byKey) byKey = true;
+  for (let attempt = 1, disturbed = 0; ; ) {
+    const generation = byKey ? nft.getGeneration() : undefined;
     const transaction = new Transaction();
     for (const removal of removals) removal.append(transaction, nft);
     if (transaction.isEmpty) return attempt > 1;
     try {
-      nft.run(transaction);
+      nft.run(transaction, undefined, generation);
       return true;
     } catch (error) {
-      if (attempt === attempts || !isNotFound(error)) throw error;
+      if (isOutdated(error) && ++disturbed < undisturbedAttempts) continue;
+      if (attempt++ === attempts || !isNotFound(error)) throw error;
     }
   }
 }

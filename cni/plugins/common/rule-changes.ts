@@ -28,6 +28,11 @@ export interface RuleAddition {
 export interface RuleRemoval {
   /** Removes what programs made in iptables. `nft` is undefined where the kernel has no nf_tables. */
   readonly before?: (nft: Nftables | undefined) => Awaitable<void>;
+  /**
+   * What it deletes is known by what can be another's a moment later, as an address is: then nothing may have changed
+   * between look and deletion. (A rule's handle is nobody else's ever.)
+   */
+  readonly byKey?: boolean;
   /** Appends the removal of what is there; nothing is fine. Called again when that has changed meanwhile. */
   append(transaction: Transaction, nft: Nftables): void;
   /** What comes once all of it is gone. Not called where something failed. */

@@ -64,7 +64,8 @@ async function addNoted(
   rollback: Rollback,
   collect: RuleAddition[] | undefined,
 ): Promise<void> {
-  const { isSameAttachment, noteAccepted, readAccepted } = await import('./record.ts');
+  const { isSameAttachment, lockAddresses, noteAccepted, readAccepted } = await import('./record.ts');
+  using _locks = lockAddresses(wanted.addresses);
   for (const address of wanted.addresses) {
     const accepted = { address, key, backend, zone };
     const before = readAccepted(address);

@@ -42,6 +42,7 @@ export function elementsRemoval(key: AttachmentKey): RuleRemoval {
 /** The removal of elements whose comments match. */
 export function removalWhere(matches: (comment: string) => boolean): RuleRemoval {
   return {
+    byKey: true,
     append(transaction, nft) {
       const elements = { 4: nft.listElements(podSets[4]), 6: nft.listElements(podSets[6]) };
       appendRemoval(transaction, elements, matches);

@@ -11,7 +11,10 @@ import { formatIp, parseIp } from '../../../shared/ip/ip.ts';
 import { readDir } from '../../../shared/sys/directory.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import { createExclusive, mkdirp, readTextIfExists, unlinkIfExists } from '../../../shared/sys/file.ts';
+import { lock } from '../../../shared/sys/lock.ts';
+import { tryAgainLater } from '../../protocol/error.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
+import { AttachmentLock } from '../common/attachment-lock.ts';
 
 export const recordDirectory = '/run/underpod/firewall';
 
@@ -53,6 +56,38 @@ export function listAccepted(): Accepted[] {
     if (accepted) found.push(accepted);
   }
   return found;
+}
+
+/** Milliseconds: as long as another may wait for firewalld, and for the lock of iptables, for several addresses. */
+const timeoutMs = 30_000;
+
+/**
+ * Whoever changes what accepts an address, and the note, holds its lock: rules that know but addresses are the same ones
+ * for whoever has the address next. Else a GC or late DEL that has read the note would take away what an ADD has just
+ * made for another pod.
+ *
+ * Where nothing can be written there is no ADD either, and DEL goes on.
+ *
+ * @throws CniError code 11 when another holds it for too long
+ */
+export function lockAddresses(addresses: readonly Ip[]): Disposable {
+  const paths: string[] = [];
+  for (const address of addresses) paths.push(`${pathOf(address)}.lock`);
+  using held = new DisposableStack();
+  // All in one order, so that no two wait for each other.
+  for (const path of new Set(paths.sort())) {
+    try {
+      held.use(new AttachmentLock(lock(path, timeoutMs)));
+    } catch (cause) {
+      if (cause instanceof Error && cause.name === 'LockTimeout')
+        throw tryAgainLater(`another call has been changing rules of an address for ${timeoutMs / 1000} s`, {
+          details: `find it with "fuser ${path}"`,
+          cause,
+        });
+      if (!isErrno(cause, 'EROFS', 'ENOSPC', 'EDQUOT')) throw cause;
+    }
+  }
+  return held.move();
 }
 
 export function isSameAttachment(one: AttachmentKey, other: AttachmentKey): boolean {

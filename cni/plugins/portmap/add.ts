@@ -30,12 +30,12 @@ async function forward(
   targets: readonly Cidr[],
   collect: RuleAddition[] | undefined,
 ): Promise<void> {
-  const { containerId } = env;
+  const { containerId, ifname } = env;
   const { recordPorts, recordRules } = await import('./record.ts');
   const afterwards = (): Promise<void> => finish(config, targets);
-  const isNew = recordPorts(conf.name, containerId);
+  const isNew = recordPorts(conf.name, containerId, ifname);
   const made = (own: readonly RuleRef[]): void => {
-    if (isNew) recordRules(conf.name, containerId, own);
+    if (isNew) recordRules(conf.name, containerId, ifname, own);
   };
   try {
     if (config.backend === 'nftables') {

@@ -6,7 +6,7 @@ import { openIfSupported } from '../common/remove-rules.ts';
 import { removeRulesAlone } from '../common/remove-rules-alone.ts';
 import { portsRemoval } from './del-ports.ts';
 import { dnatChain } from './iptables-names.ts';
-import { recordedPorts } from './record.ts';
+import { recordedIfname, recordedPorts } from './record.ts';
 
 /** Upstream's comment, as Go's %q writes the two; neither can hold what needs escaping. */
 const commentPattern = /dnat name: \\?"([^"\\]+)\\?" id: \\?"([^"\\]+)\\?"/;
@@ -22,6 +22,10 @@ export async function prepareGcPortmap(network: string): Promise<(keep: Keep) =>
     const errors = collectErrors('GC');
     for (const containerId of found) {
       if (keep.hasContainer(containerId)) continue;
+      // With the attachment's lock, so that an ADD that begins now makes its rules when the old ones are gone.
+      const ifname = recordedIfname(network, containerId);
+      using claim = ifname === undefined ? undefined : keep.claim(containerId, ifname);
+      if (ifname !== undefined && !claim) continue;
       await errors.tryAsync(() => removeRulesAlone([portsRemoval(network, containerId)]));
     }
     errors.throwIfAny();

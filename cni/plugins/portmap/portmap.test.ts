@@ -1,9 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { lockAttachment } from '../common/attachment-lock.ts';
+import { Keep } from '../common/keep.ts';
 import { network } from '../testing/bridge.ts';
 import type { Container, Json } from '../testing/node.ts';
 import { goPlugins, ipJson, nftJson, run, TestNode } from '../testing/node.ts';
+
+import { prepareGcPortmap } from './gc.ts';
 
 const node = TestNode.enter() as TestNode;
 const go = goPlugins();
@@ -129,10 +133,11 @@ describe.skipIf(!node)('portmap', () => {
     await node.ok('DEL', other, pod);
     expect(rulesOf(pod.id)).toBe(0);
     await node.ok('ADD', conf, pod);
-    writeFileSync(`/run/underpod/portmap/${conf['name']}/${pod.id}`, '');
+    const path = `/run/underpod/portmap/${conf['name']}/${pod.id}`;
+    writeFileSync(path, '');
     // An ADD over what was left does not know of the old rules.
     await node.ok('ADD', conf, pod);
-    expect(readFileSync(`/run/underpod/portmap/${conf['name']}/${pod.id}`, 'utf8')).toBe('');
+    expect(readFileSync(path, 'utf8')).toBe(`interface ${pod.ifname}\n`);
     await node.ok('DEL', conf, pod);
     expect(rulesOf(pod.id)).toBe(0);
   });
@@ -191,6 +196,21 @@ describe.skipIf(!node)('portmap', () => {
     await node.ok('GC', { ...portmap({ ...two.net, cniVersion: '1.1.0' }), 'cni.dev/valid-attachments': [] });
     expect([one, two, three].map(({ pod }) => rulesOf(pod.id))).toEqual([7, 0, 7]);
     for (const { pod, conf } of [one, two, three]) await node.ok('DEL', conf, pod);
+  });
+
+  test('GC leaves alone what an ADD is about to make anew', async () => {
+    const { pod, net, conf } = await addPod();
+    const attachment = { network: String(net['name']), containerId: pod.id, ifname: pod.ifname };
+    const remove = await prepareGcPortmap(attachment.network);
+    const keep = new Keep(attachment.network, []);
+    {
+      using _adding = lockAttachment(attachment);
+      await remove(keep);
+      expect(rulesOf(pod.id)).toBe(7);
+    }
+    await remove(new Keep(attachment.network, []));
+    expect(rulesOf(pod.id)).toBe(0);
+    await node.ok('DEL', conf, pod);
   });
 
   test('STATUS', async () => {

@@ -12,6 +12,10 @@ import { exists } from '../../../shared/sys/stat.ts';
 
 const linePattern = /^(\w+) (\w+) (\w+) ([0-9]+)$/;
 
+/** The first line: names of interfaces have no white space (dev_valid_name of the kernel's net/core/dev.c). */
+const ownerWord = 'interface ';
+const ownerLine = (ifname: string): string => `${ownerWord}${ifname}\n`;
+
 const directory = '/run/underpod/portmap';
 
 /**
@@ -19,16 +23,21 @@ const directory = '/run/underpod/portmap';
  *
  * @returns whether there is no record of earlier ones, which would stay when only the new ones were known
  */
-export function recordPorts(network: string, containerId: string): boolean {
+export function recordPorts(network: string, containerId: string, ifname: string): boolean {
   const isNew = !isRecorded(network, containerId);
   mkdirp(`${directory}/${network}`, 0o700);
-  writeFile(`${directory}/${network}/${containerId}`, '', 0o600);
+  writeFile(`${directory}/${network}/${containerId}`, ownerLine(ifname), 0o600);
   return isNew;
 }
 
 /** Once all the container's rules are made in nf_tables. */
-export function recordRules(network: string, containerId: string, rules: readonly RuleRef[]): void {
-  let text = '';
+export function recordRules(
+  network: string,
+  containerId: string,
+  ifname: string,
+  rules: readonly RuleRef[],
+): void {
+  let text = ownerLine(ifname);
   for (const { family, table, chain, handle } of rules) text += `${family} ${table} ${chain} ${handle}\n`;
   writeFile(`${directory}/${network}/${containerId}`, text, 0o600);
 }
@@ -36,15 +45,21 @@ export function recordRules(network: string, containerId: string, rules: readonl
 /** What `recordRules` was told; undefined where it was not called: the rules may be any. */
 export function recordedRules(network: string, containerId: string): RuleRef[] | undefined {
   const text = readTextIfExists(`${directory}/${network}/${containerId}`);
-  if (!text) return undefined;
+  if (text === undefined) return undefined;
   const rules: RuleRef[] = [];
   for (const line of text.split('\n')) {
-    if (line === '') continue;
+    if (line === '' || line.startsWith(ownerWord)) continue;
     const [, family, table, chain, handle] = linePattern.exec(line) ?? [];
     if ((family !== 'ip' && family !== 'ip6') || !table || !chain || !handle) return undefined;
     rules.push({ family, table, chain, handle: BigInt(handle) });
   }
-  return rules;
+  return rules.length === 0 ? undefined : rules;
+}
+
+/** The interface whose ADD made the record; undefined in one of an earlier version. */
+export function recordedIfname(network: string, containerId: string): string | undefined {
+  const [line = ''] = (readTextIfExists(`${directory}/${network}/${containerId}`) ?? '').split('\n');
+  return line.startsWith(ownerWord) ? line.slice(ownerWord.length) : undefined;
 }
 
 /** True where ADD made rules that nobody has removed since. */

@@ -46,9 +46,20 @@ export function endMessage(writer: ByteWriter, start: number): void {
   writer.patchU32(start, writer.length - start);
 }
 
-/** A whole message that opens or closes a transaction. */
-export function writeFrame(writer: ByteWriter, type: number, flags: number, sequence: number): void {
-  endMessage(writer, begin(writer, type, flags, sequence, 0, SUBSYSTEM));
+/** NFNL_BATCH_GENID (linux/netfilter/nfnetlink.h), since Linux 4.10. */
+const BATCH_GENID = 1;
+
+/** A whole message that opens or closes a transaction; what opens one can name the generation that it is for. */
+export function writeFrame(
+  writer: ByteWriter,
+  type: number,
+  flags: number,
+  sequence: number,
+  generation?: number,
+): void {
+  const start = begin(writer, type, flags, sequence, 0, SUBSYSTEM);
+  if (generation !== undefined) writer.attrU32be(BATCH_GENID, generation);
+  endMessage(writer, start);
 }
 
 function begin(

@@ -38,13 +38,19 @@ const FIRST_SET_ID = 0x1_0000;
  *
  * @param first sequence number of the first message
  * @param echo asks for each new rule as it is once it is there, with its handle
+ * @param generation the kernel refuses the batch when another is current by then
  */
-export function encodeTransaction(transaction: Transaction, first: number, echo: boolean = false): Batch {
+export function encodeTransaction(
+  transaction: Transaction,
+  first: number,
+  echo: boolean = false,
+  generation?: number,
+): Batch {
   const writer = new ByteWriter(4096);
   const operations = [-1];
   const starts: number[] = [];
   let last = 0;
-  writeFrame(writer, BATCH.BEGIN, 0, first);
+  writeFrame(writer, BATCH.BEGIN, 0, first, generation);
   for (let index = 0; index < transaction.operations.length; index++) {
     writeOperation(writer, transaction.operations[index] as Operation, FIRST_SET_ID + index, () => {
       last = writer.length;

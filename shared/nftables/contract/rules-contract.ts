@@ -22,7 +22,7 @@ import {
   returns,
 } from '../build/statement.ts';
 import { dport, l4protoIs, sport } from '../build/transport.ts';
-import { isExists, isNoSupport, isNotFound, type NftError } from '../error.ts';
+import { isExists, isNoSupport, isNotFound, isOutdated, type NftError } from '../error.ts';
 import type { Chain } from '../model/chain.ts';
 import { inetProto, inetService, integer, ipv4Addr, mark } from '../model/data-type.ts';
 import type { Rule, RuleLabel } from '../model/rule.ts';
@@ -117,6 +117,16 @@ export function rules(subject: Subject): void {
       const failing = tx().add(note('3')).deleteRule(gone);
       expect(isNotFound(failure(() => nft.run(failing, refused)))).toBe(true);
       expect(refused).toEqual([]);
+    });
+
+    test('stay as they are when others have changed something since the look', () => {
+      const nft = subject();
+      const before = nft.getGeneration();
+      nft.run(start().add(note('1')));
+      expect(isOutdated(failure(() => nft.run(tx().add(note('2')), undefined, before)))).toBe(true);
+      expect(comments(nft)).toEqual(['1']);
+      nft.run(tx().add(note('2')), undefined, nft.getGeneration());
+      expect(comments(nft)).toEqual(['1', '2']);
     });
 
     test('are emptied out of a chain or a table', () => {
