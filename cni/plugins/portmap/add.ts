@@ -1,6 +1,6 @@
 import type { Cidr } from '../../../shared/ip/cidr.ts';
 import type { RuleRef } from '../../../shared/nftables/model/rule.ts';
-import { invalidConfig } from '../../protocol/error.ts';
+import { invalidConfig, invalidEnvironment } from '../../protocol/error.ts';
 import type { AddRequest } from '../../protocol/plugin.ts';
 import type { Result } from '../../protocol/result.ts';
 import type { AddOptions } from '../common/delegate.ts';
@@ -31,6 +31,7 @@ async function forward(
   collect: RuleAddition[] | undefined,
 ): Promise<void> {
   const { containerId, ifname } = env;
+  if (config.backend === 'nftables') refuseLongId(containerId);
   const { recordPorts, recordRules } = await import('./record.ts');
   const afterwards = (): Promise<void> => finish(config, targets);
   const isNew = recordPorts(conf.name, containerId, ifname);
@@ -52,6 +53,19 @@ async function forward(
     await removeRulesAlone([portsRemoval(conf.name, containerId)]);
     throw error;
   }
+}
+
+/** NFT_COMMENT_MAX of the nft command, which prints no ruleset with a longer one: bytes. */
+const maxCommentBytes = 128;
+
+/** The rules carry the id as a whole, by which DEL, ours or upstream's, knows them. */
+function refuseLongId(containerId: string): void {
+  const { length } = new TextEncoder().encode(containerId);
+  if (length <= maxCommentBytes) return;
+  throw invalidEnvironment(
+    `CNI_CONTAINERID has ${length} bytes, and rules of nftables can be marked with ${maxCommentBytes} at most`,
+    { details: 'use shorter ids, or set "backend": "iptables" for portmap' },
+  );
 }
 
 /** Once the rules are there. */

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { lockAttachment } from '../common/attachment-lock.ts';
 import { Keep } from '../common/keep.ts';
@@ -211,6 +211,20 @@ describe.skipIf(!node)('portmap', () => {
     await remove(new Keep(attachment.network, []));
     expect(rulesOf(pod.id)).toBe(0);
     await node.ok('DEL', conf, pod);
+  });
+
+  test('an id that is too long for a comment is refused before anything is made, by portmap alone', async () => {
+    const { conf, pod } = await addPod({ runtimeConfig: {} });
+    const long = { ...pod, id: 'x'.repeat(129) };
+    const asking = { ...conf, runtimeConfig: { portMappings: ports } };
+    const { json } = await node.call('ADD', asking, long);
+    expect(json).toMatchObject({ code: 4, msg: expect.stringMatching(/129 bytes.* 128 at most/) });
+    expect(json['details']).toContain('"backend": "iptables"');
+    expect(existsSync('/run/underpod/portmap')).toBe(false);
+    for (const one of [long, { ...pod, id: 'x'.repeat(128) }]) await node.ok('DEL', asking, one);
+    await node.ok('ADD', asking, { ...pod, id: 'x'.repeat(128) });
+    await node.ok('DEL', asking, { ...pod, id: 'x'.repeat(128) });
+    expect(rulesOf('x'.repeat(128))).toBe(0);
   });
 
   test('STATUS', async () => {
