@@ -147,7 +147,8 @@ function endpointsOf(
   { slices, node }: Cluster,
 ): Known[] {
   const best = new Map<string, Known>();
-  for (const slice of slices) {
+  // Of two that are as good the one in the slice whose name is first is believed.
+  for (const slice of slices.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
     if (slice.metadata.namespace !== metadata.namespace || slice.addressType !== `IPv${family}`) continue;
     if (slice.metadata.labels?.['kubernetes.io/service-name'] !== metadata.name) continue;
     for (const port of slice.ports ?? []) {

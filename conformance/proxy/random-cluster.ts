@@ -5,7 +5,8 @@ import type { EndpointSlice, Service } from '../../shared/kube/types.ts';
 
 /** One service's number says its name. */
 const serviceNumber = fc.integer({ min: 0, max: 4 });
-const protocol = fc.constantFrom(undefined, 'TCP', 'UDP', 'SCTP');
+/** Mostly TCP: what services and slices say has to fit together. */
+const protocol = fc.constantFrom(undefined, undefined, 'TCP', 'TCP', 'UDP', 'SCTP');
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(value, { nil: undefined, freq: 2 });
 
@@ -78,10 +79,24 @@ const service: fc.Arbitrary<Service> = fc
       }) as Service,
   );
 
-const hints = (...names: string[]): fc.Arbitrary<{ name: string }[] | undefined> =>
-  maybe(fc.subarray(names).map((all) => all.map((name) => ({ name }))));
+const someOf = (...names: string[]): fc.Arbitrary<{ name: string }[]> =>
+  fc.subarray(names, { minLength: 1 }).map((all) => all.map((name) => ({ name })));
+const forZones = someOf('z1', 'z2');
+const forNodes = someOf('here', 'there');
 
-const endpoint = (addresses: readonly string[]): fc.Arbitrary<object> =>
+/** Of a whole slice, since hints count only where all endpoints have them; sometimes it lacks some. */
+const hintsOfSlice: fc.Arbitrary<fc.Arbitrary<object | undefined>> = fc.constantFrom(
+  fc.constant(undefined),
+  fc.record({ forZones }),
+  fc.record({ forNodes }),
+  fc.record({ forZones, forNodes }),
+  maybe(fc.record({ forZones: maybe(forZones), forNodes: maybe(forNodes) })),
+);
+
+const endpoint = (
+  addresses: readonly string[],
+  hints: fc.Arbitrary<object | undefined>,
+): fc.Arbitrary<object> =>
   fc.record({
     addresses: fc.constantFrom(...addresses).map((address) => [address]),
     conditions: maybe(
@@ -92,43 +107,46 @@ const endpoint = (addresses: readonly string[]): fc.Arbitrary<object> =>
       }),
     ),
     nodeName: maybe(fc.constantFrom('here', 'there')),
-    hints: maybe(fc.record({ forZones: hints('z1', 'z2'), forNodes: hints('here', 'there') })),
+    hints,
   });
 
-const slice: fc.Arbitrary<EndpointSlice> = fc.constantFrom(4, 6).chain((family) =>
-  fc
-    .record({
-      number: fc.integer({ min: 0, max: 7 }),
-      service: serviceNumber,
-      endpoints: fc.array(
-        endpoint(
-          family === 4 ? ['10.244.0.1', '10.244.1.1', '10.244.1.2'] : ['fd00:244::1', 'fd00:244:0:1::1'],
+const ADDRESSES = {
+  4: ['10.244.0.1', '10.244.1.1', '10.244.1.2', '10.244.1.3'],
+  6: ['fd00:244::1', 'fd00:244:0:1::1', 'fd00:244:0:1::2'],
+} as const;
+
+const slice: fc.Arbitrary<EndpointSlice> = fc
+  .tuple(fc.constantFrom(4, 6), hintsOfSlice)
+  .chain(([family, hints]) =>
+    fc
+      .record({
+        number: fc.integer({ min: 0, max: 7 }),
+        service: serviceNumber,
+        endpoints: fc.array(endpoint(ADDRESSES[family], hints), { maxLength: 5 }),
+        main: fc.record({ name: fc.constant('a'), protocol, port: fc.constant(8080) }),
+        ports: fc.array(
+          fc.record({
+            name: fc.constantFrom('a', 'b', undefined),
+            protocol,
+            port: fc.constantFrom(8053, 8080, undefined),
+          }),
+          { maxLength: 2 },
         ),
-        { maxLength: 4 },
+      })
+      .map(
+        (one) =>
+          ({
+            metadata: {
+              namespace: 'n',
+              name: `e${one.number}`,
+              labels: { 'kubernetes.io/service-name': `s${one.service}` },
+            },
+            addressType: `IPv${family}`,
+            endpoints: one.endpoints,
+            ports: [one.main, ...one.ports],
+          }) as EndpointSlice,
       ),
-      ports: fc.array(
-        fc.record({
-          name: fc.constantFrom('a', 'b', undefined),
-          protocol,
-          port: fc.constantFrom(8053, 8080, undefined),
-        }),
-        { maxLength: 3 },
-      ),
-    })
-    .map(
-      (one) =>
-        ({
-          metadata: {
-            namespace: 'n',
-            name: `e${one.number}`,
-            labels: { 'kubernetes.io/service-name': `s${one.service}` },
-          },
-          addressType: `IPv${family}`,
-          endpoints: one.endpoints,
-          ports: one.ports,
-        }) as EndpointSlice,
-    ),
-);
+  );
 
 /** What a source tells; `undefined`: gone. */
 export type ClusterEvent =

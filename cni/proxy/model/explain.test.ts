@@ -70,6 +70,14 @@ test.each<[string, Service['spec'], Endpoints, string[]]>([
     ['everybody', 'its hints name other nodes'],
   ],
   ['half of the hints', {}, [zoned(here, 'z1'), there], ['everybody', 'everybody']],
+  ['half of the hints by node', {}, [noded(here, 'here'), there], ['everybody', 'everybody']],
+  ['a hint for nobody here', {}, [zoned(here, 'z2'), zoned(there, 'z3')], ['everybody', 'everybody']],
+  [
+    'who is ready, whether others have hints or not,',
+    {},
+    [zoned(here, 'z1'), zoned(there, 'z2'), notReady],
+    ['everybody', 'its hints name z2, this node is in z1', 'not ready'],
+  ],
   [
     'internalTrafficPolicy',
     local,

@@ -124,7 +124,9 @@ describe('what nobody validated', () => {
   );
 
   test.each([
-    [{ externalIPs: ['127.0.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', '::', '::1', 'ff02::1'] }, 6],
+    [{ externalIPs: ['127.0.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255'] }, 4],
+    [{ externalIPs: ['::', '::1', 'ff02::1', '::ffff:127.0.0.1'] }, 4],
+    [{ externalIPs: new Array(50).fill('x') }, 6],
     [{ externalIPs: ['', ' '], loadBalancerSourceRanges: [''] }, 0],
     [{ externalIPs: 'x', ports: 7, loadBalancerSourceRanges: {} }, 0],
     [{ ports: [null, 7, { port: '80' }, { port: 80, nodePort: -1 }, { name: 'A B', port: 80 }] }, 5],

@@ -36,6 +36,21 @@ describe('a frontend that several Services claim', () => {
     expect(external(model, 'shop/a-young')).toBe(1);
   });
 
+  test('of three goes to the second, and the third is told of who has it then', () => {
+    const third = claiming('b-third', '2026-01-03T00:00:00Z', '10.96.0.3');
+    const model = modelOf([third, young, old]);
+    const told = (): readonly string[] => model.problems('shop/b-third');
+    expect(told()).toEqual(['203.0.113.1:80 (external-ip) is served for shop/z-old, which claimed it first']);
+    model.setService('shop/z-old', undefined);
+    expect(model.take().services).toContain('shop/b-third');
+    expect(told()).toEqual([
+      '203.0.113.1:80 (external-ip) is served for shop/a-young, which claimed it first',
+    ]);
+    model.setService('shop/z-old', project(old));
+    expect(model.take().services).toContain('shop/b-third');
+    expect(told()).toEqual(['203.0.113.1:80 (external-ip) is served for shop/z-old, which claimed it first']);
+  });
+
   test('three ports of one Service: the first by name, and no end of it', () => {
     const ports = ['c', 'a', 'b'].map((name) => ({ name, port: 80 }));
     const model = modelOf([service('s', { ports })]);
@@ -124,6 +139,18 @@ describe('a change', () => {
     expect(after?.localEndpoints).toBe(before?.localEndpoints);
   });
 
+  test.each([[['s', 't']], [['t', 's']]])(
+    'leaves endpoints in the order of the slices’ names: %j',
+    (names) => {
+      const last = { s: 1, t: 2 } as Readonly<Record<string, number>>;
+      const slices = names.map((name) => slice(name, 'a', ...endpoints(last[name] ?? 0)));
+      const order = modelOf([service('a', {})], slices)
+        .get('shop/a')
+        ?.endpoints.map(formatEndpoint);
+      expect(order).toEqual(['10.244.0.1:8080', '10.244.0.2:8080']);
+    },
+  );
+
   test('of the zone concerns those with hints only', () => {
     const zoned = { hints: { forZones: [{ name: 'z1' }] } };
     const model = modelOf(
@@ -150,6 +177,29 @@ describe('a change', () => {
     const model = new ServiceModel(6);
     model.setService('shop/a', project(service('a', {})));
     expect(model.hasChanges).toBe(false);
+  });
+});
+
+describe('of the same endpoint in two slices is believed', () => {
+  const at = { addresses: ['10.244.0.1'] };
+  const ending = { ...at, nodeName: 'here', conditions: { ready: true, terminating: true } };
+  const notReady = { ...at, nodeName: 'here', conditions: { ready: false } };
+  const ready = { ...at, nodeName: 'there' };
+  const local = { ...at, nodeName: 'here' };
+  const chosen = (...two: [object, object]): number[] => {
+    const slices = two.map((one, index) => slice(`${index}`, 'a', one as never));
+    const port = modelOf([service('a', {})], slices).get('shop/a');
+    return [port?.endpoints.length ?? 0, port?.localEndpoints.length ?? 0];
+  };
+
+  test.each([
+    ['who is not ending', ending, ready, [1, 0]],
+    ['who is not ending, even if not ready', ending, notReady, [0, 0]],
+    ['who is ready', notReady, ready, [1, 0]],
+    ['who is here', ready, local, [1, 1]],
+  ])('%s', (_, a, b, expected) => {
+    expect(chosen(a, b)).toEqual(expected);
+    expect(chosen(b, a)).toEqual(expected);
   });
 });
 
