@@ -8,18 +8,19 @@ import { buildGoPlugins } from '../cni/go-plugins.ts';
 import { enterWorld, type World } from '../cni/world.ts';
 import { addChain, type Chain, roundOf, type Times, type Wishes } from './chain.ts';
 import { type Figure, median } from './figure.ts';
+import { benchKernel } from './kernel-alone.ts';
 
 const ourBin = '/run/bin';
 /** Both sides' plugins, as bridge, portmap and bandwidth are chained by k3s. */
 const types = ['underpod', 'bridge', 'host-local', 'portmap', 'bandwidth'];
 
 /** As k3s has the bridge; a /20 has room for a node that is full. */
-const bridgeKeys = (index: number): Record<string, unknown> => ({
+const bridgeKeys = (index: number, range: Record<string, string> = {}): Record<string, unknown> => ({
   bridge: `cni${index}`,
   isDefaultGateway: true,
   hairpinMode: true,
   forceAddress: true,
-  ipam: { type: 'host-local', ranges: [[{ subnet: `10.${100 + index}.0.0/20` }]] },
+  ipam: { type: 'host-local', ranges: [[{ subnet: `10.${100 + index}.0.0/20`, ...range }]] },
 });
 
 const portmap = { type: 'portmap', capabilities: { portMappings: true } };
@@ -32,8 +33,8 @@ const single: Chain = {
   plugins: [{ type: 'underpod', ...bridgeKeys(1), capabilities: { portMappings: true, bandwidth: true } }],
 };
 
-function classic(directory: string, name: string, index: number): Chain {
-  const bridge = { type: 'bridge', ...bridgeKeys(index) };
+function classic(directory: string, name: string, keys: Record<string, unknown>): Chain {
+  const bridge = { type: 'bridge', ...keys };
   return { directory, name, cniVersion: '1.0.0', plugins: [bridge, portmap, bandwidth] };
 }
 
@@ -64,12 +65,16 @@ const classicShare = 0.6;
 
 const p50 = (times: readonly Times[], what: 'add' | 'del'): number => median(times.map((one) => one[what]));
 
-/** The sides, each with a network and a bridge of its own; on a full node all have the one that the pods are on. */
+/**
+ * The sides, each with a network and a bridge of its own; on a full node all have the one that the pods are on, with
+ * addresses of their own: in one network of both, host-local would read all files anew at each turn.
+ */
 function sidesOn(node: 'empty' | 'full'): readonly (readonly [string, Chain])[] {
   const peers = buildGoPlugins();
-  const full = node === 'full';
-  const of = (directory: string, name: string, index: number): Chain =>
-    full ? classic(directory, single.name, 1) : classic(directory, name, index);
+  const of = (directory: string, name: string, index: number): Chain => {
+    const range = { rangeStart: `10.101.${3 * index + 4}.1`, rangeEnd: `10.101.${3 * index + 6}.250` };
+    return classic(directory, name, node === 'full' ? bridgeKeys(1, range) : bridgeKeys(index));
+  };
   return [
     ['underpod', single],
     ['classic', of(ourBin, 'classic', 2)],
@@ -106,6 +111,8 @@ async function measure(
   });
 }
 
+const fullNote = ', 1,000 pods and 500 ports there';
+
 /**
  * What new pods do by themselves: IPv6 asks for a router three times within 12 s, which the bridge hands to all its ports,
  * and a port's start-up queries end after 8 s (RTR_SOLICITATIONS of net/ipv6.h, br_multicast.c). Both sides then meet a
@@ -129,16 +136,12 @@ export async function benchChains(executable: string, rounds: number): Promise<F
   const figures: Figure[] = [];
   for (const scenario of scenarios)
     figures.push(...(await measure(world, sidesOn('empty'), scenario, rounds, '')));
+  figures.push(...(await benchKernel(world, 'cni1', rounds, '')));
   await fill(world, 1000);
+  figures.push(...(await benchKernel(world, 'cni1', Math.min(rounds, 100), fullNote)));
   for (const scenario of scenarios.slice(0, 2)) {
     const alone = figures.filter(({ name }) => name.startsWith(`chain underpod, ${scenario.name}:`));
-    const full = await measure(
-      world,
-      sidesOn('full'),
-      scenario,
-      Math.min(rounds, 100),
-      ', 1,000 pods and 500 ports there',
-    );
+    const full = await measure(world, sidesOn('full'), scenario, Math.min(rounds, 100), fullNote);
     // The same within 20 %, for the single type; the others for comparison.
     figures.push(
       ...full.map((figure) => {
