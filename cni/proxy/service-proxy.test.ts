@@ -196,6 +196,10 @@ describe('the loop', () => {
     await until('another mode', () => b.kernel.modes.length === 3);
     await proxy.idle();
     expect(b.kernel.names(4)).toEqual(['default/web']);
+    b.api.delete('Node', 'n1');
+    b.api.service('web', '10.96.0.11');
+    await until('a later change', () => b.kernel.calls.at(-1) === 'v4 update default/web');
+    expect(b.kernel.modes).toHaveLength(3);
   });
 
   test('flows are looked at when a UDP port was programmed, and for no other', async () => {

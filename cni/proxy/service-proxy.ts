@@ -281,7 +281,9 @@ export class ServiceProxy {
 
   #settingsChanged(): void {
     this.#begin();
-    if (this.#mayProgram && this.#configure()) this.#happened();
+    // A Node that is deleted takes its pods' networks with it, but not its pods.
+    if (!this.#mayProgram || this.settings.lacksPodNetworks) return;
+    if (this.#configure()) this.#happened();
   }
 
   /** @returns whether any family's mode is made anew */
