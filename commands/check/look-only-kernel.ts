@@ -35,7 +35,7 @@ function readOnly(nftables: Nftables): Nftables {
     listTables: (family) => nftables.listTables(family),
     listChains: (table) => nftables.listChains(table),
     listRules: (table, chain) => nftables.listRules(table, chain),
-    listRuleLabels: (table, chain, comment) => nftables.listRuleLabels(table, chain, comment),
+    listRuleLabels: (table, chain, comment, match) => nftables.listRuleLabels(table, chain, comment, match),
     findRuleLabels: (refs) => nftables.findRuleLabels(refs),
     listSets: (table) => nftables.listSets(table),
     listElements: (set) => nftables.listElements(set),

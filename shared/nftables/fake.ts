@@ -24,7 +24,7 @@ import type { Family } from './model/family.ts';
 import type { Rule, RuleLabel, RuleRef } from './model/rule.ts';
 import type { NftMap, NftSet } from './model/set.ts';
 import type { Table, TableRef } from './model/table.ts';
-import type { Nftables } from './nftables.ts';
+import type { CommentMatch, Nftables } from './nftables.ts';
 import type { Operation, Transaction } from './transaction.ts';
 
 export interface FakeOptions {
@@ -99,9 +99,15 @@ export class FakeNftables implements Nftables {
       .flatMap(({ rules }) => rules);
   }
 
-  listRuleLabels(table: TableRef, chain?: string, wanted?: string): RuleLabel[] {
+  listRuleLabels(
+    table: TableRef,
+    chain?: string,
+    wanted?: string,
+    match: CommentMatch = 'whole',
+  ): RuleLabel[] {
     const rules = this.listRules(table, chain).filter(
-      (rule) => wanted === undefined || rule.comment === wanted,
+      ({ comment }) =>
+        wanted === undefined || (match === 'start' ? comment?.startsWith(wanted) : comment === wanted),
     );
     return rules.map(({ handle = 0n, comment, ...rule }) => ({
       family: rule.family,

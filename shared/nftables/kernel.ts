@@ -32,7 +32,7 @@ import type { Family } from './model/family.ts';
 import type { Rule, RuleLabel, RuleRef } from './model/rule.ts';
 import type { NftMap, NftSet } from './model/set.ts';
 import type { Table, TableRef } from './model/table.ts';
-import type { Nftables } from './nftables.ts';
+import type { CommentMatch, Nftables } from './nftables.ts';
 import type { Transaction } from './transaction.ts';
 
 /** NETLINK_NETFILTER (linux/netlink.h). */
@@ -40,6 +40,9 @@ const NETLINK_NETFILTER = 12;
 
 /** How often a list is read that comes out inconsistent. A table of 250,000 elements is rebuilt before the second. */
 const LIST_TRIES = 10;
+
+/** Rules that are decoded in the 0.2 ms which the first use of a Buffer takes. */
+const FEW_RULES = 16;
 
 /** The kernel's nf_tables in one network namespace, over a netlink socket of its own. */
 export class KernelNftables implements Nftables, Disposable {
@@ -105,14 +108,23 @@ export class KernelNftables implements Nftables, Disposable {
     return this.#dump(dumpRules(table, chain), readRule);
   }
 
-  listRuleLabels(table: TableRef, chain?: string, comment?: string): RuleLabel[] {
+  listRuleLabels(
+    table: TableRef,
+    chain?: string,
+    comment?: string,
+    match: CommentMatch = 'whole',
+  ): RuleLabel[] {
     if (comment === undefined) return this.#dump(dumpRules(table, chain), readRuleLabel);
-    const wanted = new TextEncoder().encode(`${comment}\0`);
+    const start = match === 'start';
+    // One that is compared as a whole ends its message, and is found without a search.
+    const wanted = new TextEncoder().encode(start ? comment : `${comment}\0`);
     const found: RuleLabel[] = [];
-    for (const { payload } of this.#messages(dumpRules(table, chain))) {
-      if (!mayEndWith(payload, wanted)) continue;
+    const messages = this.#messages(dumpRules(table, chain));
+    const search = messages.length > FEW_RULES;
+    for (const { payload } of messages) {
+      if (start ? search && !mayHold(payload, wanted) : !mayEndWith(payload, wanted)) continue;
       const label = readRuleLabel(payload);
-      if (label.comment === comment) found.push(label);
+      if (start ? label.comment?.startsWith(comment) : label.comment === comment) found.push(label);
     }
     return found;
   }
@@ -245,6 +257,11 @@ function toNftError(error: NetlinkError): NftError {
 /** How nfnetlink answers a request for which it has nobody: EINVAL (nfnetlink_rcv_msg), EOPNOTSUPP with imitations of it. */
 function isUnknown(error: unknown): boolean {
   return error instanceof NftError && (error.code === 'EINVAL' || error.code === 'EOPNOTSUPP');
+}
+
+/** By the runtime's own search: a thousand rules take it a millisecond, and code that is not compiled yet a dozen. */
+function mayHold(payload: Uint8Array, wanted: Uint8Array): boolean {
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).includes(wanted);
 }
 
 /** A rule's comment is the last thing in its message, before up to three bytes of padding. */

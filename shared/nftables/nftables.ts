@@ -6,6 +6,9 @@ import type { NftMap, NftSet } from './model/set.ts';
 import type { Table, TableRef } from './model/table.ts';
 import type { Transaction } from './transaction.ts';
 
+/** How a comment is compared. */
+export type CommentMatch = 'whole' | 'start';
+
 /**
  * The packet filter of one network namespace: the kernel's, or a fake that behaves like it. One contract suite
  * (contract.ts) holds both to the same behaviour.
@@ -38,8 +41,9 @@ export interface Nftables {
    * As `listRules`, but only handles and comments: all that deleting by comment needs, in a tenth of the time.
    *
    * @param comment only the rules that have just this one, which is quicker still among many
+   * @param match `start`: those whose comments begin with it
    */
-  listRuleLabels(table: TableRef, chain?: string, comment?: string): RuleLabel[];
+  listRuleLabels(table: TableRef, chain?: string, comment?: string, match?: CommentMatch): RuleLabel[];
 
   /** The rules of those handles; undefined for each that is not there. In a long chain far quicker than to list it. */
   findRuleLabels(refs: readonly RuleRef[]): (RuleLabel | undefined)[];

@@ -2,7 +2,6 @@
 
 import { isNotFound } from '../../../shared/nftables/error.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
-import type { RuleLabel } from '../../../shared/nftables/model/rule.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
 import { openIfSupported } from '../common/remove-rules.ts';
 import {
@@ -33,9 +32,7 @@ export function removeMacSpoofCheck(key: AttachmentKey): void {
   for (let attempt = 1; ; attempt++) {
     // The table is upstream's and ours, and common to all networks; without it there is nothing.
     if (nft.listTables(spoofTable.family).length === 0) return;
-    const jumps: RuleLabel[] = [];
-    for (const rule of nft.listRuleLabels(spoofTable, prerouting.name))
-      if (rule.comment === comment) jumps.push(rule);
+    const jumps = nft.listRuleLabels(spoofTable, prerouting.name, comment);
     try {
       nft.run(deleteSpoofChecks(jumps, [chain]));
       return;

@@ -49,9 +49,8 @@ export function masqueradeRemoval(key: AttachmentKey, addresses: readonly Cidr[]
   return {
     before: (nft) => removeFromIptables(nft, key, addresses),
     append(transaction, nft) {
-      const own: RuleLabel[] = [];
-      for (const rule of listPodRules(nft)) if (rule.comment?.startsWith(prefix)) own.push(rule);
-      transaction.deleteRules(own);
+      const { family, table: name } = podChain;
+      transaction.deleteRules(nft.listRuleLabels({ family, name }, podChain.name, prefix, 'start'));
     },
   };
 }

@@ -19,7 +19,7 @@ import { isSameAttachment, listAccepted, readAccepted } from './record.ts';
 export async function delFirewall({ conf, env }: DelRequest, { collect }: DelOptions = {}): Promise<void> {
   const key = { network: conf.name, containerId: env.containerId, ifname: env.ifname };
   const errors = collectErrors('DEL');
-  const removal = (await import('./nft-backend.ts')).elementsRemoval(key);
+  const removal = (await import('./nft-backend.ts')).elementsRemoval(key, addressesOf(conf.prevResult));
   if (collect) collect.push(removal);
   else {
     const { removeRulesAlone } = await import('../common/remove-rules-alone.ts');

@@ -1,5 +1,8 @@
 /** Backend nftables: one look at the table's labels and one transaction, without any program. Only what ADD and DEL do. */
 
+import type { Ip } from '../../../shared/ip/ip.ts';
+import { ipToBytes } from '../../../shared/ip/ip.ts';
+import type { Element } from '../../../shared/nftables/model/element.ts';
 import { addOrCollect } from '../common/add-rules.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
 import { attachmentCommentPrefix } from '../common/masquerade-rules.ts';
@@ -33,10 +36,28 @@ export async function addByNftables(
   await addOrCollect(addition, collect);
 }
 
-/** The removal of the attachment's elements, known by their comments; none is fine. */
-export function elementsRemoval(key: AttachmentKey): RuleRemoval {
+/**
+ * The removal of the attachment's elements, known by their comments; none is fine.
+ *
+ * @param addresses the attachment's, where they are known: when all of them are found, the others' are not listed
+ */
+export function elementsRemoval(key: AttachmentKey, addresses: readonly Ip[] = []): RuleRemoval {
   const prefix = attachmentCommentPrefix(key);
-  return removalWhere((comment) => comment.startsWith(prefix));
+  const isOwn = (comment: string): boolean => comment.startsWith(prefix);
+  const all = removalWhere(isOwn);
+  return {
+    ...all,
+    append(transaction, nft) {
+      const found: { 4: Element[]; 6: Element[] } = { 4: [], 6: [] };
+      for (const address of addresses) {
+        const element = nft.findElement(podSets[address.family], ipToBytes(address));
+        if (element) found[address.family].push(element);
+      }
+      const complete = addresses.length > 0 && found[4].length + found[6].length === addresses.length;
+      if (complete) appendRemoval(transaction, found, isOwn);
+      else all.append(transaction, nft);
+    },
+  };
 }
 
 /** The removal of elements whose comments match. */

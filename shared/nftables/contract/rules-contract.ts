@@ -96,6 +96,22 @@ export function rules(subject: Subject): void {
       );
     });
 
+    test('are listed by comment, as a whole or by its start', () => {
+      const nft = subject();
+      nft.run(
+        start()
+          .add(note('ab'))
+          .add(note('abc'))
+          .add(note('cab'))
+          .add(rule(c, [drop()])),
+      );
+      const listed = (...how: [string, 'start'?]): (string | undefined)[] =>
+        nft.listRuleLabels(t, 'c', ...how).map(({ comment }) => comment);
+      expect(listed('ab')).toEqual(['ab']);
+      expect(listed('ab', 'start')).toEqual(['ab', 'abc']);
+      expect(listed('b', 'start')).toEqual([]);
+    });
+
     test('are told with their handles when they are made, and found by these', () => {
       const nft = subject();
       nft.run(start().add(note('1')));
