@@ -199,8 +199,12 @@ function machine(): string {
   return `${cpus().length} × ${model}, ${memory} GiB, ${release}, kernel ${uname().release}`;
 }
 
-function section(step: Step): string {
-  if (!existsSync(outcomePath(step.name))) return `## ${step.name}: not run\n\n${step.claim}.\n`;
+/** A step's section: of what it gave here, or what the document had of another checkout. */
+function section(step: Step, before: string): string {
+  if (!existsSync(outcomePath(step.name))) {
+    const kept = before.split(/^(?=## )/m).find((text) => text.startsWith(`## ${step.name}: `));
+    return kept === undefined ? `## ${step.name}: not run\n\n${step.claim}.\n` : `${kept.trimEnd()}\n`;
+  }
   const outcome = JSON.parse(readFileSync(outcomePath(step.name), 'utf8')) as Outcome;
   const { ok, seconds, output, date, commit } = outcome;
   return `## ${step.name}: ${ok ? 'holds' : 'DOES NOT HOLD'}
@@ -227,7 +231,9 @@ function main(names: readonly string[]): number {
   const chosen = names.length > 0 ? steps.filter((step) => names.includes(step.name)) : steps;
   const failed = chosen.map(run).filter((outcome) => !outcome.ok).length;
   const title = '# The full figures\n\nWritten by `make soak`: what each of its steps printed last.\n';
-  writeFileSync(join(root, 'docs/soak.md'), [title, ...steps.map(section)].join('\n'));
+  const document = join(root, 'docs/soak.md');
+  const before = readFileSync(document, 'utf8');
+  writeFileSync(document, [title, ...steps.map((step) => section(step, before))].join('\n'));
   process.stdout.write(`${chosen.length - failed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
 }
