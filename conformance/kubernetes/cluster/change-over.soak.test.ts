@@ -58,7 +58,8 @@ describe('a cluster that has flannel', () => {
     });
     await (agent === 'ours' ? agentsReady(cluster) : flannelReady());
     // The first by name counts for new pods.
-    const [conflist] = readdirSync(cluster.node(name).lab.path('/etc/cni/net.d')).sort();
+    const configurations = readdirSync(cluster.node(name).lab.path('/etc/cni/net.d'));
+    const [conflist] = configurations.filter((file) => file.endsWith('.conflist')).sort();
     expect(conflist).toBe(agent === 'ours' ? '10-underpod.conflist' : '10-flannel.conflist');
   };
 
