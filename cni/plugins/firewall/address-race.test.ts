@@ -2,12 +2,14 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Ip } from '../../../shared/ip/ip.ts';
 import { parseIp } from '../../../shared/ip/ip.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
+import { lockDirectory, removeStaleLocks } from '../common/attachment-lock.ts';
 import { attachmentCommentPrefix } from '../common/masquerade-rules.ts';
 import { deleteRules } from '../common/remove-rules.ts';
 import { list, run, TestNode } from '../testing/node.ts';
@@ -48,8 +50,17 @@ describe.skipIf(!node)('an address that is another attachment’s by now', () =>
   });
 
   test('is locked once, whoever names it twice, and the lock leaves nothing', () => {
-    lockAddresses([address, parseIp('fd00::5') as Ip, address])[Symbol.dispose]();
-    expect(list(recordDirectory)).toEqual([]);
+    {
+      using _locks = lockAddresses([address, parseIp('fd00::5') as Ip, address]);
+      expect(list(lockDirectory)).toEqual(['address-10.1.0.5.lock', 'address-fd00::5.lock']);
+      removeStaleLocks();
+      expect(list(lockDirectory)).toHaveLength(2);
+    }
+    expect(list(lockDirectory)).toEqual([]);
+    // Of a call that was killed.
+    writeFileSync(`${lockDirectory}/address-10.1.0.5.lock`, '');
+    removeStaleLocks();
+    expect(list(lockDirectory)).toEqual([]);
   });
 
   test('keeps its element, when it came between look and removal', async () => {

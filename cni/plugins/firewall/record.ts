@@ -14,7 +14,7 @@ import { createExclusive, mkdirp, readTextIfExists, unlinkIfExists } from '../..
 import { lock } from '../../../shared/sys/lock.ts';
 import { tryAgainLater } from '../../protocol/error.ts';
 import type { AttachmentKey } from '../common/attachment.ts';
-import { AttachmentLock } from '../common/attachment-lock.ts';
+import { AttachmentLock, lockDirectory } from '../common/attachment-lock.ts';
 
 export const recordDirectory = '/run/underpod/firewall';
 
@@ -72,7 +72,8 @@ const timeoutMs = 30_000;
  */
 export function lockAddresses(addresses: readonly Ip[]): Disposable {
   const paths: string[] = [];
-  for (const address of addresses) paths.push(`${pathOf(address)}.lock`);
+  // Among the locks of attachments, where every GC takes away those of calls that were killed.
+  for (const address of addresses) paths.push(`${lockDirectory}/address-${formatIp(address)}.lock`);
   using held = new DisposableStack();
   // All in one order, so that no two wait for each other.
   for (const path of new Set(paths.sort())) {
