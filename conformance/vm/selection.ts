@@ -43,9 +43,6 @@ const PLUGINS = new Set([
   'conformance/matrix/matrix.ci.test.ts',
 ]);
 
-/** The service proxy while packets pour in: kernels before 6.17 look elements up another way. The rows take a minute. */
-const PROXY = new Set(['conformance/proxy/packets/flood.test.ts']);
-
 /** Need features, and take minutes of an emulated processor: left to `--all`. */
 const PATIENT = new Set([
   'cni/agent/agent-wireguard.kernel.test.ts',
@@ -63,7 +60,7 @@ export function kernelTests(kernel: KernelVersion, all: boolean): string[] {
     const isOfVm = needsFeatures || IN_NETNS.test(text);
     const isChosen =
       KERNEL_ITSELF.has(path) ||
-      (kernel !== '5.10' && ((needsFeatures && !PATIENT.has(path)) || PLUGINS.has(path) || PROXY.has(path)));
+      (kernel !== '5.10' && ((needsFeatures && !PATIENT.has(path)) || PLUGINS.has(path)));
     if (isOfVm && (all || isChosen)) files.push(path);
   }
   return files.sort();
