@@ -52,7 +52,8 @@ export async function runProxy(
   const kit = stack.use(await openKit(options.mode, clock));
   const source = stack.use(openSource(options, clock, log.child('source')));
   const programmed = new ProgrammedModes(options.stateDir, log);
-  let areTheirsGone = !options.removeKubeProxy;
+  // Chains of the iptables mode are the very ones that kube-proxy's are: they are taken over.
+  let areTheirsGone = !options.removeKubeProxy || options.mode === 'iptables';
   const removeTheirs = async (): Promise<void> => {
     if (areTheirsGone || !proxy.health.isSynced) return;
     // Who has the port is kube-proxy, still at work: it would write its rules again.

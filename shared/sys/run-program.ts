@@ -12,6 +12,8 @@ export interface Run {
   /** Variables beside our own; `undefined` keeps one of ours from the program. */
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly stdin: Uint8Array;
+  /** Bytes that it may print to each of stdout and stderr; 16 MiB, unless it is known to have more to say. */
+  readonly maxOutput?: number;
   /** Descriptors of ours that the program inherits, as 3 and up. */
   readonly inherited?: readonly number[];
   /**
@@ -43,7 +45,7 @@ export class ProgramError extends Error {
 }
 
 /** Bytes that are taken of each of stdout and stderr; a program that prints more has gone wild, and is killed. */
-const maxOutput = 16 * 1024 * 1024;
+const usualOutput = 16 * 1024 * 1024;
 
 /** Milliseconds between attempts while the program's file is being written (ETXTBSY): about 5 s, as libcni waits. */
 const busyPauses = [20, 50, 100, 200, 500, 1000, 1500, 1500];
@@ -120,6 +122,7 @@ function environment(variables: Run['variables']): Record<string, string | undef
 }
 
 async function readText(stream: ReadableStream<Uint8Array>, run: Run, kill: () => void): Promise<string> {
+  const { maxOutput = usualOutput } = run;
   const decoder = new TextDecoder();
   let text = '';
   let size = 0;

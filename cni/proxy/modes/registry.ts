@@ -15,6 +15,7 @@ export async function openKit(mode: ModeName, clock: Clock): Promise<ModeKit> {
     case 'nftables':
       return new (await import('./nftables.ts')).NftablesKit(clock);
     case 'iptables':
+      return await (await import('./iptables.ts')).IptablesKit.open(clock);
     case 'ipvs':
       throw new UsageError(`mode ${mode} is not built yet: write "mode: nftables" (--proxy-mode=nftables)`);
     default:

@@ -1,0 +1,56 @@
+/**
+ * Names of chains: kube-proxy's, from the same hash of the same words, so that who changes over from it or to it replaces
+ * chains instead of having them twice (kube-proxy, pkg/proxy/iptables). Pure.
+ */
+
+import { createHash } from 'node:crypto';
+import { type Endpoint, formatEndpoint } from '../model/endpoint.ts';
+import type { ServicePort } from '../model/service-port.ts';
+
+/** RFC 4648 section 6. */
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+/** Characters of the hash in a name: a chain's name may have 28 (XT_EXTENSION_MAXNAMELEN, less the end). */
+const HASH_LENGTH = 16;
+
+/** A port's own chains: by policy, for what comes to its outside addresses, and before those for source ranges. */
+export interface PortChains {
+  readonly cluster: string;
+  readonly local: string;
+  readonly external: string;
+  readonly firewall: string;
+}
+
+export function chainsOf(port: ServicePort): PortChains {
+  const hash = hashOf(port.name + port.protocol.toLowerCase());
+  return {
+    cluster: `KUBE-SVC-${hash}`,
+    local: `KUBE-SVL-${hash}`,
+    external: `KUBE-EXT-${hash}`,
+    firewall: `KUBE-FW-${hash}`,
+  };
+}
+
+export function endpointChain(port: ServicePort, endpoint: Endpoint): string {
+  return `KUBE-SEP-${hashOf(port.name + port.protocol.toLowerCase() + formatEndpoint(endpoint))}`;
+}
+
+/** Whether a chain belongs to a service or an endpoint: those that nothing wants any more are deleted. */
+export function isPortChain(name: string): boolean {
+  return /^KUBE-(?:SVC|SVL|EXT|FW|SEP)-/.test(name);
+}
+
+function hashOf(words: string): string {
+  const digest = createHash('sha256').update(words).digest();
+  let text = '';
+  let bits = 0;
+  let held = 0;
+  for (const byte of digest) {
+    held = (held << 8) | byte;
+    for (bits += 8; bits >= 5; bits -= 5) {
+      text += BASE32[(held >>> (bits - 5)) & 31];
+      if (text.length === HASH_LENGTH) return text;
+    }
+    held &= (1 << bits) - 1;
+  }
+  return text;
+}

@@ -1,0 +1,194 @@
+import { describe, expect, test } from 'vitest';
+import type { ServicePort } from '../model/service-port.ts';
+import { Ports, port, settings } from '../testing/ports.ts';
+import { SHARED_CHAINS } from './fixed-rules.ts';
+import { chainsOf, endpointChain } from './names.ts';
+import { type AllSettings, planAll, planChanges, planRemoval } from './plan.ts';
+import { rulesOf } from './port-rules.ts';
+import { parseSaved, type SavedTable } from './tables.ts';
+
+const all: AllSettings = { ...settings(4), dropInvalid: true, endpointComments: true };
+
+/** What iptables-restore --noflush does, for whole texts; refuses what the kernel would. */
+class FakeTables {
+  readonly tables = new Map<string, Map<string, string[]>>([
+    ['filter', new Map(['INPUT', 'FORWARD', 'OUTPUT'].map((name) => [name, []]))],
+    ['nat', new Map(['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'].map((name) => [name, []]))],
+    ['mangle', new Map()],
+  ]);
+
+  get saved(): ReadonlyMap<string, SavedTable> {
+    return this.tables;
+  }
+
+  restore(text: string): void {
+    let table = new Map<string, string[]>();
+    for (const line of text.split('\n')) {
+      const [what = '', chain = '', ...rest] = line.split(' ');
+      const rules = (): string[] => {
+        const found = table.get(chain);
+        if (!found) throw new Error(`no chain: ${line}`);
+        return found;
+      };
+      if (what.startsWith('*')) table = this.tables.get(what.slice(1))!;
+      else if (what.startsWith(':')) table.set(what.slice(1), []);
+      else if (what === '-A') rules().push(rest.join(' '));
+      else if (what === '-I') rules().unshift(rest.slice(1).join(' '));
+      else if (what === '-D') {
+        const at = rules().indexOf(rest.join(' '));
+        if (at < 0) throw new Error(`no such rule: ${line}`);
+        rules().splice(at, 1);
+      } else if (what === '-X') {
+        if (rules().length > 0) throw new Error(`not empty: ${line}`);
+        table.delete(chain);
+      } else if (what === 'COMMIT') check(table);
+    }
+  }
+
+  /** In an order that is the same for the same rules; the last of nat's KUBE-SERVICES stays where it is. */
+  get sorted(): unknown {
+    return [...this.tables].map(([table, chains]) => [
+      table,
+      [...chains]
+        .map(([chain, rules]) => {
+          if (!SHARED.has(chain)) return [chain, rules];
+          const end = table === 'nat' && chain === 'KUBE-SERVICES' ? rules.length - 1 : rules.length;
+          return [chain, [...rules.slice(0, end).sort(), ...rules.slice(end)]];
+        })
+        .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+    ]);
+  }
+}
+
+const SHARED = new Set<unknown>([...SHARED_CHAINS.filter, ...SHARED_CHAINS.nat]);
+const BUILT_IN = /^(?:ACCEPT|DROP|RETURN|REJECT|MARK|MASQUERADE|DNAT)$/;
+
+function check(table: Map<string, string[]>): void {
+  for (const [chain, rules] of table)
+    for (const rule of rules) {
+      const target = /-j (\S+)/.exec(rule)?.[1];
+      if (target && !BUILT_IN.test(target) && !table.has(target))
+        throw new Error(`${chain} jumps to ${target}, which there is none of`);
+    }
+}
+
+describe('names', () => {
+  // As kube-proxy's own tests have them.
+  test('are the hashes that kube-proxy makes', () => {
+    const svc = port({ name: 'ns1/svc1:p80', frontends: [], endpoints: ['10.180.0.1:80'] });
+    expect(chainsOf(svc).cluster).toBe('KUBE-SVC-XPGD46QRK7WJZT7O');
+    expect(endpointChain(svc, svc.endpoints[0]!)).toBe('KUBE-SEP-SXIVWICOYRO3J4NJ');
+  });
+});
+
+describe('rules of a port', () => {
+  const textOf = (one: ServicePort): string[] => {
+    const { shared, chains } = rulesOf(one, all);
+    return [
+      ...shared.map(({ table, chain, rule }) => `${table} ${chain} ${rule}`),
+      ...[...chains].flatMap(([chain, rules]) => rules.map((rule) => `nat ${chain} ${rule}`)),
+    ];
+  };
+
+  test('a cluster IP with affinity and two endpoints', () => {
+    const [svc, a] = ['KUBE-SVC-XPGD46QRK7WJZT7O', 'KUBE-SEP-SXIVWICOYRO3J4NJ'];
+    const about = '-m comment --comment "ns1/svc1:p80';
+    const recent = (how: string, chain: string): string =>
+      `-m recent ${how} --name ${chain} --mask 255.255.255.255 --rsource`;
+    const one = port({
+      name: 'ns1/svc1:p80',
+      frontends: ['cluster-ip 172.30.0.41:80'],
+      endpoints: ['10.180.0.1:80', '10.180.0.2:80'],
+      affinity: 60,
+    });
+    const b = endpointChain(one, one.endpoints[1]!);
+    expect(textOf(one)).toEqual([
+      `nat KUBE-SERVICES -d 172.30.0.41/32 -p tcp ${about} cluster IP" -m tcp --dport 80 -j ${svc}`,
+      `nat ${svc} ! -s 10.244.0.0/16 -d 172.30.0.41/32 -p tcp ${about} cluster IP" -m tcp --dport 80 -j KUBE-MARK-MASQ`,
+      `nat ${svc} ${about} -> 10.180.0.1:80" ${recent('--rcheck --seconds 60 --reap', a)} -j ${a}`,
+      `nat ${svc} ${about} -> 10.180.0.2:80" ${recent('--rcheck --seconds 60 --reap', b)} -j ${b}`,
+      `nat ${svc} ${about} -> 10.180.0.1:80" -m statistic --mode random --probability 0.50000000000 -j ${a}`,
+      `nat ${svc} ${about} -> 10.180.0.2:80" -j ${b}`,
+      `nat ${a} -s 10.180.0.1/32 ${about}" -j KUBE-MARK-MASQ`,
+      `nat ${a} -p tcp ${about}" ${recent('--set', a)} -m tcp -j DNAT --to-destination 10.180.0.1:80`,
+      `nat ${b} -s 10.180.0.2/32 ${about}" -j KUBE-MARK-MASQ`,
+      `nat ${b} -p tcp ${about}" ${recent('--set', b)} -m tcp -j DNAT --to-destination 10.180.0.2:80`,
+    ]);
+  });
+
+  test('without endpoints senders are told; without local ones, where only those count, not', () => {
+    const frontends = ['cluster-ip 10.96.0.1:80', 'node-port 30080 local'];
+    const about = (why: string): string => `-m comment --comment "a/b has no ${why}endpoints"`;
+    expect(textOf(port({ name: 'a/b', frontends }))).toEqual([
+      `filter KUBE-SERVICES -d 10.96.0.1/32 -p tcp ${about('')} -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable`,
+      `filter KUBE-EXTERNAL-SERVICES -p tcp ${about('')} -m addrtype --dst-type LOCAL -m tcp --dport 30080 -j REJECT --reject-with icmp-port-unreachable`,
+    ]);
+    expect(textOf(port({ name: 'a/b', frontends, endpoints: ['10.0.0.1:80'] }))).toContain(
+      `filter KUBE-EXTERNAL-SERVICES -p tcp ${about('local ')} -m addrtype --dst-type LOCAL -m tcp --dport 30080 -j DROP`,
+    );
+  });
+});
+
+describe('plans', () => {
+  /** Mulberry32: the same ports in every run. */
+  const random = (seed: number): ((below: number) => number) => {
+    let state = seed;
+    return (below) => {
+      state = (state + 0x6d2b79f5) | 0;
+      let t = Math.imul(state ^ (state >>> 15), 1 | state);
+      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+      return ((t ^ (t >>> 14)) >>> 0) % below;
+    };
+  };
+
+  function draw(pick: (below: number) => number, n: number): ServicePort {
+    const endpoints = Array.from({ length: pick(4) }, (_, i) => `10.244.${i}.${n}:${80 + pick(2)}`);
+    const policy = ['cluster', 'local'][pick(2)];
+    return port({
+      name: `default/s${n}`,
+      protocol: (['TCP', 'UDP', 'SCTP'] as const)[pick(3)]!,
+      frontends: [
+        `cluster-ip 10.96.0.${n}:80 ${['cluster', 'local'][pick(2)]}`,
+        ...(pick(2) ? [`load-balancer 192.0.2.${n}:80 ${policy}`] : []),
+        ...(pick(2) ? [`node-port ${30000 + n} ${policy}`] : []),
+      ],
+      endpoints,
+      local: endpoints.slice(0, pick(3)),
+      ...(pick(3) === 0 && { affinity: 10 + pick(2) }),
+      ...(pick(3) === 0 && { sources: ['10.0.0.0/8', '0.0.0.0/0'].slice(pick(2)) }),
+    });
+  }
+
+  test.each([1, 2, 3, 4, 5])('any changes end in the tables that a full run makes (seed %i)', (seed) => {
+    const pick = random(seed);
+    const ports = new Ports();
+    const byChanges = new FakeTables();
+    byChanges.restore(planAll(ports, byChanges.saved, all).text);
+    for (let round = 0; round < 60; round += 1) {
+      const changes: [ServicePort | undefined, ServicePort | undefined][] = [];
+      const names = new Set(Array.from({ length: 1 + pick(4) }, () => 1 + pick(12)));
+      for (const n of names) {
+        const before = ports.get(`default/s${n}`);
+        const after = pick(4) ? draw(pick, n) : undefined;
+        changes.push([before, after]);
+        if (after) ports.set(after);
+        else ports.delete(`default/s${n}`);
+      }
+      byChanges.restore(planChanges(changes, all).text);
+      const whole = new FakeTables();
+      whole.restore(planAll(ports, whole.saved, all).text);
+      expect(byChanges.sorted).toEqual(whole.sorted);
+      expect(planAll(ports, byChanges.saved, all)).toEqual({ text: '', changes: 0 });
+    }
+    byChanges.restore(planRemoval(byChanges.saved).text);
+    const left = [...byChanges.tables.values()].flatMap((table) => [...table.keys()]);
+    expect(left.filter((name) => name.startsWith('KUBE-'))).toEqual(['KUBE-FIREWALL']);
+  });
+
+  test('what somebody uses of ours stays', () => {
+    const tables = parseSaved(
+      '*nat\n:KUBE-MARK-MASQ - [0:0]\n:MINE - [0:0]\n-A MINE -j KUBE-MARK-MASQ\nCOMMIT\n',
+    );
+    expect(planRemoval(tables).text).toBe('');
+  });
+});

@@ -1,0 +1,153 @@
+/** From what is programmed to what shall be, as text for `iptables-restore --noflush`. Pure. */
+
+import type { ServicePort } from '../model/service-port.ts';
+import {
+  CANARY,
+  type FixedSettings,
+  fixedChains,
+  HOOKS,
+  type Hook,
+  KUBELET_CHAIN,
+  kubeletHooks,
+  nodePortRules,
+  SHARED_CHAINS,
+} from './fixed-rules.ts';
+import { isPortChain } from './names.ts';
+import { type PlanSettings, type PortRules, rulesOf } from './port-rules.ts';
+import { type RuleText, type SavedTable, type SharedRule, type TableName, TableText } from './tables.ts';
+
+export interface Plan {
+  readonly text: string;
+  /** Chains written or deleted, and rules put into others or taken out. */
+  readonly changes: number;
+}
+
+export type AllSettings = PlanSettings & FixedSettings;
+
+const NOTHING: PortRules = { shared: [], chains: new Map() };
+
+/**
+ * What changes between two states of some ports. Nothing else is mentioned: a chain that stays keeps its counters, and the
+ * chains that all ports share are neither emptied nor written anew.
+ */
+export function planChanges(
+  changes: Iterable<readonly [before: ServicePort | undefined, after: ServicePort | undefined]>,
+  settings: PlanSettings,
+): Plan {
+  const tables = { filter: new TableText('filter'), nat: new TableText('nat') };
+  // First what goes, of all ports, then what comes: a frontend may pass from one to the other.
+  const coming: SharedRule[] = [];
+  const chains = new Map<string, readonly RuleText[] | undefined>();
+  for (const [before, after] of changes) {
+    const old = before ? rulesOf(before, settings) : NOTHING;
+    const wanted = after ? rulesOf(after, settings) : NOTHING;
+    const stays = (one: SharedRule, among: PortRules): boolean =>
+      among.shared.some(
+        ({ table, chain, rule }) => table === one.table && chain === one.chain && rule === one.rule,
+      );
+    for (const one of old.shared) if (!stays(one, wanted)) tables[one.table].remove(one.chain, one.rule);
+    coming.push(...wanted.shared.filter((one) => !stays(one, old)));
+    for (const name of old.chains.keys()) if (!wanted.chains.has(name)) chains.set(name, undefined);
+    for (const [name, rules] of wanted.chains)
+      if (!sameRules(old.chains.get(name), rules)) chains.set(name, rules);
+  }
+  // Before the last rules, which lead to the node ports.
+  for (const { table, chain, rule } of coming) tables[table].insert(chain, rule);
+  for (const [name, rules] of chains) {
+    if (rules) tables.nat.write(name, rules);
+    else tables.nat.delete(name);
+  }
+  return finish(tables.filter, tables.nat);
+}
+
+/** From what the tables hold to all that shall be in them. What is right is not mentioned. */
+export function planAll(
+  ports: Iterable<ServicePort>,
+  saved: ReadonlyMap<string, SavedTable>,
+  settings: AllSettings,
+): Plan {
+  const chains = fixedChains(settings);
+  const shared = { filter: sharedChains('filter'), nat: sharedChains('nat') };
+  for (const port of ports) {
+    const rules = rulesOf(port, settings);
+    for (const one of rules.shared) shared[one.table].get(one.chain)?.push(one.rule);
+    for (const [name, of] of rules.chains) chains.nat.set(name, of);
+  }
+  shared.nat.get('KUBE-SERVICES')?.push(...nodePortRules(settings));
+  const texts = (['filter', 'nat'] as const).map((table) => {
+    const text = new TableText(table);
+    const held = saved.get(table) ?? new Map();
+    const last = table === 'nat' ? nodePortRules(settings).length : 0;
+    for (const [name, rules] of shared[table]) {
+      // The order of rules for different addresses means nothing, but for the last ones.
+      const there = held.get(name);
+      if (!sameMembers(there, rules, name === 'KUBE-SERVICES' ? last : 0)) text.write(name, rules);
+    }
+    for (const [name, rules] of chains[table]) if (!sameRules(held.get(name), rules)) text.write(name, rules);
+    for (const name of held.keys())
+      if (table === 'nat' && isPortChain(name) && !chains.nat.has(name)) text.delete(name);
+    const hooks: Hook[] = [...HOOKS[table], ...(table === 'filter' ? kubeletHooks(settings) : [])];
+    if (table === 'filter' && settings.family === 4 && !held.has(KUBELET_CHAIN))
+      text.write(KUBELET_CHAIN, []);
+    for (const hook of hooks)
+      if (!held.get(hook.chain)?.includes(hook.rule)) text.insert(hook.chain, hook.rule);
+    return text;
+  });
+  const mangle = new TableText('mangle');
+  if (!saved.get('mangle')?.has(CANARY)) mangle.write(CANARY, []);
+  return finish(...texts, mangle);
+}
+
+/** Chains that kube-proxy's own cleaning removes, beside those of ports. The kubelet's stay. */
+const REMOVED: Readonly<Record<TableName, readonly string[]>> = {
+  filter: [...SHARED_CHAINS.filter, 'KUBE-FORWARD', CANARY],
+  nat: [...SHARED_CHAINS.nat, 'KUBE-POSTROUTING', 'KUBE-MARK-MASQ', CANARY],
+  mangle: [CANARY],
+};
+
+/** Takes away all that the mode ever programs, and no more. */
+export function planRemoval(saved: ReadonlyMap<string, SavedTable>): Plan {
+  const texts = (['filter', 'nat', 'mangle'] as const).map((table) => {
+    const text = new TableText(table);
+    const held: SavedTable = saved.get(table) ?? new Map();
+    const isOurs = (name: string): boolean =>
+      REMOVED[table].includes(name) || (table === 'nat' && isPortChain(name));
+    const targetOf = (rule: RuleText): string => / ?-[jg] (\S+)/.exec(rule)?.[1] ?? '';
+    const kept = new Set<string>();
+    for (const [name, rules] of held) {
+      if (isOurs(name)) continue;
+      for (const rule of rules) {
+        const hooks = table === 'mangle' ? [] : HOOKS[table];
+        if (hooks.some((one) => one.chain === name && one.rule === rule)) text.remove(name, rule);
+        // A chain that somebody else uses cannot go.
+        else kept.add(targetOf(rule));
+      }
+    }
+    for (const name of held.keys()) if (isOurs(name) && !kept.has(name)) text.delete(name);
+    return text;
+  });
+  return finish(...texts);
+}
+
+function sharedChains(table: 'filter' | 'nat'): Map<string, RuleText[]> {
+  return new Map(SHARED_CHAINS[table].map((name) => [name, []]));
+}
+
+function sameRules(a: readonly RuleText[] | undefined, b: readonly RuleText[]): boolean {
+  return a !== undefined && a.length === b.length && a.every((rule, index) => rule === b[index]);
+}
+
+/** The same rules in any order, but for the last ones. */
+function sameMembers(a: readonly RuleText[] | undefined, b: readonly RuleText[], last: number): boolean {
+  if (a === undefined || a.length !== b.length) return false;
+  if (!sameRules(a.slice(a.length - last), b.slice(b.length - last))) return false;
+  const known = new Set(a);
+  return known.size === new Set(b).size && b.every((rule) => known.has(rule));
+}
+
+function finish(...tables: readonly TableText[]): Plan {
+  return {
+    text: tables.join(''),
+    changes: tables.reduce((sum, table) => sum + table.changes, 0),
+  };
+}
