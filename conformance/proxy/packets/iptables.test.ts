@@ -1,0 +1,40 @@
+import { afterAll, describe } from 'vitest';
+import { IptablesMode } from '../../../cni/proxy/iptables/iptables-mode.ts';
+import { openTables } from '../../../cni/proxy/iptables/programs.ts';
+import { KernelNftables } from '../../../shared/nftables/kernel.ts';
+import { freshNetns } from '../../testing/netns.ts';
+import { Cluster } from './cluster.ts';
+import { packetRows } from './rows.ts';
+
+/** As kube-proxy's chains have it. */
+const differs = {
+  'another port of a ClusterIP is refused, an address that no Service has is silent':
+    'what is no Service is left to the routes',
+  'a ping of a ClusterIP is refused, one of an address that no Service has is not answered':
+    'what is no Service is left to the routes',
+  'source ranges without endpoints: who may is refused, who may not hears nothing': 'all are refused',
+  'node ports on some addresses only, never on loopback ones': 'loopback addresses have node ports, too',
+  'session affinity, with the policies of each address':
+    'a port has one chain for what comes from outside, and one policy',
+};
+
+const available = freshNetns();
+const cluster = available ? new Cluster() : undefined;
+
+describe.skipIf(!available)('packets', () => {
+  const nft = KernelNftables.open();
+  afterAll(() => {
+    cluster?.[Symbol.dispose]();
+    nft[Symbol.dispose]();
+  });
+  for (const variant of ['nft', 'legacy'] as const)
+    packetRows(() => cluster as Cluster, {
+      name: `iptables (${variant})`,
+      differs,
+      make: (settings) =>
+        new IptablesMode(settings, {
+          dropInvalid: true,
+          open: () => openTables(variant, settings.family, nft),
+        }),
+    });
+});
