@@ -177,7 +177,8 @@ function run(step: Step): Outcome {
     env: { ...process.env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const output = (child.stdout ?? '').replace(colours, '').trimEnd();
+  // Where the checkout lies is nobody's business.
+  const output = (child.stdout ?? '').replace(colours, '').replaceAll(root, '.').trimEnd();
   process.stdout.write(`${output}\n`);
   const outcome: Outcome = {
     name: step.name,
