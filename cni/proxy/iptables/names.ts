@@ -3,7 +3,6 @@
  * chains instead of having them twice (kube-proxy, pkg/proxy/iptables). Pure.
  */
 
-import { createHash } from 'node:crypto';
 import { type Endpoint, formatEndpoint } from '../model/endpoint.ts';
 import type { ServicePort } from '../model/service-port.ts';
 
@@ -40,7 +39,7 @@ export function isPortChain(name: string): boolean {
 }
 
 function hashOf(words: string): string {
-  const digest = createHash('sha256').update(words).digest();
+  const digest = Bun.CryptoHasher.hash('sha256', words);
   let text = '';
   let bits = 0;
   let held = 0;
