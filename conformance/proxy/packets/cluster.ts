@@ -6,6 +6,9 @@
 import { mkdirSync } from 'node:fs';
 import type { Family } from '../../../cni/proxy/model/endpoint.ts';
 import { type Ip, ipToBytes, parseIp } from '../../../shared/ip/ip.ts';
+import { decodeFlow, deleteFlow, dumpFlows } from '../../../shared/netlink/codec/conntrack.ts';
+import { NETLINK } from '../../../shared/netlink/codec/message.ts';
+import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import type { OwnedFd } from '../../../shared/sys/fd.ts';
 import { openIcmpSocket, sendIcmp } from '../../../shared/sys/icmp-socket.ts';
 import { createNetns, inNetns, openNetns } from '../../../shared/sys/netns.ts';
@@ -133,6 +136,19 @@ export class Cluster implements Disposable {
   run(from: Client, program: string, ...args: string[]): string {
     if (from === 'node') return run(program, ...args);
     return run('nsenter', `--net=/run/netns/${from}`, program, ...args);
+  }
+
+  /**
+   * Has the node forget its flows. A flow that another set of rules opened would go on as it was, with whoever draws its
+   * source port again.
+   */
+  forgetFlows(): void {
+    using kernel = NetlinkSocket.open(NETLINK.NETFILTER);
+    for (const family of [4, 6] as const) {
+      const flows = kernel.dump(dumpFlows(family)).map(({ payload }) => decodeFlow(payload));
+      // What fails has ended meanwhile.
+      kernel.transact(flows.filter((flow) => flow !== undefined).map(deleteFlow));
+    }
   }
 
   /** The namespace of a client; undefined is the test's own. */

@@ -298,6 +298,7 @@ export function packetRows(cluster: () => Cluster, subject: Subject): void {
     await mode?.cleanUp();
     mode?.[Symbol.dispose]();
     mode = undefined;
+    cluster().forgetFlows();
   });
   describe.each([4, 6] as const)(`${subject.name}, IPv%i`, (family) => {
     const at = ADDRESSES[family];
