@@ -1,0 +1,32 @@
+/** Servers in a namespace, by a process of its own. */
+
+import { LineProcess } from './lines.ts';
+
+export class TrafficServers implements AsyncDisposable {
+  readonly #process: LineProcess;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param netns name under /run/netns; `undefined`: where the test is */
+  constructor(netns: string | undefined) {
+    this.#process = new LineProcess(netns, 'server-main.ts');
+  }
+
+  async listen(address: string, port: number): Promise<void> {
+    await this.#ask(`listen ${address} ${port}`);
+  }
+
+  /** Nobody new is served, and who is connected is told that it is over. */
+  async end(address: string): Promise<void> {
+    await this.#ask(`end ${address}`);
+  }
+
+  async #ask(line: string): Promise<void> {
+    const asked = this.#last.then(() => this.#process.ask(line));
+    this.#last = asked.catch(() => {});
+    await asked;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#process[Symbol.asyncDispose]();
+  }
+}
