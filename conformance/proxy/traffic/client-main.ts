@@ -35,8 +35,9 @@ let isOpening = true;
 while (isOpening || brief.size > 0) {
   if (isOpening) {
     for (const one of opening) open(one);
-    for (const { target, at } of again) if (performance.now() >= at) held.add(new Connection(target));
-    again = again.filter(({ at }) => performance.now() < at);
+    const now = performance.now();
+    for (const { target, at } of again) if (at <= now) held.add(new Connection(target));
+    again = again.filter(({ at }) => at > now);
   }
   wait();
   for (const connection of brief) {

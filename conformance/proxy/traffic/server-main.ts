@@ -1,14 +1,14 @@
 /**
- * Servers on many addresses, as so many pods: each line that comes goes back with the server's own address. Run in the pods'
- * namespace. Takes `listen ADDRESS PORT` and `end ADDRESS` (as a pod that ends in order: nobody new, then FIN to all) on stdin, and
- * answers each with a line.
+ * Servers on many addresses, as so many pods: each line that comes goes back with the server's name. Run in the pods'
+ * namespace. Takes `listen NAME ADDRESS PORT` and `end NAME` (as a pod that ends in order: nobody new, then FIN to all) on stdin,
+ * and answers each with a line.
  */
 
 import { writeSync } from 'node:fs';
 import type { Socket, TCPSocketListener } from 'bun';
 
 interface Served {
-  readonly address: string;
+  readonly name: string;
   rest: string;
 }
 
@@ -19,20 +19,20 @@ interface Pod {
 
 const pods = new Map<string, Pod>();
 
-function listen(address: string, port: number): void {
+function listen(name: string, address: string, port: number): void {
   const open = new Set<Socket<Served>>();
   const listener = Bun.listen<Served>({
     hostname: address,
     port,
     socket: {
       open: (socket) => {
-        socket.data = { address, rest: '' };
+        socket.data = { name, rest: '' };
         open.add(socket);
       },
       data: (socket, bytes) => {
         const words = (socket.data.rest + bytes.toString('latin1')).split('\n');
         socket.data.rest = words.pop() ?? '';
-        socket.write(words.map((word) => `${word} ${address}\n`).join(''));
+        socket.write(words.map((word) => `${word} ${name}\n`).join(''));
       },
       close: (socket) => {
         open.delete(socket);
@@ -40,12 +40,12 @@ function listen(address: string, port: number): void {
       error: () => {},
     },
   });
-  pods.set(address, { listener, open });
+  pods.set(name, { listener, open });
 }
 
-function end(address: string): void {
-  const pod = pods.get(address);
-  pods.delete(address);
+function end(name: string): void {
+  const pod = pods.get(name);
+  pods.delete(name);
   pod?.listener.stop();
   for (const socket of pod?.open ?? []) socket.end();
 }
@@ -55,9 +55,9 @@ for await (const chunk of Bun.stdin.stream()) {
   const lines = (rest + new TextDecoder().decode(chunk)).split('\n');
   rest = lines.pop() ?? '';
   for (const line of lines) {
-    const [what, address = '', port] = line.split(' ');
-    if (what === 'listen') listen(address, Number(port));
-    else end(address);
+    const [what, name = '', address = '', port] = line.split(' ');
+    if (what === 'listen') listen(name, address, Number(port));
+    else end(name);
     writeSync(1, 'done\n');
   }
 }

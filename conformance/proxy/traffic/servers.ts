@@ -11,13 +11,14 @@ export class TrafficServers implements AsyncDisposable {
     this.#process = new LineProcess(netns, 'server-main.ts');
   }
 
-  async listen(address: string, port: number): Promise<void> {
-    await this.#ask(`listen ${address} ${port}`);
+  /** @param name what it answers with */
+  async listen(name: string, address: string, port: number): Promise<void> {
+    await this.#ask(`listen ${name} ${address} ${port}`);
   }
 
   /** Nobody new is served, and who is connected is told that it is over. */
-  async end(address: string): Promise<void> {
-    await this.#ask(`end ${address}`);
+  async end(name: string): Promise<void> {
+    await this.#ask(`end ${name}`);
   }
 
   async #ask(line: string): Promise<void> {

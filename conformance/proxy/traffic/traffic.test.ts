@@ -10,8 +10,8 @@ const traffic = (...targets: Target[]): TrafficClient =>
 describe.skipIf(!freshNetns())('traffic', () => {
   test('is opened at the rate asked for, answered and checked; and who is not there is told', async () => {
     await using servers = new TrafficServers(undefined);
-    await servers.listen('127.0.0.2', 8080);
-    await servers.listen('127.0.0.3', 8080);
+    await servers.listen('one', '127.0.0.2', 8080);
+    await servers.listen('other', '127.0.0.3', 8080);
     // Whoever asks there gets nothing at all.
     run(
       'nft',
@@ -27,15 +27,15 @@ describe.skipIf(!freshNetns())('traffic', () => {
     await using other = traffic(to('127.0.0.3', 20, 3));
     await Bun.sleep(1000);
     const first = await client.report();
-    await servers.end('127.0.0.3');
+    await servers.end('other');
     const ended = await other.stop();
     const last = await client.stop();
     process.stderr.write(`traffic: ${summary(first)}\n`);
     expect((first.opened + last.opened) / (first.seconds + last.seconds)).toBeGreaterThan(300);
-    expect(Object.keys(first.by)).toEqual(['127.0.0.2']);
+    expect(Object.keys(first.by)).toEqual(['one']);
     // In order: those that were held, and not refused before.
     expect(ended.held.ended).toBeGreaterThanOrEqual(3);
-    expect(Object.keys(ended.by)).toEqual(['127.0.0.3']);
+    expect(Object.keys(ended.by)).toEqual(['other']);
     const whats = new Set(
       [...first.failures, ...last.failures].map(({ target, what }) => `${target}: ${what}`),
     );
