@@ -1,92 +1,25 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { TemporaryDirectory } from '../../conformance/testing/netns.ts';
-import { parseArguments } from '../../shared/config/flags.ts';
-import { systemClock } from '../../shared/daemon/clock.ts';
-import { systemClock as kubeClock } from '../../shared/kube/clock.ts';
-import { FakeApiServer } from '../../shared/kube/testing/fake-api-server.ts';
-import { clientOf } from '../../shared/kube/testing/fake-client.ts';
 import { silentLogger } from '../../shared/log/logger.ts';
-import { PROXY_FLAGS } from './config/flags.ts';
-import { loadOptions } from './config/load.ts';
 import { formatEndpoint } from './model/endpoint.ts';
 import { proxyStatus, serviceStatus } from './report.ts';
 import { answerHealth, answerMetrics } from './serve/http.ts';
-import { ServiceCatalogue } from './service-catalogue.ts';
-import { ServiceProxy } from './service-proxy.ts';
-import { KubernetesSource } from './sources/kubernetes.ts';
+import type { ServiceProxy } from './service-proxy.ts';
 import { ProgrammedModes } from './state/programmed-modes.ts';
-import { TestApi } from './testing/api.ts';
-import { FakeKernel } from './testing/fake-mode.ts';
+import { Bench, type Started } from './testing/bench.ts';
 import { until } from './testing/until.ts';
 
-const stack: (() => Promise<void> | void)[] = [];
+const benches: Bench[] = [];
 afterEach(async () => {
-  for (const end of stack.splice(0).reverse()) await end();
+  for (const one of benches.splice(0)) await one[Symbol.asyncDispose]();
 });
 
-interface Bench {
-  readonly api: TestApi;
-  readonly kernel: FakeKernel;
-  readonly directory: string;
-}
-
 function bench(): Bench {
-  const server = new FakeApiServer();
-  stack.push(() => server[Symbol.asyncDispose]());
-  const directory = new TemporaryDirectory();
-  stack.push(() => directory[Symbol.dispose]());
-  return { api: new TestApi(server), kernel: new FakeKernel(), directory: directory.path };
+  const one = new Bench();
+  benches.push(one);
+  return one;
 }
 
-function start(
-  { api, kernel, directory }: Bench,
-  ...flags: string[]
-): { proxy: ServiceProxy; stop: () => Promise<void>; flows: string[] } {
-  const args = [
-    '--hostname-override=n1',
-    '--cluster-cidr=10.244.0.0/16',
-    `--state-dir=${directory}`,
-    ...flags,
-  ];
-  const { options } = loadOptions(parseArguments(args, PROXY_FLAGS), {
-    environment: {},
-    hostName: 'n1',
-    section: {},
-  });
-  const flows: string[] = [];
-  const proxy = new ServiceProxy({
-    options,
-    clock: systemClock,
-    log: silentLogger,
-    catalogue: new ServiceCatalogue(options),
-    kit: kernel,
-    programmed: new ProgrammedModes(directory, silentLogger),
-    source: (events, project) =>
-      new KubernetesSource({
-        client: clientOf(api.server),
-        clock: kubeClock,
-        log: silentLogger,
-        node: 'n1',
-        project,
-        events,
-      }),
-    deleteStaleFlows: ({ family }) => {
-      flows.push(`v${family}`);
-      return 1;
-    },
-    localAddresses: () => [],
-    cache: { path: `${directory}/services`, boot: kernel.boot },
-    version: '0',
-  });
-  const end = new AbortController();
-  const run = proxy.run(end.signal);
-  const stop = async (): Promise<void> => {
-    end.abort();
-    await run;
-  };
-  stack.push(stop);
-  return { proxy, stop, flows };
-}
+const start = (one: Bench, ...flags: string[]): Started => one.start(flags);
 
 const ready = (proxy: ServiceProxy): Promise<void> => until('ready', () => proxy.health.isSynced);
 
