@@ -10,6 +10,11 @@ import type { Mode, ModeReport, ModeSettings, ServicePorts } from './mode.ts';
 import type { ServicePortName } from './model/service-port.ts';
 import type { ModeKit } from './modes/kit.ts';
 
+/** Comparing everything takes no more than this part of the time … */
+const SHARE = 1 / 20;
+/** … in the long run: so much time (ms) has to be filled before the next one waits. */
+const CREDIT = 2000;
+
 /** What a run did. */
 export interface Run {
   readonly kind: 'full' | 'partial' | 'verify';
@@ -42,9 +47,8 @@ export class FamilyProgrammer implements Disposable {
   #wantsCheck = false;
   #refused = new Map<ServicePortName, string>();
   #isProgrammed = false;
-  /** How the last comparison went (monotonic ms). */
-  #checkedAt = Number.NEGATIVE_INFINITY;
-  #checkTook = 0;
+  /** Until when the time is filled that comparisons may take a part of (monotonic ms). */
+  #filledUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: FamilyProgrammerOptions) {
     this.#options = options;
@@ -71,13 +75,13 @@ export class FamilyProgrammer implements Disposable {
   }
 
   /**
-   * Has everything compared with the kernel at the next run. @returns how long to wait for that (ms), so that comparing does
-   * not take more than a twentieth of the time; `undefined`: it has been asked for already
+   * Has everything compared with the kernel at the next run. @returns how long to wait for that (ms): not at all, unless
+   * somebody has it asked for all the time; `undefined`: it has been asked for already
    */
   check(): number | undefined {
     if (this.#wantsCheck) return undefined;
     this.#wantsCheck = true;
-    return Math.max(0, this.#checkedAt + 20 * this.#checkTook - this.#options.clock.monotonic());
+    return Math.max(0, this.#filledUntil - CREDIT - this.#options.clock.monotonic());
   }
 
   get pending(): number {
@@ -138,8 +142,7 @@ export class FamilyProgrammer implements Disposable {
       // The comparison programs whatever else is pending.
       this.#wantsCheck = false;
       const report = await mode.verify(ports);
-      this.#checkedAt = clock.monotonic();
-      this.#checkTook = this.#checkedAt - startedAt;
+      this.#filledUntil = Math.max(this.#filledUntil, startedAt) + (clock.monotonic() - startedAt) / SHARE;
       return done('verify', report);
     } catch (error) {
       // How much of it the kernel has nobody knows.

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { systemClock } from '../../shared/daemon/clock.ts';
+import { silentLogger } from '../../shared/log/logger.ts';
+import { FamilyProgrammer } from './family-programmer.ts';
+import { FakeKernel } from './testing/fake-mode.ts';
+import { Ports, settings } from './testing/ports.ts';
+
+test('changes of others are looked at at once, unless they never end: then a twentieth of the time is theirs', async () => {
+  let now = 0;
+  const kernel = new FakeKernel();
+  using programmer = new FamilyProgrammer({
+    kit: {
+      create: (of) => {
+        const mode = kernel.create(of);
+        return {
+          replace: (ports) => mode.replace(ports),
+          update: (ports, names) => mode.update(ports, names),
+          verify: (ports) => {
+            now += 10;
+            return mode.verify(ports);
+          },
+          explain: (port) => mode.explain(port),
+          cleanUp: () => mode.cleanUp(),
+          [Symbol.dispose]: () => mode[Symbol.dispose](),
+        };
+      },
+      isEmpty: () => true,
+      [Symbol.dispose]() {},
+    },
+    clock: { ...systemClock, monotonic: () => now },
+    log: silentLogger,
+    ports: new Ports(),
+    beforeFirst() {},
+    onTrouble() {},
+  });
+  programmer.configure(settings(4));
+  await programmer.run();
+  const compare = async (): Promise<number> => {
+    const wait = programmer.check() ?? Number.NaN;
+    expect(programmer.check()).toBeUndefined();
+    now += wait;
+    await programmer.run();
+    return wait;
+  };
+  // Somebody by hand, several times.
+  for (let count = 0; count < 8; count += 1) expect(await compare()).toBe(0);
+  // A program, for a minute.
+  const [start, before] = [now, kernel.calls.length];
+  while (now - start < 60_000) await compare();
+  expect(kernel.calls.length - before).toBeGreaterThan(290);
+  expect(kernel.calls.length - before).toBeLessThan(320);
+  // After a rest it is as before.
+  now += 60_000;
+  expect(await compare()).toBe(0);
+});
