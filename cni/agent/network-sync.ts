@@ -1,6 +1,7 @@
 /** Brings devices and peers in the kernel to what the leases say. */
 
 import type { Clock } from '../../shared/daemon/clock.ts';
+import { Pace } from '../../shared/daemon/pace.ts';
 import { networkOf } from '../../shared/ip/cidr.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import type { NodeLease } from '../../shared/store/registry.ts';
@@ -10,7 +11,6 @@ import { directRoutes } from './direct-routes.ts';
 import type { Kernel, WireguardGlance } from './kernel/kernel.ts';
 import { sameButExpiry } from './leases/lease-json.ts';
 import type { PeerView } from './leases/peer-set.ts';
-import { Pace } from './loop/pace.ts';
 import type { Repairs } from './loop/repairs.ts';
 import { type Change, type ChangeFailure, describeObject, objectOf } from './network/change.ts';
 import type { DesiredDevice, DesiredRoute, DesiredWireguardPeer } from './network/desired.ts';

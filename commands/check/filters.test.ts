@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { FakeKernel } from '../../cni/agent/kernel/fake-kernel.ts';
-import type { CommandResult } from '../../cni/agent/kernel/kernel.ts';
 import type { AgentStatus } from '../../cni/agent/status.ts';
+import type { CommandResult } from '../../shared/iptables/programs.ts';
 import { Transaction } from '../../shared/nftables/transaction.ts';
 import { forwardDrops, tunnelInput } from './filters.ts';
 

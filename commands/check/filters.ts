@@ -4,11 +4,11 @@ import type { Kernel } from '../../cni/agent/kernel/kernel.ts';
 import { isTrustedInFirewalld } from '../../cni/agent/rules/foreign/firewalld.ts';
 import { ForwardGuard } from '../../cni/agent/rules/foreign/guard.ts';
 import { type IptablesTable, parseIptablesSave } from '../../cni/agent/rules/foreign/iptables-text.ts';
-import { chooseVariant } from '../../cni/agent/rules/iptables/choose-variant.ts';
-import { findIptables, type IptablesVariant } from '../../cni/agent/rules/iptables/programs.ts';
+import { ownVariant } from '../../cni/agent/rules/iptables/own-variant.ts';
 import type { AgentStatus } from '../../cni/agent/status.ts';
 import { type Cidr, parseCidr } from '../../shared/ip/cidr.ts';
 import { parseIp } from '../../shared/ip/ip.ts';
+import { findPrograms, type IptablesVariant } from '../../shared/iptables/programs.ts';
 import { errorText } from '../../shared/log/format.ts';
 import { silentLogger } from '../../shared/log/logger.ts';
 import type { Chain } from '../../shared/nftables/model/chain.ts';
@@ -30,7 +30,7 @@ export async function forwardDrops(
   const view = lookOnly(kernel);
   try {
     // Rules in iptables accept there themselves.
-    const variant = status?.rules === 'iptables' ? await chooseVariant(view) : undefined;
+    const variant = status?.rules === 'iptables' ? await ownVariant(view) : undefined;
     const guard = new ForwardGuard({
       kernel: view,
       log: silentLogger,
@@ -163,7 +163,7 @@ async function readTable(
     variant === 'legacy'
       ? kernel.legacyFingerprint(family, 'filter') !== undefined
       : kernel.nftables.listChains(ref).some(({ name }) => name === 'INPUT');
-  const programs = isThere ? await findIptables(kernel, variant, family) : undefined;
+  const programs = isThere ? await findPrograms(kernel, variant, family) : undefined;
   if (!programs) return undefined;
   const { code, stdout } = await kernel.run([programs.save, '-t', 'filter']);
   return code === 0 ? parseIptablesSave(stdout) : 'unreadable';

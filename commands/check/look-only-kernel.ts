@@ -1,6 +1,7 @@
 /** The kernel for a command that changes nothing: what would be written is left out, and taken for done. */
 
-import type { CommandResult, Kernel } from '../../cni/agent/kernel/kernel.ts';
+import type { Kernel } from '../../cni/agent/kernel/kernel.ts';
+import type { CommandResult } from '../../shared/iptables/programs.ts';
 import type { Nftables } from '../../shared/nftables/nftables.ts';
 
 /** Programs, by their last part, that only print. */
@@ -23,6 +24,7 @@ export function lookOnly(kernel: Kernel): Kernel {
     },
     legacyFingerprint: (family, table) => kernel.legacyFingerprint(family, table),
     legacyGlance: (family, table) => kernel.legacyGlance(family, table),
+    legacyChains: (family, table) => kernel.legacyChains(family, table),
     wireguardGlance: (index) => kernel.wireguardGlance(index),
     watch: (listener) => kernel.watch(listener),
     [Symbol.dispose]: () => undefined,

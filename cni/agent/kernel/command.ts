@@ -1,6 +1,6 @@
 /** Runs a program whose command line is the only interface to what it does. */
 
-import type { CommandResult } from './kernel.ts';
+import type { CommandResult } from '../../../shared/iptables/programs.ts';
 
 /** iptables waits for the lock of others up to five seconds; what takes longer than this (ms) hangs. */
 const TIMEOUT = 10_000;

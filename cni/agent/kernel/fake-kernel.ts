@@ -2,13 +2,14 @@
 
 import { contains } from '../../../shared/ip/cidr.ts';
 import type { Ip } from '../../../shared/ip/ip.ts';
+import type { CommandResult } from '../../../shared/iptables/programs.ts';
 import type { Route } from '../../../shared/netlink/codec/route.ts';
 import { FakeNftables } from '../../../shared/nftables/fake.ts';
 import type { Change, ChangeFailure } from '../network/change.ts';
 import type { ObservedNetwork } from '../network/observed.ts';
 import type { KernelEvent } from './event.ts';
 import { FakeNetwork } from './fake-network.ts';
-import type { CommandResult, Kernel, WireguardGlance } from './kernel.ts';
+import type { Kernel, WireguardGlance } from './kernel.ts';
 
 /** A program in the fake: what it prints and its exit code, 0 if left out. */
 export type FakeProgram = (argv: readonly string[], input: string | undefined) => Partial<CommandResult>;
@@ -94,6 +95,10 @@ export class FakeKernel implements Kernel {
 
   legacyGlance(family: 4 | 6, table: string): string | undefined {
     return this.legacyFingerprint(family, table);
+  }
+
+  legacyChains(family: 4 | 6, table: string): ReadonlySet<string> | undefined {
+    return this.legacyFingerprint(family, table) === undefined ? undefined : new Set();
   }
 
   wireguardGlance(index: number): WireguardGlance | undefined {

@@ -1,6 +1,7 @@
 /** The kernel as the agent needs it: one seam, implemented by Linux and by a fake that behaves. */
 
 import type { Ip } from '../../../shared/ip/ip.ts';
+import type { IptablesMachine } from '../../../shared/iptables/programs.ts';
 import type { Route } from '../../../shared/netlink/codec/route.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import type { Change, ChangeFailure } from '../network/change.ts';
@@ -8,7 +9,7 @@ import type { ObservedNetwork } from '../network/observed.ts';
 import type { Whereabouts } from '../network/wireguard-moves.ts';
 import type { KernelEvent } from './event.ts';
 
-export interface Kernel extends Disposable {
+export interface Kernel extends Disposable, IptablesMachine {
   /**
    * Reads links, addresses and the main table's routes; neighbours and forwarding entries of the named devices that
    * exist. @throws NetlinkError
@@ -36,9 +37,6 @@ export interface Kernel extends Disposable {
   readSysctl(key: string): string | undefined;
   /** @throws SyscallError */
   writeSysctl(key: string, value: string): void;
-
-  /** Runs a program that is the only interface to something: iptables. Never throws for a failing one. */
-  run(argv: readonly string[], input?: string): Promise<CommandResult>;
 
   /**
    * A value that changes whenever the rules of a table of legacy iptables (`filter`, `nat`) change, counters aside;
@@ -68,11 +66,4 @@ export interface WireguardGlance {
   readonly fingerprint: string;
   /** Where its peers are at that moment. */
   whereabouts(): Whereabouts;
-}
-
-export interface CommandResult {
-  /** Exit code; 127 where the program does not exist. */
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
 }

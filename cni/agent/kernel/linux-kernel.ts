@@ -1,6 +1,8 @@
 /** The kernel of the machine, in the process's own network namespace. */
 
 import type { Ip } from '../../../shared/ip/ip.ts';
+import { LegacyTables } from '../../../shared/iptables/legacy-tables.ts';
+import type { CommandResult } from '../../../shared/iptables/programs.ts';
 import type { Link } from '../../../shared/netlink/codec/link.ts';
 import { NETLINK, type NlMessage } from '../../../shared/netlink/codec/message.ts';
 import { decodeRoute, type Route, RT_TABLE } from '../../../shared/netlink/codec/route.ts';
@@ -20,8 +22,7 @@ import { runCommand } from './command.ts';
 import { decodeNftablesEvent, decodeRouteEvent, NFTABLES_GROUP, ROUTE_GROUPS } from './decode-event.ts';
 import { Echoes } from './echoes.ts';
 import type { KernelEvent } from './event.ts';
-import type { CommandResult, Kernel, WireguardGlance } from './kernel.ts';
-import { LegacyTables } from './legacy-tables.ts';
+import type { Kernel, WireguardGlance } from './kernel.ts';
 import { observedWireguard, whereabouts } from './wireguard.ts';
 
 export class LinuxKernel implements Kernel {
@@ -109,6 +110,10 @@ export class LinuxKernel implements Kernel {
 
   legacyGlance(family: 4 | 6, table: string): string | undefined {
     return this.#legacy.glance(family, table);
+  }
+
+  legacyChains(family: 4 | 6, table: string): ReadonlySet<string> | undefined {
+    return this.#legacy.chains(family, table);
   }
 
   wireguardGlance(index: number): WireguardGlance | undefined {

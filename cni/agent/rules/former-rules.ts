@@ -4,12 +4,13 @@
  * the same, and flanneld may still be running.
  */
 
+import { findPrograms, type IptablesVariant, restore } from '../../../shared/iptables/programs.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { OWN_CHAIN } from './foreign/iptables-text.ts';
 import { FORWARD_CHAIN, MASQUERADE_CHAIN, planRemoval } from './iptables/masquerade-chain.ts';
-import { findIptables, type IptablesVariant, listWithCallers, restore } from './iptables/programs.ts';
+import { listWithCallers } from './iptables/programs.ts';
 import { OWN_TABLE } from './own-table.ts';
 import type { PodRules } from './pod-rules.ts';
 
@@ -76,7 +77,7 @@ export class FormerRules {
     for (const family of [4, 6] as const) {
       const there = places.filter(([table, chain]) => this.#mayHave(variant, family, table, chain));
       if (there.length === 0) continue;
-      const programs = await findIptables(kernel, variant, family);
+      const programs = await findPrograms(kernel, variant, family);
       if (!programs) {
         // Of legacy tables only the programs could tell what is in them.
         if (variant === 'legacy') continue;

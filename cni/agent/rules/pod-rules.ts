@@ -1,8 +1,8 @@
 /** The agent's rules of masquerading and forwarding: one of two ways to have them in the kernel. */
 
 import type { NetConf } from '../../../shared/config/net-conf.ts';
+import type { IptablesVariant } from '../../../shared/iptables/programs.ts';
 import type { KernelEvent } from '../kernel/event.ts';
-import type { IptablesVariant } from './iptables/programs.ts';
 import type { RuleSettings } from './own-table.ts';
 
 export type RuleBackend = 'nftables' | 'iptables';

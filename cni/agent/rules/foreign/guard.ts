@@ -5,19 +5,19 @@
  */
 
 import type { Cidr } from '../../../../shared/ip/cidr.ts';
+import {
+  findPrograms,
+  type IptablesPrograms,
+  type IptablesVariant,
+  restore,
+} from '../../../../shared/iptables/programs.ts';
 import type { Logger } from '../../../../shared/log/logger.ts';
 import { NftError } from '../../../../shared/nftables/error.ts';
 import type { Chain } from '../../../../shared/nftables/model/chain.ts';
 import type { Table } from '../../../../shared/nftables/model/table.ts';
 import type { KernelEvent } from '../../kernel/event.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
-import {
-  findIptables,
-  type IptablesPrograms,
-  type IptablesVariant,
-  readFilterTable,
-  restore,
-} from '../iptables/programs.ts';
+import { readFilterTable } from '../iptables/programs.ts';
 import { OWN_TABLE } from '../own-table.ts';
 import { isTrustedInFirewalld, trustInFirewalld } from './firewalld.ts';
 import { type FilterChain, placeAccept } from './forward-chain.ts';
@@ -221,7 +221,7 @@ export class ForwardGuard {
   async #find(variant: IptablesVariant, family: 4 | 6): Promise<IptablesPrograms | undefined> {
     const name = `${variant} ${family}`;
     // Programs that are missing may be installed while the agent runs.
-    const known = this.#programs.get(name) ?? (await findIptables(this.#options.kernel, variant, family));
+    const known = this.#programs.get(name) ?? (await findPrograms(this.#options.kernel, variant, family));
     this.#programs.set(name, known);
     return known;
   }

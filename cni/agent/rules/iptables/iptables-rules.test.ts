@@ -10,8 +10,8 @@ import { FormerRules } from '../former-rules.ts';
 import { OwnRules } from '../own-rules.ts';
 import { OWN_TABLE, type RuleSettings } from '../own-table.ts';
 import type { PodRules } from '../pod-rules.ts';
-import { chooseVariant } from './choose-variant.ts';
 import { IptablesRules } from './iptables-rules.ts';
+import { ownVariant } from './own-variant.ts';
 
 const available = freshNetns();
 // Names of namespaces are files there, and must not outlive this one.
@@ -312,16 +312,16 @@ describe('which tables', () => {
     async () => {
       using kernel = LinuxKernel.open();
       clean();
-      expect(await chooseVariant(kernel)).toBe(
+      expect(await ownVariant(kernel)).toBe(
         sh('iptables --version').includes('nf_tables') ? 'nft' : 'legacy',
       );
       sh('iptables-legacy -t nat -N FLANNEL-POSTRTG');
-      expect(await chooseVariant(kernel)).toBe('legacy');
+      expect(await ownVariant(kernel)).toBe('legacy');
       sh('iptables-nft -t mangle -N KUBE-IPTABLES-HINT');
-      expect(await chooseVariant(kernel)).toBe('nft');
+      expect(await ownVariant(kernel)).toBe('nft');
       clean();
       sh('iptables-legacy -t mangle -N KUBE-IPTABLES-HINT; iptables-nft -N FLANNEL-FWD');
-      expect(await chooseVariant(kernel)).toBe('legacy');
+      expect(await ownVariant(kernel)).toBe('legacy');
       clean();
     },
   );

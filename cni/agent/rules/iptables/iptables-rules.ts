@@ -3,6 +3,13 @@
  * by a socket option; a program runs only to see what differs and to put it right, one iptables-restore a family.
  */
 
+import {
+  findPrograms,
+  type IptablesPrograms,
+  type IptablesVariant,
+  plainName,
+  restore,
+} from '../../../../shared/iptables/programs.ts';
 import type { Logger } from '../../../../shared/log/logger.ts';
 import type { Rule } from '../../../../shared/nftables/model/rule.ts';
 import type { TableRef } from '../../../../shared/nftables/model/table.ts';
@@ -13,7 +20,6 @@ import { listFilterChain } from '../foreign/listed-chain.ts';
 import { isOwnNftChainRight } from '../foreign/nft-chain.ts';
 import type { PodNetwork, RuleSettings } from '../own-table.ts';
 import type { PodRules } from '../pod-rules.ts';
-import { chooseVariant } from './choose-variant.ts';
 import {
   FORWARD_CHAIN,
   MASQUERADE_CHAIN,
@@ -21,14 +27,8 @@ import {
   planNat,
   planRemoval,
 } from './masquerade-chain.ts';
-import {
-  findIptables,
-  type IptablesPrograms,
-  type IptablesVariant,
-  listWithCallers,
-  readFilterTable,
-  restore,
-} from './programs.ts';
+import { ownVariant } from './own-variant.ts';
+import { listWithCallers, readFilterTable } from './programs.ts';
 
 export interface IptablesRulesOptions {
   readonly kernel: Kernel;
@@ -66,7 +66,7 @@ export class IptablesRules implements PodRules {
 
   async sync(settings: RuleSettings): Promise<void> {
     const { kernel } = this.#options;
-    this.#variant ??= await chooseVariant(kernel);
+    this.#variant ??= await ownVariant(kernel);
     const generation = kernel.nftables.getGeneration();
     const silent = this.#glances();
     const watched = new Set<string>();
@@ -156,10 +156,11 @@ export class IptablesRules implements PodRules {
   }
 
   async #programsOf(variant: IptablesVariant, family: 4 | 6): Promise<IptablesPrograms> {
-    const found = this.#programs.get(family) ?? (await findIptables(this.#options.kernel, variant, family));
+    const found = this.#programs.get(family) ?? (await findPrograms(this.#options.kernel, variant, family));
     if (!found) {
-      const name = family === 4 ? 'iptables' : 'ip6tables';
-      throw new Error(`${name} (${variant}) is missing: install iptables, or say --rules=nftables`);
+      throw new Error(
+        `${plainName(family)} (${variant}) is missing: install iptables, or say --rules=nftables`,
+      );
     }
     this.#programs.set(family, found);
     return found;

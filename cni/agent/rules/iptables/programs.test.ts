@@ -1,13 +1,17 @@
 import { expect, test } from 'vitest';
 import { parseCidr } from '../../../../shared/ip/cidr.ts';
+import {
+  type CommandResult,
+  findPrograms,
+  type IptablesVariant,
+  listChain,
+} from '../../../../shared/iptables/programs.ts';
 import { silentLogger } from '../../../../shared/log/logger.ts';
 import { Transaction } from '../../../../shared/nftables/transaction.ts';
 import { FakeKernel } from '../../kernel/fake-kernel.ts';
-import type { CommandResult } from '../../kernel/kernel.ts';
 import type { RuleSettings } from '../own-table.ts';
-import { chooseVariant } from './choose-variant.ts';
 import { IptablesRules } from './iptables-rules.ts';
-import { findIptables, type IptablesVariant, listChain } from './programs.ts';
+import { ownVariant } from './own-variant.ts';
 
 const cidr = (text: string): NonNullable<ReturnType<typeof parseCidr>> => parseCidr(text)!;
 const settings: RuleSettings = {
@@ -70,7 +74,7 @@ function nodeOf(
 
 const listed = async (variant: IptablesVariant, listing: Partial<CommandResult>) => {
   const { kernel } = nodeOf(variant, listing);
-  const programs = await findIptables(kernel, variant, 4);
+  const programs = await findPrograms(kernel, variant, 4);
   if (!programs) throw new Error('no programs');
   return await listChain(kernel, programs, 'nat', 'FLANNEL-POSTRTG');
 };
@@ -99,7 +103,7 @@ test.each([NO_CHAIN, NO_TABLE])('legacy iptables that ends with %j has no such c
 
 test('over nf_tables the kernel itself says whether there is a chain', async () => {
   const { kernel, ran } = nodeOf('nft', INCOMPATIBLE);
-  const programs = await findIptables(kernel, 'nft', 4);
+  const programs = await findPrograms(kernel, 'nft', 4);
   ran.length = 0;
   expect(programs && (await listChain(kernel, programs, 'nat', 'POSTROUTING'))).toBeUndefined();
   expect(programs && (await listChain(kernel, programs, 'mangle', 'POSTROUTING'))).toBeUndefined();
@@ -109,5 +113,5 @@ test('over nf_tables the kernel itself says whether there is a chain', async () 
 test('a program that is killed is not one that is missing', async () => {
   const kernel = new FakeKernel();
   kernel.programs.set('iptables', () => ({ code: 137 }));
-  await expect(chooseVariant(kernel)).rejects.toThrow('iptables ended with 137');
+  await expect(ownVariant(kernel)).rejects.toThrow('iptables ended with 137');
 });

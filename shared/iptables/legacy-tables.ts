@@ -5,12 +5,12 @@
  * Layouts: include/uapi/linux/netfilter_ipv4/ip_tables.h and netfilter_ipv6/ip6_tables.h.
  */
 
-import { AF, SOCK, SOL } from '../../../shared/sys/constants.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
-import type { OwnedFd } from '../../../shared/sys/fd.ts';
-import { readTextIfExists } from '../../../shared/sys/file.ts';
-import { getOption, openSocket } from '../../../shared/sys/socket.ts';
-import { Pace } from '../loop/pace.ts';
+import { Pace } from '../daemon/pace.ts';
+import { AF, SOCK, SOL } from '../sys/constants.ts';
+import { isErrno } from '../sys/errno.ts';
+import type { OwnedFd } from '../sys/fd.ts';
+import { readTextIfExists } from '../sys/file.ts';
+import { getOption, openSocket } from '../sys/socket.ts';
 
 /** IPT_SO_GET_INFO and IPT_SO_GET_ENTRIES; IPv6's have the same numbers. */
 const GET_INFO = 64;
@@ -23,11 +23,16 @@ const ENTRIES_HEADER = 40;
 
 /** Where a family's entries have what is needed, in bytes from the entry's start. */
 const LAYOUT = {
-  4: { domain: AF.INET, level: SOL.IP, names: '/proc/net/ip_tables_names', next: 90, counters: 96 },
-  6: { domain: AF.INET6, level: SOL.IPV6, names: '/proc/net/ip6_tables_names', next: 142, counters: 152 },
+  4: { domain: AF.INET, level: SOL.IP, names: 'ip_tables_names', target: 88, next: 90, counters: 96 },
+  6: { domain: AF.INET6, level: SOL.IPV6, names: 'ip6_tables_names', target: 140, next: 142, counters: 152 },
 } as const;
 /** struct xt_counters: packets and bytes, 64 bits each. */
 const COUNTERS_SIZE = 16;
+/** struct xt_entry_target: size 2, name 29, revision 1; then struct xt_error_target has a name of its own. */
+const TARGET_NAME = 2;
+const ERROR_NAME = 32;
+/** XT_ERROR_TARGET: an entry that no packet reaches; one stands before each chain with its name, and one at the end. */
+const ERROR_TARGET = 'ERROR';
 
 /** What a table was like when it was last looked at: its size and where its chains begin, and all of its rules. */
 interface Glance {
@@ -46,12 +51,16 @@ export class LegacyTables implements Disposable {
    * Asking does not make one: the kernel would load it if it were asked blindly.
    */
   fingerprint(family: 4 | 6, table: string): string | undefined {
-    const { names } = LAYOUT[family];
-    // Without the right to read it there is nothing that could be repaired either.
-    const tables = readTextIfExists(names);
-    if (!tables?.split('\n').includes(table)) return undefined;
+    if (!hasTable(family, table)) return undefined;
     const entries = this.#entries(family, table);
     return entries && hashEntries(entries, family);
+  }
+
+  /** Names of the chains that somebody made in a table; `undefined` where there is no such table. */
+  chains(family: 4 | 6, table: string): ReadonlySet<string> | undefined {
+    if (!hasTable(family, table)) return undefined;
+    const entries = this.#entries(family, table);
+    return entries && chainNames(entries, family);
   }
 
   /**
@@ -60,8 +69,8 @@ export class LegacyTables implements Disposable {
    * time. The rules are when these differ, and as often as its pace lets them.
    */
   glance(family: 4 | 6, table: string): string | undefined {
-    const { names, level } = LAYOUT[family];
-    if (!readTextIfExists(names)?.split('\n').includes(table)) return undefined;
+    const { level } = LAYOUT[family];
+    if (!hasTable(family, table)) return undefined;
     const key = `${family} ${table}`;
     try {
       const name = new TextEncoder().encode(table);
@@ -115,6 +124,36 @@ export class LegacyTables implements Disposable {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
   }
+}
+
+/**
+ * Of the calling thread's namespace; asking for a table by its name would make it. Without the right to read it there is
+ * nothing that could be repaired either.
+ */
+function hasTable(family: 4 | 6, table: string): boolean {
+  const names = readTextIfExists(`/proc/thread-self/net/${LAYOUT[family].names}`);
+  return names?.split('\n').includes(table) ?? false;
+}
+
+/** The names in front of chains; the last entry is one of the kind as well, and no chain. Pure. */
+export function chainNames(entries: Uint8Array, family: 4 | 6): Set<string> {
+  const { target, next } = LAYOUT[family];
+  const view = new DataView(entries.buffer, entries.byteOffset, entries.length);
+  const names = new Set<string>();
+  const textAt = (start: number): string => {
+    const end = entries.indexOf(0, start);
+    return end < 0 ? '' : new TextDecoder().decode(entries.subarray(start, end));
+  };
+  for (let at = 0; at + next + 2 <= entries.length; ) {
+    const length = view.getUint16(at + next, true);
+    if (length === 0) break;
+    const start = at + view.getUint16(at + target, true);
+    at += length;
+    // Of most entries one byte tells.
+    if (at >= entries.length || entries[start + TARGET_NAME] !== ERROR_TARGET.charCodeAt(0)) continue;
+    if (textAt(start + TARGET_NAME) === ERROR_TARGET) names.add(textAt(start + ERROR_NAME));
+  }
+  return names;
 }
 
 /** A hash of the table's entries with their counters taken as zero. Pure; changes `entries`. */
