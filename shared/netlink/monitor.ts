@@ -1,5 +1,5 @@
 import { AF, SO, SOCK, SOL } from '../sys/constants.ts';
-import type { OwnedFd } from '../sys/fd.ts';
+import type { Fd, OwnedFd } from '../sys/fd.ts';
 import { inNetns } from '../sys/netns.ts';
 import { bindNetlink, openSocket, setIntOption, trySetIntOption } from '../sys/socket.ts';
 import { attachFilter, type FilterInstruction } from '../sys/socket-filter.ts';
@@ -41,11 +41,15 @@ type ConnectFd = (options: Bun.FdSocketOptions) => Promise<Bun.Socket>;
 export class NetlinkMonitor implements Disposable {
   readonly #options: MonitorOptions;
   #connection: Bun.Socket | undefined;
+  /** Of the connection, which owns it; the runtime says at once when it has closed it. */
+  #fd: Fd | undefined;
+  #filter: readonly FilterInstruction[] | undefined;
   #overruns = 0;
   #closed = false;
 
   private constructor(options: MonitorOptions) {
     this.#options = options;
+    this.#filter = options.filter;
   }
 
   /** @throws SyscallError when the socket cannot be opened or a group not be joined */
@@ -60,9 +64,16 @@ export class NetlinkMonitor implements Disposable {
     return this.#overruns;
   }
 
+  /** From now on other datagrams are queued; those that are already are not looked at again. */
+  setFilter(filter: readonly FilterInstruction[]): void {
+    this.#filter = filter;
+    if (this.#fd !== undefined) attachFilter(this.#fd, filter);
+  }
+
   /** No callback is called after this. */
   close(): void {
     this.#closed = true;
+    this.#fd = undefined;
     this.#connection?.terminate();
     this.#connection = undefined;
   }
@@ -74,7 +85,7 @@ export class NetlinkMonitor implements Disposable {
   async #connect(): Promise<void> {
     const { onMessages } = this.#options;
     // From here on the kernel queues events; the runtime owns the descriptor.
-    const fd = openGroups(this.#options).release();
+    const fd = openGroups(this.#options, this.#filter).release();
     let lost = false;
     const lose = (): void => {
       if (lost || this.#closed) return;
@@ -92,12 +103,17 @@ export class NetlinkMonitor implements Disposable {
         close: lose,
       },
     });
-    if (this.#closed) connection.terminate();
-    else this.#connection = connection;
+    if (this.#closed) return void connection.terminate();
+    this.#connection = connection;
+    if (lost) return;
+    this.#fd = fd;
+    // Another one may have been asked for meanwhile.
+    if (this.#filter !== undefined) attachFilter(fd, this.#filter);
   }
 
   async #recover(): Promise<void> {
     this.#overruns++;
+    this.#fd = undefined;
     this.#connection = undefined;
     try {
       await this.#connect();
@@ -110,7 +126,7 @@ export class NetlinkMonitor implements Disposable {
   }
 }
 
-function openGroups(options: MonitorOptions): OwnedFd {
+function openGroups(options: MonitorOptions, filter: readonly FilterInstruction[] | undefined): OwnedFd {
   const open = (): OwnedFd => openSocket(AF.NETLINK, SOCK.RAW | SOCK.NONBLOCK, options.protocol);
   const socket = options.netns === undefined ? open() : inNetns(options.netns, open);
   try {
@@ -121,7 +137,7 @@ function openGroups(options: MonitorOptions): OwnedFd {
       trySetIntOption(socket.fd, SOL.SOCKET, SO.RCVBUF, half);
     }
     // Before any group is joined, so that nothing comes past it.
-    if (options.filter !== undefined) attachFilter(socket.fd, options.filter);
+    if (filter !== undefined) attachFilter(socket.fd, filter);
     bindNetlink(socket.fd);
     for (const group of options.groups) setIntOption(socket.fd, SOL.NETLINK, ADD_MEMBERSHIP, group);
     return socket;

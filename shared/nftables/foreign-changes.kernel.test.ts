@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { freshNetns, run } from '../../conformance/testing/netns.ts';
-import { watchForeignChanges } from './foreign-changes.ts';
+import { NFT_MSG } from './codec/message.ts';
+import { notFrom, watchForeignChanges } from './foreign-changes.ts';
 import { KernelNftables } from './kernel.ts';
 import { ipv4Addr } from './model/data-type.ts';
 import type { NftSet } from './model/set.ts';
@@ -61,5 +62,34 @@ describe.skipIf(!available)('a watch of our table', () => {
       expect(calls).toBe(before + 1);
     }
     expect(watch.overruns).toBe(0);
+  });
+
+  test('of some changes only, and of another socket of ours from some moment on', async () => {
+    run('nft', 'add table ip ours; add chain ip ours one; add chain ip ours two');
+    const seen: string[] = [];
+    let told: () => void = () => {};
+    using watch = await watchForeignChanges({
+      tables: [ours],
+      ownPorts: [],
+      concerns: ({ type, chain }) => {
+        seen.push(`${type} ${chain}`);
+        return chain === 'one';
+      },
+      onChange: () => told(),
+      onError: (error) => {
+        throw error;
+      },
+    });
+    const next = (): Promise<void> => new Promise((resolve) => (told = resolve));
+    const rule = { kind: 'rule', family: 'ip', table: 'ours', chain: 'one', expressions: [] } as const;
+    let change = next();
+    kernel.run(new Transaction().add(rule));
+    await change;
+    watch.setFilter(notFrom([kernel.portId]));
+    change = next();
+    kernel.run(new Transaction().add(rule));
+    run('nft', 'add rule ip ours two counter; flush chain ip ours one');
+    await change;
+    expect(seen).toEqual([`${NFT_MSG.NEWRULE} one`, `${NFT_MSG.NEWRULE} two`, `${NFT_MSG.DELRULE} one`]);
   });
 });

@@ -4,9 +4,9 @@
  * overrun the monitor.
  */
 
+import { attributeOf } from '../netlink/codec/attribute-of.ts';
 import type { NlMessage } from '../netlink/codec/message.ts';
 import { NETLINK } from '../netlink/codec/message.ts';
-import { u16 } from '../netlink/codec/read.ts';
 import { NetlinkMonitor } from '../netlink/monitor.ts';
 import type { OwnedFd } from '../sys/fd.ts';
 import type { FilterInstruction } from '../sys/socket-filter.ts';
@@ -20,6 +20,14 @@ const GROUP = 7;
 /** NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_TABLE, NFTA_SET_ELEM_LIST_TABLE: always the first. */
 const TABLE = 1;
 
+/** NFTA_CHAIN_NAME and NFTA_RULE_CHAIN. */
+const CHAIN: Readonly<Record<number, number>> = {
+  [NFT_MSG.NEWCHAIN]: 3,
+  [NFT_MSG.DELCHAIN]: 3,
+  [NFT_MSG.NEWRULE]: 2,
+  [NFT_MSG.DELRULE]: 2,
+};
+
 /** BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K and BPF_RET | BPF_K of linux/bpf_common.h. */
 const BPF = { LOAD_WORD: 0x20, JUMP_EQUAL: 0x15, RETURN: 0x06 } as const;
 
@@ -29,9 +37,22 @@ const PORT_OFFSET = 12;
 /** As much of a datagram as there is. */
 const ALL = 0xffff_ffff;
 
+/** What somebody did: NFT_MSG.NEWRULE, DELCHAIN, …. */
+export interface ForeignChange {
+  readonly type: number;
+  readonly table: string;
+  /** Of a chain or a rule. */
+  readonly chain?: string;
+}
+
 export interface ForeignChangesOptions {
   readonly tables: readonly TableRef[];
-  /** `KernelNftables.portId` of every socket whose transactions are ours. At most 200. */
+  /** Which changes of them matter; by default all. */
+  readonly concerns?: (change: ForeignChange) => boolean;
+  /**
+   * `KernelNftables.portId` of every socket whose transactions are ours. At most 200. Others from some moment on:
+   * `setFilter(notFrom(ports))`.
+   */
   readonly ownPorts: readonly number[];
   /** By default the calling thread's namespace. It must stay open as long as the watch. */
   readonly netns?: OwnedFd;
@@ -43,14 +64,14 @@ export interface ForeignChangesOptions {
 
 /** @throws SyscallError when the socket cannot be opened */
 export async function watchForeignChanges(options: ForeignChangesOptions): Promise<NetlinkMonitor> {
-  const { tables, ownPorts, netns, onChange, onError } = options;
+  const { tables, concerns = () => true, ownPorts, netns, onChange, onError } = options;
   return await NetlinkMonitor.open({
     protocol: NETLINK.NETFILTER,
     groups: [GROUP],
     filter: notFrom(ownPorts),
     ...(netns && { netns }),
     onMessages: (messages) => {
-      if (messages.some((message) => concerns(message, tables))) onChange();
+      if (messages.some((message) => changesOne(message, tables, concerns))) onChange();
     },
     onResync: onChange,
     onError,
@@ -73,18 +94,23 @@ export function notFrom(ports: readonly number[]): FilterInstruction[] {
   ];
 }
 
-/** Whether an announcement is about one of the tables, or about something in it; of foreign ones nothing is decoded. */
-function concerns({ type, payload }: NlMessage, tables: readonly TableRef[]): boolean {
-  if (type >>> 8 !== SUBSYSTEM || (type & 0xff) === NFT_MSG.NEWGEN || payload.length < NFGENMSG_SIZE + 4)
+/** Whether an announcement is about one of the tables, or about something in it; of foreign ones little is decoded. */
+function changesOne(
+  { type, payload }: NlMessage,
+  tables: readonly TableRef[],
+  concerns: (change: ForeignChange) => boolean,
+): boolean {
+  const kind = type & 0xff;
+  if (type >>> 8 !== SUBSYSTEM || kind === NFT_MSG.NEWGEN) return false;
+  const text = (attribute: number): string | undefined => {
+    // A NUL closes it.
+    const bytes = attributeOf(payload, NFGENMSG_SIZE, attribute);
+    return bytes && new TextDecoder().decode(bytes.subarray(0, -1));
+  };
+  const table = text(TABLE);
+  if (!tables.some(({ family, name }) => payload[0] === FAMILY_NUMBERS[family] && table === name))
     return false;
-  return tables.some(({ family, name }) => {
-    if (payload[0] !== FAMILY_NUMBERS[family]) return false;
-    // struct nlattr of the table's name, which a NUL closes.
-    const length = u16(payload, NFGENMSG_SIZE);
-    const start = NFGENMSG_SIZE + 4;
-    return (
-      u16(payload, NFGENMSG_SIZE + 2) === TABLE &&
-      new TextDecoder().decode(payload.subarray(start, NFGENMSG_SIZE + length - 1)) === name
-    );
-  });
+  const attribute = CHAIN[kind];
+  const chain = attribute === undefined ? undefined : text(attribute);
+  return concerns({ type: kind, table: table ?? '', ...(chain !== undefined && { chain }) });
 }

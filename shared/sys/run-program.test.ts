@@ -41,6 +41,19 @@ describe('runProgram', () => {
     }
   });
 
+  test('tells who it is before it is given anything, and takes more than a pipe holds', async () => {
+    const stdin = new Uint8Array(1 << 20).fill(97);
+    let told: string | undefined;
+    const running = run('head -c 3; echo " $$"; cat | wc -c', {
+      stdin,
+      onStart: (pid) => (told = String(pid)),
+    });
+    expect(told).toMatch(/^\d+$/);
+    expect((await running).stdout.replace(/\s+/g, ' ')).toBe(`aaa ${told} ${(1 << 20) - 3} `);
+    // Who does not read it has no failure for that.
+    expect(await run('exit 5', { stdin, onStart: () => {} })).toMatchObject({ exitCode: 5 });
+  });
+
   test('waits for a file that is being written', async () => {
     writeFileSync(dir.join('p'), readFileSync('/bin/true'), { mode: 0o755 });
     const fd = openSync(dir.join('p'), 'r+');

@@ -12,6 +12,8 @@ export interface Run {
   /** Variables beside our own; `undefined` keeps one of ours from the program. */
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly stdin: Uint8Array;
+  /** Called with its process id before it is given anything on stdin. */
+  readonly onStart?: (pid: number) => void;
   /** Bytes that it may print to each of stdout and stderr; 16 MiB, unless it is known to have more to say. */
   readonly maxOutput?: number;
   /** Descriptors of ours that the program inherits, as 3 and up. */
@@ -85,10 +87,12 @@ async function tryRun(run: Run): Promise<Output | 'busy'> {
   const kill = (): void => killAll(run.signal ? -child.pid : child.pid);
   run.signal?.addEventListener('abort', kill, { once: true });
   try {
+    run.onStart?.(child.pid);
     const [stdout, stderr, exitCode] = await Promise.all([
       readText(child.stdout, run, kill),
       readText(child.stderr, run, kill),
       child.exited,
+      run.onStart && feed(child, run.stdin),
     ]);
     throwIfAborted(run);
     return { stdout, stderr, exitCode };
@@ -97,13 +101,25 @@ async function tryRun(run: Run): Promise<Output | 'busy'> {
   }
 }
 
-type Child = Bun.Subprocess<Uint8Array, 'pipe', 'pipe'>;
+type Child = Bun.Subprocess<Uint8Array | 'pipe', 'pipe', 'pipe'>;
 
-function start({ what, file, args = [], variables, stdin, inherited = [], signal }: Run): Child | 'busy' {
+/** A program that ends without reading all of it says why itself. */
+async function feed({ stdin }: Child, bytes: Uint8Array): Promise<void> {
+  if (typeof stdin !== 'object') return;
+  try {
+    await stdin.write(bytes);
+    await stdin.end();
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EPIPE') throw error;
+  }
+}
+
+function start(run: Run): Child | 'busy' {
+  const { what, file, args = [], variables, stdin, inherited = [], signal } = run;
   try {
     return Bun.spawn([file, ...args], {
       env: environment(variables),
-      stdio: [stdin, 'pipe', 'pipe', ...inherited],
+      stdio: [run.onStart ? 'pipe' : stdin, 'pipe', 'pipe', ...inherited],
       detached: signal !== undefined,
     });
   } catch (cause) {

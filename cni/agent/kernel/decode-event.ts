@@ -8,12 +8,12 @@
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { type Ip, ipFromBytes } from '../../../shared/ip/ip.ts';
+import { attributeOf } from '../../../shared/netlink/codec/attribute-of.ts';
 import { AF, RTM, RTNLGRP } from '../../../shared/netlink/codec/constants.ts';
 import type { NlMessage } from '../../../shared/netlink/codec/message.ts';
 import { i32, text, u8, u32 } from '../../../shared/netlink/codec/read.ts';
 import { RT_TABLE } from '../../../shared/netlink/codec/route.ts';
 import { familyOf } from '../../../shared/nftables/model/family.ts';
-import { attributeOf } from './attribute-of.ts';
 import type { KernelEvent } from './event.ts';
 
 const RTM_NEWNETCONF = 80;

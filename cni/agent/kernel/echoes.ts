@@ -6,12 +6,12 @@
  */
 
 import { ipToBytes } from '../../../shared/ip/ip.ts';
+import { attributeOf } from '../../../shared/netlink/codec/attribute-of.ts';
 import { AF, RTM } from '../../../shared/netlink/codec/constants.ts';
 import type { NlMessage } from '../../../shared/netlink/codec/message.ts';
 import { NDA } from '../../../shared/netlink/codec/ndmsg.ts';
 import { i32, u8 } from '../../../shared/netlink/codec/read.ts';
 import type { Change } from '../network/change.ts';
-import { attributeOf } from './attribute-of.ts';
 
 /** Events are queued before the change is answered; who is busy for longer than this (ms) looks at everything. */
 const LIFETIME = 5000;

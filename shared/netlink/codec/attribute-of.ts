@@ -1,6 +1,6 @@
 /** A single attribute of a message, without decoding the others. Pure. */
 
-import { u16 } from '../../../shared/netlink/codec/read.ts';
+import { u16 } from './read.ts';
 
 /** The payload of the first attribute of a type; what follows a broken one is not looked at. */
 export function attributeOf(payload: Uint8Array, start: number, type: number): Uint8Array | undefined {
