@@ -117,7 +117,7 @@ async function cleanUp(options: ProxyOptions, log: Logger): Promise<number> {
   using _ = lock;
   const programmed = new ProgrammedModes(options.stateDir, log);
   if (programmed.all.length === 0) log.info('there is nothing to remove', { path: programmed.path });
-  return (await removeProgrammed(programmed, () => true, systemClock, log)) > 0 ? 1 : 0;
+  return (await removeProgrammed(programmed, () => true, options, systemClock, log)) > 0 ? 1 : 0;
 }
 
 /** Two proxies on one node would fight; the kernel lets go of the lock however one ends. */

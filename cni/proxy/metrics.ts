@@ -1,6 +1,7 @@
 /** The proxy's metrics: kube-proxy's under its names (pkg/proxy/metrics), and ours. */
 
 import { Metrics } from '../../shared/metrics/metrics.ts';
+import type { ModeReport } from './mode.ts';
 import type { Family } from './model/endpoint.ts';
 
 /** kube-proxy's for syncs: 1 ms, doubled 14 times; in seconds. */
@@ -36,6 +37,10 @@ export interface ProxyMetrics {
   queued(family: Family, at: number): void;
   synced(family: Family, kind: 'full' | 'partial', tookMs: number, at: number): void;
   syncFailed(family: Family, mode: string): void;
+  /** What changed was refused as a whole, and programmed in another way. */
+  partialFailed(family: Family): void;
+  /** Rules of iptables by table. */
+  rules(family: Family, rules: NonNullable<ModeReport['rules']>): void;
   cleanupFailed(family: Family): void;
   /** Since whatever caused a change of endpoints, in ms. */
   networkProgrammed(tookMs: number): void;
@@ -114,6 +119,22 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
       byFamily,
     ),
   };
+  const partialFailures = theirs.counter(
+    'sync_proxy_rules_iptables_partial_restore_failures_total',
+    'Syncs of what changed that failed; all is compared then.',
+    byFamily,
+  );
+  const byTable = ['table', 'ip_family'] as const;
+  const rulesTotal = theirs.gauge(
+    'sync_proxy_rules_iptables_total',
+    'Rules of iptables that are ours.',
+    byTable,
+  );
+  const rulesLast = theirs.gauge(
+    'sync_proxy_rules_iptables_last',
+    'Rules of iptables that the last sync wrote.',
+    byTable,
+  );
   const cleanups = theirs.counter(
     'sync_proxy_rules_nftables_cleanup_failures_total',
     'Clearings of what is of no use any more that failed.',
@@ -167,6 +188,16 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
       last.set(label(family), at / 1000);
     },
     syncFailed: (family, mode) => failures[mode === 'nftables' ? 'nftables' : 'iptables'].inc(label(family)),
+    partialFailed: (family) => {
+      partialFailures.inc(label(family));
+      failures.iptables.inc(label(family));
+    },
+    rules: (family, rules) => {
+      for (const [table, { total, written }] of Object.entries(rules)) {
+        rulesTotal.set({ table, ...label(family) }, total);
+        rulesLast.set({ table, ...label(family) }, written);
+      }
+    },
     cleanupFailed: (family) => cleanups.inc(label(family)),
     networkProgrammed: (tookMs) => network.observe(Math.max(0, tookMs) / 1000),
     eventToKernel: (tookMs) => eventTime.observe(tookMs / 1000),

@@ -36,6 +36,10 @@ export interface ModeReport {
   readonly refused: readonly { readonly name: ServicePortName; readonly why: string }[];
   /** What was found different from what had been programmed, and mended. */
   readonly repairs: number;
+  /** Rules by table: those that there are now, and those that were written. Of a mode whose rules are counted so. */
+  readonly rules?: Readonly<Record<string, { readonly total: number; readonly written: number }>>;
+  /** What changed was refused as a whole; it was programmed in another way. */
+  readonly isRetried?: true;
 }
 
 /** One mode at work in one address family. Calls come one at a time. */

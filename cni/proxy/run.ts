@@ -49,11 +49,10 @@ export async function runProxy(
         }
       }),
     );
-  const kit = stack.use(await openKit(options.mode, clock));
+  const kit = stack.use(await openKit(options.mode, options, clock));
   const source = stack.use(openSource(options, clock, log.child('source')));
   const programmed = new ProgrammedModes(options.stateDir, log);
-  // Chains of the iptables mode are the very ones that kube-proxy's are: they are taken over.
-  let areTheirsGone = !options.removeKubeProxy || options.mode === 'iptables';
+  let areTheirsGone = !options.removeKubeProxy;
   const removeTheirs = async (): Promise<void> => {
     if (areTheirsGone || !proxy.health.isSynced) return;
     // Who has the port is kube-proxy, still at work: it would write its rules again.
@@ -64,7 +63,7 @@ export async function runProxy(
       return;
     }
     areTheirsGone = true;
-    await removeKubeProxyRules(log);
+    await removeKubeProxyRules(log, { keep: kit.iptables });
   };
   const proxy: ServiceProxy = new ServiceProxy({
     options,
@@ -84,7 +83,7 @@ export async function runProxy(
     onReady: async () => {
       notify(log, 'READY=1');
       // Only now: another mode's rules have served until these were in.
-      await removeProgrammed(programmed, ({ mode }) => mode !== options.mode, clock, log);
+      await removeProgrammed(programmed, ({ mode }) => mode !== options.mode, options, clock, log);
       await removeTheirs();
     },
     relax: () => {

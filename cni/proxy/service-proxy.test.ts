@@ -99,6 +99,33 @@ describe('the loop', () => {
     expect(proxyStatus(proxy).problems).toEqual([]);
   });
 
+  test("iptables' rules are counted as kube-proxy counts them, and what is refused as a whole", async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    b.kernel.told = { rules: { nat: { total: 12, written: 12 }, filter: { total: 5, written: 5 } } };
+    const { proxy } = start(b, '--proxy-mode=iptables');
+    await ready(proxy);
+    b.kernel.told = { rules: { nat: { total: 14, written: 2 } }, isRetried: true };
+    b.api.service('more', '10.96.0.11');
+    await until('it is programmed', () => b.kernel.names(4).length === 2);
+    await proxy.idle();
+    b.kernel.failures.push(new Error('refused'));
+    b.kernel.told = {};
+    b.api.service('again', '10.96.0.12');
+    await until('it is programmed', () => b.kernel.names(4).length === 3);
+    const lines = (await proxy.metrics.expose()).split('\n');
+    const prefix = 'kubeproxy_sync_proxy_rules_iptables';
+    for (const line of [
+      `${prefix}_total{table="nat",ip_family="IPv4"} 14`,
+      `${prefix}_last{table="nat",ip_family="IPv4"} 2`,
+      `${prefix}_total{table="filter",ip_family="IPv4"} 5`,
+      `${prefix}_restore_failures_total{ip_family="IPv4"} 2`,
+      `${prefix}_partial_restore_failures_total{ip_family="IPv4"} 1`,
+    ])
+      expect(lines).toContain(line);
+  });
+
   test('a foreign change has everything compared', async () => {
     const b = bench();
     b.api.put('Node', 'n1');

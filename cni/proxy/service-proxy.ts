@@ -341,6 +341,8 @@ export class ServiceProxy {
     if (since !== undefined) this.metrics.eventToKernel(clock.monotonic() - since);
     this.metrics.elements(changes);
     this.metrics.refused(refused.length);
+    if (report.rules) this.metrics.rules(family, report.rules);
+    if (report.isRetried) this.metrics.partialFailed(family);
     this.#repairs += repairs;
     this.metrics.repaired(repairs);
     if (repairs > 0)

@@ -56,6 +56,11 @@ export class LegacyTables implements Disposable {
     return entries && hashEntries(entries, family);
   }
 
+  /** Whether there is such a table. */
+  has(family: 4 | 6, table: string): boolean {
+    return hasTable(family, table);
+  }
+
   /** Names of the chains that somebody made in a table; `undefined` where there is no such table. */
   chains(family: 4 | 6, table: string): ReadonlySet<string> | undefined {
     if (!hasTable(family, table)) return undefined;
@@ -69,14 +74,28 @@ export class LegacyTables implements Disposable {
    * time. The rules are when these differ, and as often as its pace lets them.
    */
   glance(family: 4 | 6, table: string): string | undefined {
-    const { level } = LAYOUT[family];
+    return this.#look(family, table, false);
+  }
+
+  /** The same, of the rules as they are now: by whoever has just changed them. */
+  lookClosely(family: 4 | 6, table: string): string | undefined {
+    return this.#look(family, table, true);
+  }
+
+  #look(family: 4 | 6, table: string, closely: boolean): string | undefined {
     if (!hasTable(family, table)) return undefined;
     const key = `${family} ${table}`;
     try {
       const name = new TextEncoder().encode(table);
-      const info = getOption(this.#socket(family).fd, level, GET_INFO, INFO_SIZE, name).toHex();
+      const info = getOption(
+        this.#socket(family).fd,
+        LAYOUT[family].level,
+        GET_INFO,
+        INFO_SIZE,
+        name,
+      ).toHex();
       const last = this.#glances.get(key);
-      if (last && last.info === info && !last.pace.due) return last.rules;
+      if (!closely && last && last.info === info && !last.pace.due) return last.rules;
       const pace = last?.pace ?? new Pace(() => performance.now());
       const rules = pace.look(() => this.fingerprint(family, table));
       if (rules !== undefined) this.#glances.set(key, { pace, info, rules });

@@ -41,10 +41,16 @@ export class IptablesError extends Error {
   readonly isForParts: boolean;
 
   constructor(program: string, { code, stderr, stdout }: CommandResult) {
-    super(`${program} ended with ${code}: ${(stderr || stdout).trim()}`);
+    super(`${program} ended with ${code}: ${told(stderr || stdout)}`);
     this.code = code;
     this.isForParts = code !== 127 && code <= KILLED && !/xtables lock/i.test(stderr);
   }
+}
+
+/** In one line, without the advice to ask for help. */
+function told(output: string): string {
+  const lines = output.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '' && !line.startsWith('Try `')).join('; ');
 }
 
 /** Seconds to wait for another program that holds the lock of legacy iptables, as kube-proxy and flanneld do. */

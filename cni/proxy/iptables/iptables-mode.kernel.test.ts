@@ -1,11 +1,12 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { freshNetns, run } from '../../../conformance/testing/netns.ts';
-import { KernelNftables } from '../../../shared/nftables/kernel.ts';
+import type { IptablesVariant } from '../../../shared/iptables/programs.ts';
 import type { Family } from '../model/endpoint.ts';
 import type { ServicePort } from '../model/service-port.ts';
 import { Ports, port, settings } from '../testing/ports.ts';
 import { IptablesMode } from './iptables-mode.ts';
-import { openTables, type Tables, type Variant } from './programs.ts';
+import { needTables, type Tables } from './kernel-tables.ts';
+import { Machine } from './machine.ts';
 
 const available = freshNetns();
 
@@ -17,6 +18,7 @@ const web = (...endpoints: string[]): ServicePort =>
     local: endpoints.slice(0, 1),
     affinity: 10_800,
     sources: ['198.51.100.0/24', '0.0.0.0/0'],
+    healthCheck: 31_000,
   });
 const others = [
   port({
@@ -45,23 +47,29 @@ const empty6 = port({ name: 'default/empty', frontends: ['cluster-ip [fd00:96::2
 
 describe.skipIf(!available).each(['nft', 'legacy'] as const)(
   'iptables (%s) in the kernel',
-  (variant: Variant) => {
-    const nft = KernelNftables.open();
-    afterAll(() => nft[Symbol.dispose]());
+  (variant: IptablesVariant) => {
+    const machine = new Machine();
+    afterAll(() => machine[Symbol.dispose]());
     let restored: string[] = [];
 
     function make(family: Family = 4): IptablesMode {
       const open = async (): Promise<Tables> => {
-        const tables = await openTables(variant, family, nft);
+        const tables = await needTables(machine, variant, family);
         return {
-          ...tables,
+          save: () => tables.save(),
           restore: (text) => {
             restored.push(text);
             return tables.restore(text);
           },
         };
       };
-      return new IptablesMode(settings(family), { dropInvalid: true, open });
+      return new IptablesMode(settings(family), {
+        dropInvalid: true,
+        localhostNodePorts: true,
+        routeLocalnet: () => {},
+        open,
+        openOther: async () => undefined,
+      });
     }
 
     /** Without counters and dates. Rules of a chain that many share are compared whatever their order. */
@@ -93,11 +101,18 @@ describe.skipIf(!available).each(['nft', 'legacy'] as const)(
       async (family, all) => {
         using mode = make(family);
         const ports = new Ports(...all);
-        expect((await mode.replace(ports)).changes).toBeGreaterThan(0);
-        expect(await mode.verify(ports)).toEqual({ changes: 0, refused: [], repairs: 0 });
+        const { rules } = await mode.replace(ports);
+        const nothing = (table: 'filter' | 'nat') => ({ total: rules?.[table]?.total, written: 0 });
+        const same = {
+          changes: 0,
+          refused: [],
+          repairs: 0,
+          rules: { filter: nothing('filter'), nat: nothing('nat') },
+        };
+        expect(await mode.verify(ports)).toEqual(same);
         using restarted = make(family);
         restored = [];
-        expect(await restarted.replace(ports)).toEqual({ changes: 0, refused: [], repairs: 0 });
+        expect(await restarted.replace(ports)).toEqual(same);
         expect(restored).toEqual([]);
       },
     );
@@ -120,13 +135,60 @@ describe.skipIf(!available).each(['nft', 'legacy'] as const)(
       await mode.update(ports, new Set(['default/inside', 'default/web:http', 'default/empty']));
       expect(restored).toHaveLength(2);
       const after = saved();
-      expect(await mode.verify(ports)).toEqual({ changes: 0, refused: [], repairs: 0 });
+      expect(await mode.verify(ports)).toMatchObject({ changes: 0, refused: [], repairs: 0 });
       for (const table of ['filter', 'nat', 'mangle']) {
         run(`iptables-${variant}`, '-t', table, '-F');
         run(`iptables-${variant}`, '-t', table, '-X');
       }
       await mode.replace(ports);
       expect(saved()).toEqual(after);
+    });
+
+    test('a port that is refused is told, and costs nobody else anything', async () => {
+      using mode = make();
+      // More seconds than the match has bits for.
+      const bad = (name: string): ServicePort =>
+        port({
+          name,
+          frontends: ['cluster-ip 10.96.0.9:80', 'node-port 30099 local'],
+          endpoints: ['10.244.9.1:80', '10.244.9.2:80'],
+          affinity: 2 ** 33,
+        });
+      const good = new Ports(web('10.244.1.1:8080'), ...others);
+      await mode.replace(good);
+      const before = saved();
+      const ports = new Ports(...good, bad('default/bad'));
+      const refused = [
+        { name: 'default/bad', why: expect.stringMatching(/out of range.*--rcheck --seconds 8589934592/) },
+      ];
+      expect(await mode.update(ports, new Set(['default/bad']))).toMatchObject({ refused, isRetried: true });
+      expect(saved()).toEqual(before);
+      // From nothing, among others, and after a restart.
+      using restarted = make();
+      expect(await restarted.replace(ports)).toMatchObject({ refused });
+      expect(saved()).toEqual(before);
+      await restarted.cleanUp();
+      ports.set(bad('another/bad'));
+      const all = [{ name: 'another/bad', why: expect.any(String) }, ...refused];
+      const { refused: found } = await restarted.replace(ports);
+      expect([...found].sort((a, b) => (a.name < b.name ? -1 : 1))).toEqual(all);
+      expect(saved()).toEqual(before);
+      // One that changes meanwhile is programmed, one that is known is tried alone, and one that is mended comes in.
+      ports.delete('another/bad');
+      ports.set(web('10.244.1.7:8080'));
+      restored = [];
+      expect(
+        await restarted.update(ports, new Set(['default/bad', 'another/bad', 'default/web:http'])),
+      ).toMatchObject({ refused });
+      expect(restored).toHaveLength(3);
+      ports.set(
+        port({ name: 'default/bad', frontends: ['cluster-ip 10.96.0.9:80'], endpoints: ['10.244.9.1:80'] }),
+      );
+      expect(await restarted.update(ports, new Set(['default/bad']))).toMatchObject({ refused: [] });
+      expect(saved().join()).toContain('--to-destination 10.244.9.1:80');
+      expect(saved().join()).toContain('--to-destination 10.244.1.7:8080');
+      expect(saved().join()).not.toContain('TRIAL');
+      expect(await restarted.verify(ports)).toMatchObject({ changes: 0, refused: [] });
     });
 
     test('what others take away comes back with the next change; rules of others stay', async () => {

@@ -7,7 +7,12 @@ import { type AllSettings, planAll, planChanges, planRemoval } from './plan.ts';
 import { rulesOf } from './port-rules.ts';
 import { parseSaved, type SavedTable } from './tables.ts';
 
-const all: AllSettings = { ...settings(4), dropInvalid: true, endpointComments: true };
+const all: AllSettings = {
+  ...settings(4),
+  dropInvalid: true,
+  localhostNodePorts: true,
+  endpointComments: true,
+};
 
 /** What iptables-restore --noflush does, for whole texts; refuses what the kernel would. */
 class FakeTables {
@@ -129,6 +134,17 @@ describe('rules of a port', () => {
   });
 });
 
+test('health checks of load balancers are let in, with endpoints here or without', () => {
+  const one = port({ name: 'a/b', frontends: [], healthCheck: 31_000 });
+  expect(rulesOf(one, all).shared).toEqual([
+    {
+      table: 'filter',
+      chain: 'KUBE-NODEPORTS',
+      rule: '-p tcp -m comment --comment "a/b health check node port" -m tcp --dport 31000 -j ACCEPT',
+    },
+  ]);
+});
+
 describe('plans', () => {
   /** Mulberry32: the same ports in every run. */
   const random = (seed: number): ((below: number) => number) => {
@@ -163,7 +179,9 @@ describe('plans', () => {
     const pick = random(seed);
     const ports = new Ports();
     const byChanges = new FakeTables();
-    byChanges.restore(planAll(ports, byChanges.saved, all).text);
+    const first = planAll(ports, byChanges.saved, all);
+    const total = { filter: first.rules.filter.more, nat: first.rules.nat.more };
+    byChanges.restore(first.text);
     for (let round = 0; round < 60; round += 1) {
       const changes: [ServicePort | undefined, ServicePort | undefined][] = [];
       const names = new Set(Array.from({ length: 1 + pick(4) }, () => 1 + pick(12)));
@@ -174,11 +192,17 @@ describe('plans', () => {
         if (after) ports.set(after);
         else ports.delete(`default/s${n}`);
       }
-      byChanges.restore(planChanges(changes, all).text);
+      const { text, rules } = planChanges(changes, all);
+      byChanges.restore(text);
+      for (const table of ['filter', 'nat'] as const) total[table] += rules[table].more;
       const whole = new FakeTables();
       whole.restore(planAll(ports, whole.saved, all).text);
       expect(byChanges.sorted).toEqual(whole.sorted);
-      expect(planAll(ports, byChanges.saved, all)).toEqual({ text: '', changes: 0 });
+      expect(planAll(ports, byChanges.saved, all)).toEqual({
+        text: '',
+        changes: 0,
+        rules: { filter: { more: total.filter, written: 0 }, nat: { more: total.nat, written: 0 } },
+      });
     }
     byChanges.restore(planRemoval(byChanges.saved).text);
     const left = [...byChanges.tables.values()].flatMap((table) => [...table.keys()]);

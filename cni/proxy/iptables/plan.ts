@@ -7,19 +7,24 @@ import {
   fixedChains,
   HOOKS,
   type Hook,
+  isOwnChain,
   KUBELET_CHAIN,
   kubeletHooks,
   nodePortRules,
   SHARED_CHAINS,
+  servesLoopback,
 } from './fixed-rules.ts';
 import { isPortChain } from './names.ts';
 import { type PlanSettings, type PortRules, rulesOf } from './port-rules.ts';
-import { type RuleText, type SavedTable, type SharedRule, type TableName, TableText } from './tables.ts';
+import { type RuleText, type SavedTable, type SharedRule, TableText } from './tables.ts';
+import { TRIAL_CHAIN } from './trial.ts';
 
 export interface Plan {
   readonly text: string;
   /** Chains written or deleted, and rules put into others or taken out. */
   readonly changes: number;
+  /** Rules by table: how many there are more than before, and how many are written. */
+  readonly rules: Readonly<Record<'filter' | 'nat', { readonly more: number; readonly written: number }>>;
 }
 
 export type AllSettings = PlanSettings & FixedSettings;
@@ -38,9 +43,12 @@ export function planChanges(
   // First what goes, of all ports, then what comes: a frontend may pass from one to the other.
   const coming: SharedRule[] = [];
   const chains = new Map<string, readonly RuleText[] | undefined>();
+  const more = { filter: 0, nat: 0 };
   for (const [before, after] of changes) {
     const old = before ? rulesOf(before, settings) : NOTHING;
     const wanted = after ? rulesOf(after, settings) : NOTHING;
+    count(old, more, -1);
+    count(wanted, more, 1);
     const stays = (one: SharedRule, among: PortRules): boolean =>
       among.shared.some(
         ({ table, chain, rule }) => table === one.table && chain === one.chain && rule === one.rule,
@@ -57,10 +65,10 @@ export function planChanges(
     if (rules) tables.nat.write(name, rules);
     else tables.nat.delete(name);
   }
-  return finish(tables.filter, tables.nat);
+  return finish(more, tables.filter, tables.nat);
 }
 
-/** From what the tables hold to all that shall be in them. What is right is not mentioned. */
+/** From what the tables hold to all that shall be in them, counted from nothing. What is right is not mentioned. */
 export function planAll(
   ports: Iterable<ServicePort>,
   saved: ReadonlyMap<string, SavedTable>,
@@ -74,9 +82,11 @@ export function planAll(
     for (const [name, of] of rules.chains) chains.nat.set(name, of);
   }
   shared.nat.get('KUBE-SERVICES')?.push(...nodePortRules(settings));
+  const more = { filter: 0, nat: 0 };
   const texts = (['filter', 'nat'] as const).map((table) => {
     const text = new TableText(table);
     const held = saved.get(table) ?? new Map();
+    for (const rules of [...shared[table].values(), ...chains[table].values()]) more[table] += rules.length;
     const last = table === 'nat' ? nodePortRules(settings).length : 0;
     for (const [name, rules] of shared[table]) {
       // The order of rules for different addresses means nothing, but for the last ones.
@@ -85,9 +95,10 @@ export function planAll(
     }
     for (const [name, rules] of chains[table]) if (!sameRules(held.get(name), rules)) text.write(name, rules);
     for (const name of held.keys())
-      if (table === 'nat' && isPortChain(name) && !chains.nat.has(name)) text.delete(name);
+      if (name === TRIAL_CHAIN || (table === 'nat' && isPortChain(name) && !chains.nat.has(name)))
+        text.delete(name);
     const hooks: Hook[] = [...HOOKS[table], ...(table === 'filter' ? kubeletHooks(settings) : [])];
-    if (table === 'filter' && settings.family === 4 && !held.has(KUBELET_CHAIN))
+    if (table === 'filter' && servesLoopback(settings) && !held.has(KUBELET_CHAIN))
       text.write(KUBELET_CHAIN, []);
     for (const hook of hooks)
       if (!held.get(hook.chain)?.includes(hook.rule)) text.insert(hook.chain, hook.rule);
@@ -95,23 +106,15 @@ export function planAll(
   });
   const mangle = new TableText('mangle');
   if (!saved.get('mangle')?.has(CANARY)) mangle.write(CANARY, []);
-  return finish(...texts, mangle);
+  return finish(more, ...texts, mangle);
 }
-
-/** Chains that kube-proxy's own cleaning removes, beside those of ports. The kubelet's stay. */
-const REMOVED: Readonly<Record<TableName, readonly string[]>> = {
-  filter: [...SHARED_CHAINS.filter, 'KUBE-FORWARD', CANARY],
-  nat: [...SHARED_CHAINS.nat, 'KUBE-POSTROUTING', 'KUBE-MARK-MASQ', CANARY],
-  mangle: [CANARY],
-};
 
 /** Takes away all that the mode ever programs, and no more. */
 export function planRemoval(saved: ReadonlyMap<string, SavedTable>): Plan {
   const texts = (['filter', 'nat', 'mangle'] as const).map((table) => {
     const text = new TableText(table);
     const held: SavedTable = saved.get(table) ?? new Map();
-    const isOurs = (name: string): boolean =>
-      REMOVED[table].includes(name) || (table === 'nat' && isPortChain(name));
+    const isOurs = (name: string): boolean => isOwnChain(table, name);
     const targetOf = (rule: RuleText): string => / ?-[jg] (\S+)/.exec(rule)?.[1] ?? '';
     const kept = new Set<string>();
     for (const [name, rules] of held) {
@@ -126,7 +129,7 @@ export function planRemoval(saved: ReadonlyMap<string, SavedTable>): Plan {
     for (const name of held.keys()) if (isOurs(name) && !kept.has(name)) text.delete(name);
     return text;
   });
-  return finish(...texts);
+  return finish({ filter: 0, nat: 0 }, ...texts);
 }
 
 function sharedChains(table: 'filter' | 'nat'): Map<string, RuleText[]> {
@@ -145,9 +148,39 @@ function sameMembers(a: readonly RuleText[] | undefined, b: readonly RuleText[],
   return known.size === new Set(b).size && b.every((rule) => known.has(rule));
 }
 
-function finish(...tables: readonly TableText[]): Plan {
+/** Ports of which something is not in the tables as it shall be. */
+export function portsToWrite(
+  ports: Iterable<ServicePort>,
+  saved: ReadonlyMap<string, SavedTable>,
+  settings: PlanSettings,
+): ServicePort[] {
+  const held = new Map<string, ReadonlySet<RuleText>>();
+  const isHeld = ({ table, chain, rule }: SharedRule): boolean => {
+    const key = `${table} ${chain}`;
+    const rules = held.get(key) ?? new Set(saved.get(table)?.get(chain));
+    held.set(key, rules);
+    return rules.has(rule);
+  };
+  return [...ports].filter((port) => {
+    const { shared, chains } = rulesOf(port, settings);
+    const nat = saved.get('nat');
+    return !shared.every(isHeld) || [...chains].some(([name, rules]) => !sameRules(nat?.get(name), rules));
+  });
+}
+
+function count({ shared, chains }: PortRules, more: { filter: number; nat: number }, sign: 1 | -1): void {
+  for (const { table } of shared) more[table] += sign;
+  for (const rules of chains.values()) more.nat += sign * rules.length;
+}
+
+function finish(more: Readonly<Record<'filter' | 'nat', number>>, ...tables: readonly TableText[]): Plan {
+  const counted = (name: 'filter' | 'nat'): Plan['rules'][typeof name] => ({
+    more: more[name],
+    written: tables.find(({ table }) => table === name)?.rules ?? 0,
+  });
   return {
     text: tables.join(''),
     changes: tables.reduce((sum, table) => sum + table.changes, 0),
+    rules: { filter: counted('filter'), nat: counted('nat') },
   };
 }

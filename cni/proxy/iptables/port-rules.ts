@@ -71,6 +71,7 @@ export function rulesOf(port: ServicePort, settings: PlanSettings): PortRules {
     if (!chains.has(names.firewall))
       chains.set(names.firewall, firewallRules(port, port.sourceRanges, names));
   }
+  if (port.healthCheckPort !== undefined) shared.push(healthCheck(port.name, port.healthCheckPort));
   const reached = new Set<Endpoint>();
   for (const to of ['cluster', 'local'] as const) {
     if (!used[to]) continue;
@@ -132,6 +133,16 @@ function guard(port: ServicePort, frontend: Frontend, { firewall }: PortChains):
     table: 'filter',
     chain: 'KUBE-PROXY-FIREWALL',
     rule: rule(matches(port, frontend, `${port.name} traffic not accepted by ${firewall}`), jump('DROP')),
+  };
+}
+
+/** Whoever else drops what comes in: load balancers may ask this node. */
+function healthCheck(name: string, port: number): SharedRule {
+  const about = comment(`${name} health check node port`);
+  return {
+    table: 'filter',
+    chain: 'KUBE-NODEPORTS',
+    rule: rule(protocol('TCP'), about, toPort('TCP', port), jump('ACCEPT')),
   };
 }
 

@@ -2,6 +2,8 @@
 
 export type TableName = 'filter' | 'nat' | 'mangle';
 
+export const TABLE_NAMES: readonly TableName[] = ['filter', 'nat', 'mangle'];
+
 /** A rule without `-A` and its chain: `-d 10.96.0.1/32 -p tcp -m tcp --dport 80 -j DROP`. */
 export type RuleText = string;
 
@@ -35,17 +37,23 @@ export function parseSaved(saved: string): Map<string, SavedTable> {
 
 /** Collects what is to be told to `iptables-restore --noflush` about one table. */
 export class TableText {
-  readonly #table: TableName;
+  readonly table: TableName;
   readonly #declared: string[] = [];
   readonly #rules: string[] = [];
   readonly #deleted: string[] = [];
+  #removed = 0;
 
   constructor(table: TableName) {
-    this.#table = table;
+    this.table = table;
   }
 
   get changes(): number {
     return this.#declared.length + this.#rules.length + this.#deleted.length;
+  }
+
+  /** Rules that are put in. */
+  get rules(): number {
+    return this.#rules.length - this.#removed;
   }
 
   /** Makes a chain, or empties it, and gives it its rules. */
@@ -64,6 +72,7 @@ export class TableText {
 
   remove(chain: string, rule: RuleText): void {
     this.#rules.push(`-D ${chain} ${rule}`);
+    this.#removed += 1;
   }
 
   /** Empties a chain and deletes it, after all rules that jumped to it have gone. */
@@ -74,6 +83,6 @@ export class TableText {
 
   toString(): string {
     if (this.changes === 0) return '';
-    return [`*${this.#table}`, ...this.#declared, ...this.#rules, ...this.#deleted, 'COMMIT', ''].join('\n');
+    return [`*${this.table}`, ...this.#declared, ...this.#rules, ...this.#deleted, 'COMMIT', ''].join('\n');
   }
 }

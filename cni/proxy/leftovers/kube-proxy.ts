@@ -3,6 +3,7 @@
  * is asked before our tables. It goes once ours are in, and kube-proxy is not running.
  */
 
+import type { IptablesVariant } from '../../../shared/iptables/programs.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { delLink } from '../../../shared/netlink/requests.ts';
 import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
@@ -16,10 +17,17 @@ const TABLE = 'kube-proxy';
 /** pkg/proxy/ipvs: the device that has every service's address. */
 const DEVICE = 'kube-ipvs0';
 
-/** Removes it. What cannot be removed is told, with what to do. @returns what was removed, for people */
+const PATH = (process.env['PATH'] || '/usr/sbin:/usr/bin:/sbin:/bin').split(':');
+
+/**
+ * Removes it. What cannot be removed is told, with what to do.
+ *
+ * @param options.keep tables of iptables in which its chains are ours by now
+ * @returns what was removed, for people
+ */
 export async function removeKubeProxyRules(
   log: Logger,
-  path: readonly string[] = (process.env['PATH'] || '/usr/sbin:/usr/bin:/sbin:/bin').split(':'),
+  { keep }: { readonly keep?: IptablesVariant | undefined } = {},
 ): Promise<string[]> {
   const removed: string[] = [];
   const attempt = async (what: string, work: () => boolean | Promise<boolean>): Promise<void> => {
@@ -35,10 +43,11 @@ export async function removeKubeProxyRules(
   for (const family of ['ip', 'ip6'] as const)
     await attempt(`table ${family} ${TABLE}`, () => removeTable(family));
   for (const program of ['iptables', 'ip6tables'])
-    for (const variant of ['nft', 'legacy']) {
+    for (const variant of ['nft', 'legacy'] as const) {
+      if (variant === keep) continue;
       const name = `${program}-${variant}`;
-      const save = findProgram(`${name}-save`, path);
-      const restore = findProgram(`${name}-restore`, path);
+      const save = findProgram(`${name}-save`, PATH);
+      const restore = findProgram(`${name}-restore`, PATH);
       if (save && restore) await attempt(`chains of ${name}`, () => removeChains(name, save, restore));
     }
   await attempt(`device ${DEVICE}`, removeDevice);

@@ -15,6 +15,7 @@ export function reuse(before: ServicePort | undefined, next: ServicePort): Servi
   if (
     before.protocol === next.protocol &&
     before.affinity === next.affinity &&
+    before.healthCheckPort === next.healthCheckPort &&
     frontends === before.frontends &&
     endpoints === before.endpoints &&
     localEndpoints === before.localEndpoints &&

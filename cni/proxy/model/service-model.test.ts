@@ -220,4 +220,10 @@ test('a load balancer’s check counts this node’s ready pods, once each', () 
   const model = modelOf([service('a', spec)], [slice('s', 'a', here, there, ending), slice('t', 'a', here)]);
   expect(model.healthCheck('shop/a')).toEqual({ port: 31_000, localEndpoints: 1 });
   expect(model.healthCheck('shop/none')).toBeUndefined();
+  // What is to be let in is of every port, and told when it is another one.
+  expect(model.get('shop/a:b')?.healthCheckPort).toBe(31_000);
+  model.take();
+  model.setService('shop/a', project(service('a', { ...spec, healthCheckNodePort: 31_001 })));
+  expect([...model.take().ports].sort()).toEqual(['shop/a', 'shop/a:b']);
+  expect(model.get('shop/a')?.healthCheckPort).toBe(31_001);
 });

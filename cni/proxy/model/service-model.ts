@@ -249,6 +249,7 @@ export class ServiceModel {
       localEndpoints,
       ...(info.affinity !== undefined && { affinity: info.affinity }),
       ...(sourceRanges && { sourceRanges }),
+      ...(info.healthCheckPort !== undefined && { healthCheckPort: info.healthCheckPort }),
     };
   }
 

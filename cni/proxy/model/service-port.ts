@@ -42,6 +42,8 @@ export interface ServicePort {
   readonly affinity?: number;
   /** Who may use the load balancer's addresses; absent: everybody. Of this family. */
   readonly sourceRanges?: readonly Cidr[];
+  /** The Service's healthCheckNodePort, which this node answers (TCP). */
+  readonly healthCheckPort?: number;
 }
 
 /** What becomes of a packet to a frontend. */

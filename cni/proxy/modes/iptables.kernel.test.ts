@@ -1,41 +1,131 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { freshNetns, run } from '../../../conformance/testing/netns.ts';
-import { systemClock } from '../../../shared/daemon/clock.ts';
-import { Ports, port, settings } from '../testing/ports.ts';
+import { type Clock, systemClock } from '../../../shared/daemon/clock.ts';
+import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
+import { chainsOf } from '../iptables/names.ts';
+import { cidr, Ports, port, settings } from '../testing/ports.ts';
 import { until } from '../testing/until.ts';
 import { IptablesKit } from './iptables.ts';
 
-describe.skipIf(!freshNetns())('iptables in the kernel', () => {
-  test.each(['nft', 'legacy'])(
-    '%s: where its chains are it goes on, and a canary that is gone is told once',
-    async (variant) => {
-      for (const other of ['nft', 'legacy']) {
-        run(`iptables-${other}`, '-t', 'nat', '-F');
-        run(`iptables-${other}`, '-t', 'nat', '-X');
+const web = port({
+  name: 'a/b',
+  frontends: ['cluster-ip 10.96.0.1:80', 'node-port 30080'],
+  endpoints: ['10.244.1.1:80'],
+});
+const TABLES = ['nat', 'filter', 'mangle'];
+/** Twenty times as fast, not to wait for looks at legacy tables. */
+const clock: Clock = { ...systemClock, after: (ms, callback) => systemClock.after(ms / 20, callback) };
+const open = (localhostNodePorts = true): Promise<IptablesKit> =>
+  IptablesKit.open({ clock, localhostNodePorts, procSys: '/proc/sys' });
+const saved = (variant: string): string =>
+  TABLES.map((table) => run(`iptables-${variant}-save`, '-t', table).replace(/^#.*$/gm, '')).join('');
+const rulesOf = (variant: string): string[] =>
+  saved(variant)
+    .split('\n')
+    .filter((line) => line.startsWith('-A'))
+    .sort();
+
+describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('iptables (%s) in the kernel', (variant) => {
+  const other = variant === 'nft' ? 'legacy' : 'nft';
+  const iptables = (...args: string[]): void => void run(`iptables-${variant}`, ...args);
+
+  beforeEach(() => {
+    for (const each of ['nft', 'legacy'])
+      for (const table of TABLES) {
+        run(`iptables-${each}`, '-t', table, '-F');
+        run(`iptables-${each}`, '-t', table, '-X');
       }
-      run(`iptables-${variant}`, '-t', 'nat', '-N', 'KUBE-SERVICES');
-      using kit = await IptablesKit.open(systemClock);
-      using mode = kit.create(settings(4));
-      const ports = new Ports(
-        port({ name: 'a/b', frontends: ['cluster-ip 10.96.0.1:80'], endpoints: ['10.244.1.1:80'] }),
-      );
-      await mode.replace(ports);
-      expect(run(`iptables-${variant}-save`, '-t', 'nat')).toContain('--to-destination 10.244.1.1:80');
-      expect(kit.isEmpty(4)).toBe(false);
-      let told = 0;
-      using _ = await kit.watch(
-        4,
-        () => (told += 1),
-        (error) => {
-          throw error;
-        },
-      );
-      run(`iptables-${variant}`, '-t', 'nat', '-F');
-      run(`iptables-${variant}`, '-t', 'nat', '-X');
-      await until('the flush is told of', () => told > 0, 2000);
+    // By it the kubelet tells which kind of tables a node uses.
+    iptables('-t', 'mangle', '-N', 'KUBE-IPTABLES-HINT');
+  });
+
+  test('what others take away is told, and put right; what is our own and what harms nobody is not', async () => {
+    using kit = await open();
+    expect(kit.iptables).toBe(variant);
+    using mode = kit.create(settings(4));
+    let told = 0;
+    using _ = await kit.watch(
+      4,
+      () => (told += 1),
+      (error) => {
+        throw error;
+      },
+    );
+    const ports = new Ports(web);
+    await mode.replace(ports);
+    const before = rulesOf(variant);
+    const { cluster } = chainsOf(web);
+    for (const damage of [
+      ['-F'],
+      ['-t', 'nat', '-F'],
+      ['-t', 'nat', '-F', cluster],
+      ['-t', 'nat', '-R', cluster, '1', '-j', 'RETURN'],
+      ['-t', 'nat', '-I', cluster, '-j', 'RETURN'],
+      ['-t', 'nat', '-D', 'PREROUTING', '1'],
+      ['-D', 'KUBE-FIREWALL', '1'],
+      ['-t', 'mangle', '-X', 'KUBE-PROXY-CANARY'],
+    ]) {
+      // Our own, of the same size as well, is not told of.
+      ports.set(port({ name: 'a/b', frontends: ['cluster-ip 10.96.0.1:80'], endpoints: ['10.244.1.2:80'] }));
+      await mode.update(ports, new Set(['a/b']));
+      ports.set(web);
+      await mode.update(ports, new Set(['a/b']));
+      expect(rulesOf(variant)).toEqual(before);
+      const seen = told;
+      // Somebody else's container with a host port.
+      if (variant === 'nft') iptables('-t', 'nat', '-A', 'PREROUTING', '-p', 'udp', '-j', 'ACCEPT');
+      await Bun.sleep(variant === 'nft' ? 20 : 100);
+      expect(told).toBe(seen);
+      iptables(...damage);
+      await until(`${damage.join(' ')} is told of`, () => told > seen, 2000);
       expect((await mode.verify(ports)).repairs).toBeGreaterThan(0);
-      expect(run(`iptables-${variant}-save`, '-t', 'nat')).toContain('--to-destination 10.244.1.1:80');
-      expect(told).toBe(1);
-    },
-  );
+      const ours = rulesOf(variant).filter((line) => line !== '-A PREROUTING -p udp -j ACCEPT');
+      expect(ours).toEqual(before);
+      // The count of the rules in PREROUTING is that of the beginning.
+      if (ours.length < rulesOf(variant).length)
+        iptables('-t', 'nat', '-D', 'PREROUTING', '-p', 'udp', '-j', 'ACCEPT');
+      await mode.verify(ports);
+    }
+  });
+
+  test('it knows whether there is anything of it, and takes it away from both kinds of tables', async () => {
+    using kit = await open();
+    expect(kit.isEmpty(4)).toBe(true);
+    using mode = kit.create(settings(4));
+    await mode.replace(new Ports(web));
+    expect(kit.isEmpty(4)).toBe(false);
+    expect(kit.isEmpty(6)).toBe(true);
+    // As it was before the machine's iptables became another one.
+    const text = saved(variant).replaceAll(/^(?!\*|:KUBE-|COMMIT|-A).*$/gm, '');
+    const restored = Bun.spawnSync([`iptables-${other}-restore`, '--noflush'], { stdin: Buffer.from(text) });
+    expect(restored.stderr.toString()).toBe('');
+    expect(saved(other)).toContain('--to-destination 10.244.1.1:80');
+    await mode.cleanUp();
+    for (const each of [variant, other])
+      expect(saved(each).match(/KUBE-(?!FIREWALL|IPTABLES-HINT)\S+/g)).toBeNull();
+    expect(kit.isEmpty(4)).toBe(true);
+  });
+
+  test('node ports on 127.0.0.1 only where they are wanted', async () => {
+    const key = 'net/ipv4/conf/all/route_localnet';
+    writeSysctl(key, '0');
+    for (const [wanted, addresses, has, last] of [
+      [false, 'all', '0', '! -d 127.0.0.0/8'],
+      [false, ['127.0.0.0/8'], '0', '-d 127.0.0.0/8 -m comment --comment "no kubernetes'],
+      [true, ['192.0.2.0/24'], '0', '-d 192.0.2.0/24'],
+      [true, ['127.0.0.0/8'], '1', '-d 127.0.0.0/8 -m comment --comment "kubernetes'],
+      [true, 'all', '1', '-m comment --comment "kubernetes'],
+    ] as const) {
+      using kit = await open(wanted);
+      const nodePortAddresses = addresses === 'all' ? addresses : addresses.map(cidr);
+      using mode = kit.create({ ...settings(4), nodePortAddresses });
+      await mode.replace(new Ports(web));
+      expect(readSysctl(key)).toBe(has);
+      const ends = saved(variant)
+        .split('\n')
+        .filter((line) => /nodeports/.test(line));
+      expect(ends[0]).toContain(`-A KUBE-SERVICES ${last}`);
+      expect(rulesOf(variant).some((line) => /block incoming localnet/.test(line))).toBe(has === '1');
+    }
+  });
 });

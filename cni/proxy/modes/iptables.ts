@@ -1,87 +1,148 @@
 /** The iptables mode, on the kernel and the machine's programs. */
 
 import type { Clock } from '../../../shared/daemon/clock.ts';
-import { KernelNftables } from '../../../shared/nftables/kernel.ts';
-import { readSysctl } from '../../../shared/sys/sysctl.ts';
-import { CANARY } from '../iptables/fixed-rules.ts';
+import { chooseVariant } from '../../../shared/iptables/choose-variant.ts';
+import { hasChain, type IptablesVariant } from '../../../shared/iptables/programs.ts';
+import { errorText } from '../../../shared/log/format.ts';
+import { notFrom, watchForeignChanges } from '../../../shared/nftables/foreign-changes.ts';
+import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
+import { mayHarm } from '../iptables/foreign.ts';
 import { IptablesMode } from '../iptables/iptables-mode.ts';
-import { chooseVariant, openTables, type Tables, type Variant } from '../iptables/programs.ts';
+import { type KernelTables, needTables, openTables } from '../iptables/kernel-tables.ts';
+import { Machine } from '../iptables/machine.ts';
+import { TABLE_NAMES, type TableName } from '../iptables/tables.ts';
 import type { Mode, ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
 import type { ModeKit } from './kit.ts';
 
-/** Milliseconds between looks at the canary: legacy tables tell nobody of changes, and nft tells our own as others'. */
+/** Milliseconds between looks at legacy tables, which tell nobody of changes. */
 const LOOK_INTERVAL = 700;
+/** What tells that a kind of tables is the proxy's. */
+const CHAIN = ['nat', 'KUBE-SERVICES'] as const;
+const ROUTE_LOCALNET = 'net/ipv4/conf/all/route_localnet';
+
+export interface IptablesKitOptions {
+  readonly clock: Clock;
+  /** Node ports on 127.0.0.1, IPv4 only. */
+  readonly localhostNodePorts: boolean;
+  /** Where kernel parameters are: a container has /proc/sys read-only. */
+  readonly procSys: string;
+}
 
 export class IptablesKit implements ModeKit {
-  readonly #nft: KernelNftables;
-  readonly #variant: Variant;
-  readonly #clock: Clock;
+  readonly iptables: IptablesVariant;
+  readonly #machine: Machine;
+  readonly #options: IptablesKitOptions;
+  readonly #tables = new Map<Family, Promise<KernelTables>>();
 
-  private constructor(nft: KernelNftables, variant: Variant, clock: Clock) {
-    this.#nft = nft;
-    this.#variant = variant;
-    this.#clock = clock;
+  private constructor(machine: Machine, variant: IptablesVariant, options: IptablesKitOptions) {
+    this.#machine = machine;
+    this.iptables = variant;
+    this.#options = options;
   }
 
   /** @throws Error where the programs are missing */
-  static async open(clock: Clock): Promise<IptablesKit> {
-    const nft = KernelNftables.open();
+  static async open(options: IptablesKitOptions): Promise<IptablesKit> {
+    const machine = new Machine();
     try {
-      return new IptablesKit(nft, await chooseVariant(nft), clock);
+      const variant = await chooseVariant(machine, [CHAIN]);
+      if (!variant)
+        throw new Error('mode iptables needs its programs: install iptables, or write "mode: nftables"');
+      return new IptablesKit(machine, variant, options);
     } catch (error) {
-      nft[Symbol.dispose]();
+      machine[Symbol.dispose]();
       throw error;
     }
   }
 
   create(settings: ModeSettings): Mode & Disposable {
+    const { localhostNodePorts, procSys } = this.#options;
     return new IptablesMode(settings, {
-      dropInvalid: readSysctl('net/netfilter/nf_conntrack_tcp_be_liberal') !== '1',
+      dropInvalid: readSysctl('net/netfilter/nf_conntrack_tcp_be_liberal', procSys) !== '1',
+      localhostNodePorts,
+      routeLocalnet: () => routeLocalnet(procSys),
       open: () => this.#open(settings.family),
+      openOther: () => this.#openOther(settings.family),
     });
   }
 
   isEmpty(of: Family): boolean {
-    // Legacy tables cannot be looked at without a program: taken for holding something.
-    if (this.#variant === 'legacy') return false;
-    const table = { family: of === 4 ? 'ip' : 'ip6', name: 'nat' } as const;
-    return !this.#nft.listChains(table).some(({ name }) => name === 'KUBE-SERVICES');
+    return !hasChain(this.#machine, this.iptables, of, ...CHAIN);
   }
 
   async watch(family: Family, onForeign: () => void, onError: (error: unknown) => void): Promise<Disposable> {
-    const tables = await this.#open(family);
-    let wasThere = false;
-    let ended = false;
-    let timer: { cancel(): void } | undefined;
-    const look = async (): Promise<void> => {
-      try {
-        const present = await Promise.all(
-          ['mangle', 'nat', 'filter'].map((table) => tables.has(table, CANARY)),
-        );
-        const isThere = present.every(Boolean);
-        if (wasThere && !isThere && !ended) onForeign();
-        wasThere = isThere;
-      } catch (error) {
-        if (!ended) onError(error);
-        return;
-      }
-      if (!ended) timer = this.#clock.after(LOOK_INTERVAL, () => void look());
-    };
-    await look();
-    return {
-      [Symbol.dispose]: () => {
-        ended = true;
-        timer?.cancel();
-      },
-    };
+    return this.iptables === 'nft'
+      ? await this.#listen(family, onForeign, onError)
+      : this.#lookAgain(await this.#open(family), onForeign, onError);
   }
 
-  async #open(family: Family): Promise<Tables> {
-    return await openTables(this.#variant, family, this.#nft);
+  async #listen(
+    family: Family,
+    onForeign: () => void,
+    onError: (error: unknown) => void,
+  ): Promise<Disposable> {
+    using stack = new DisposableStack();
+    const monitor = stack.use(
+      await watchForeignChanges({
+        tables: TABLE_NAMES.map((name) => ({ family: family === 4 ? 'ip' : 'ip6', name })),
+        ownPorts: [],
+        concerns: ({ type, table, chain }) => mayHarm(type, table as TableName, chain),
+        onChange: onForeign,
+        onError,
+      }),
+    );
+    stack.use(this.#machine.onPrograms((pids) => monitor.setFilter(notFrom(pids))));
+    return stack.move();
+  }
+
+  #lookAgain(tables: KernelTables, onForeign: () => void, onError: (error: unknown) => void): Disposable {
+    const { clock } = this.#options;
+    let timer = clock.after(LOOK_INTERVAL, look);
+    function look(): void {
+      try {
+        // Again and again, until they have been read.
+        if (tables.isChanged) onForeign();
+      } catch (error) {
+        onError(error);
+        return;
+      }
+      timer = clock.after(LOOK_INTERVAL, look);
+    }
+    return { [Symbol.dispose]: () => timer.cancel() };
+  }
+
+  #open(family: Family): Promise<KernelTables> {
+    const known = this.#tables.get(family);
+    if (known) return known;
+    const opened = needTables(this.#machine, this.iptables, family);
+    this.#tables.set(family, opened);
+    // A program that is missing may be installed.
+    opened.catch(() => this.#tables.delete(family));
+    return opened;
+  }
+
+  /** Tables of the other kind, where a proxy has left something in them. */
+  async #openOther(family: Family): Promise<KernelTables | undefined> {
+    const other = this.iptables === 'nft' ? 'legacy' : 'nft';
+    if (!hasChain(this.#machine, other, family, ...CHAIN)) return undefined;
+    return await openTables(this.#machine, other, family);
   }
 
   [Symbol.dispose](): void {
-    this.#nft[Symbol.dispose]();
+    this.#machine[Symbol.dispose]();
+  }
+}
+
+/** What is for 127.0.0.1 may come from it and leave the node. @throws Error which says what to do where it cannot be set */
+function routeLocalnet(procSys: string): void {
+  if (readSysctl(ROUTE_LOCALNET, procSys) === '1') return;
+  try {
+    writeSysctl(ROUTE_LOCALNET, '1', procSys);
+  } catch (cause) {
+    throw new Error(
+      `node ports on 127.0.0.1 take ${ROUTE_LOCALNET}, which cannot be set (${errorText(cause)}): name the host's /proc/sys ` +
+        'by --proc-sys, or write "iptables: {localhostNodePorts: false}"',
+      { cause },
+    );
   }
 }

@@ -1,9 +1,13 @@
 /** How the proxy comes by its modes: one of a family and of settings at a time, made again when those change. */
 
+import type { IptablesVariant } from '../../../shared/iptables/programs.ts';
 import type { Mode, ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
 
 export interface ModeKit extends Disposable {
+  /** Which of iptables' tables hold the mode's own chains: kube-proxy's are among them, taken over and not removed. */
+  readonly iptables?: IptablesVariant;
+
   /**
    * Makes a mode that has programmed nothing yet. Disposing of it leaves the kernel as it is.
    *

@@ -4,18 +4,26 @@ import { UsageError } from '../../../shared/config/usage-error.ts';
 import type { Clock } from '../../../shared/daemon/clock.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import type { ModeName } from '../config/configuration.ts';
+import type { ProxyOptions } from '../config/options.ts';
 import type { ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
 import type { Programmed, ProgrammedModes } from '../state/programmed-modes.ts';
 import type { ModeKit } from './kit.ts';
 
+/** What modes need of the proxy's settings. */
+export type KitOptions = Pick<ProxyOptions, 'configuration' | 'procSys'>;
+
 /** @throws UsageError for a mode that is not built; SyscallError where the kernel lacks what it takes */
-export async function openKit(mode: ModeName, clock: Clock): Promise<ModeKit> {
+export async function openKit(mode: ModeName, options: KitOptions, clock: Clock): Promise<ModeKit> {
   switch (mode) {
     case 'nftables':
       return new (await import('./nftables.ts')).NftablesKit(clock);
     case 'iptables':
-      return await (await import('./iptables.ts')).IptablesKit.open(clock);
+      return await (await import('./iptables.ts')).IptablesKit.open({
+        clock,
+        procSys: options.procSys,
+        localhostNodePorts: options.configuration.iptables.localhostNodePorts,
+      });
     case 'ipvs':
       throw new UsageError(`mode ${mode} is not built yet: write "mode: nftables" (--proxy-mode=nftables)`);
     default:
@@ -32,13 +40,14 @@ export async function openKit(mode: ModeName, clock: Clock): Promise<ModeKit> {
 export async function removeProgrammed(
   programmed: ProgrammedModes,
   which: (one: Programmed) => boolean,
+  options: KitOptions,
   clock: Clock,
   log: Logger,
 ): Promise<number> {
   let failed = 0;
   for (const { mode, family } of programmed.all.filter(which)) {
     try {
-      using kit = await openKit(mode, clock);
+      using kit = await openKit(mode, options, clock);
       using made = kit.create(nothing(family), () => {});
       await made.cleanUp();
       programmed.remove(mode, family);

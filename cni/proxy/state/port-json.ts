@@ -12,9 +12,10 @@ import {
 } from '../model/endpoint.ts';
 import type { Frontend, Protocol, ServicePort } from '../model/service-port.ts';
 
-/** `[name, service, protocol, frontends, endpoints, localEndpoints, affinity, sourceRanges]`, short for there are many. */
+/** `[name, service, protocol, frontends, endpoints, localEndpoints, affinity, sourceRanges, healthCheckPort]`, short for there are many. */
 export function portToLine(port: ServicePort): string {
-  const { name, service, protocol, frontends, endpoints, localEndpoints, affinity, sourceRanges } = port;
+  const { name, service, protocol, frontends, endpoints, localEndpoints } = port;
+  const { affinity, sourceRanges, healthCheckPort } = port;
   return JSON.stringify([
     name,
     service,
@@ -29,12 +30,13 @@ export function portToLine(port: ServicePort): string {
     localEndpoints.map(endpointText),
     affinity ?? 0,
     sourceRanges?.map(formatCidr) ?? null,
+    ...(healthCheckPort === undefined ? [] : [healthCheckPort]),
   ]);
 }
 
 /** @throws Error where it is no port */
 export function portFromLine(line: string): ServicePort {
-  const [name, service, protocol, frontends, endpoints, localEndpoints, affinity, ranges] = JSON.parse(
+  const [name, service, protocol, frontends, endpoints, localEndpoints, affinity, ranges, check] = JSON.parse(
     line,
   ) as unknown[];
   if (typeof name !== 'string' || typeof service !== 'string') throw new Error('a port without a name');
@@ -47,6 +49,7 @@ export function portFromLine(line: string): ServicePort {
     localEndpoints: list(localEndpoints).map(endpoint),
     ...(typeof affinity === 'number' && affinity > 0 && { affinity }),
     ...(Array.isArray(ranges) && { sourceRanges: ranges.map(network) }),
+    ...(check !== undefined && { healthCheckPort: portNumber(check) }),
   };
 }
 

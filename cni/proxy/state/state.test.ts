@@ -44,6 +44,7 @@ const web: ServicePort = {
   localEndpoints: [endpoint('10.244.1.2', 8080), endpoint('192.0.2.1', 8080)],
   affinity: 60,
   sourceRanges: [cidr('198.51.100.0/24')],
+  healthCheckPort: 31_000,
 };
 const six: ServicePort = {
   name: 'shop/dns',

@@ -15,6 +15,8 @@ export class FakeKernel implements ModeKit {
   readonly failures: Error[] = [];
   /** Names that the kernel does not take. */
   readonly refused: Set<ServicePortName> = new Set();
+  /** What every report has besides. */
+  told: Partial<ModeReport> = {};
   boot = 'one';
   readonly #watches = new Map<Family, () => void>();
 
@@ -129,6 +131,6 @@ export class FakeMode implements Mode, Disposable {
       else if (this.#kernel.refused.has(name)) refused.push({ name, why: 'EINVAL' });
       else this.#table.set(name, port);
     }
-    return { changes: count, refused, repairs: 0 };
+    return { changes: count, refused, repairs: 0, ...this.#kernel.told };
   }
 }

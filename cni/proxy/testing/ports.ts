@@ -32,6 +32,7 @@ export interface PortText {
   readonly local?: readonly string[];
   readonly affinity?: number;
   readonly sources?: readonly string[];
+  readonly healthCheck?: number;
 }
 
 export function port(text: PortText): ServicePort {
@@ -44,6 +45,7 @@ export function port(text: PortText): ServicePort {
     localEndpoints: (text.local ?? []).map(endpoint),
     ...(text.affinity !== undefined && { affinity: text.affinity }),
     ...(text.sources !== undefined && { sourceRanges: text.sources.map(cidr) }),
+    ...(text.healthCheck !== undefined && { healthCheckPort: text.healthCheck }),
   };
 }
 

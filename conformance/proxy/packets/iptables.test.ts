@@ -1,7 +1,8 @@
 import { afterAll, describe } from 'vitest';
 import { IptablesMode } from '../../../cni/proxy/iptables/iptables-mode.ts';
-import { openTables } from '../../../cni/proxy/iptables/programs.ts';
-import { KernelNftables } from '../../../shared/nftables/kernel.ts';
+import { needTables } from '../../../cni/proxy/iptables/kernel-tables.ts';
+import { Machine } from '../../../cni/proxy/iptables/machine.ts';
+import { writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { freshNetns } from '../../testing/netns.ts';
 import { Cluster } from './cluster.ts';
 import { packetRows } from './rows.ts';
@@ -22,10 +23,10 @@ const available = freshNetns();
 const cluster = available ? new Cluster() : undefined;
 
 describe.skipIf(!available)('packets', () => {
-  const nft = KernelNftables.open();
+  const machine = new Machine();
   afterAll(() => {
     cluster?.[Symbol.dispose]();
-    nft[Symbol.dispose]();
+    machine[Symbol.dispose]();
   });
   for (const variant of ['nft', 'legacy'] as const)
     packetRows(() => cluster as Cluster, {
@@ -34,7 +35,10 @@ describe.skipIf(!available)('packets', () => {
       make: (settings) =>
         new IptablesMode(settings, {
           dropInvalid: true,
-          open: () => openTables(variant, settings.family, nft),
+          localhostNodePorts: true,
+          routeLocalnet: () => writeSysctl('net/ipv4/conf/all/route_localnet', '1'),
+          open: () => needTables(machine, variant, settings.family),
+          openOther: async () => undefined,
         }),
     });
 });
