@@ -11,11 +11,13 @@ import { Timers } from '../../shared/daemon/timers.ts';
 import { WorkLoop } from '../../shared/daemon/work-loop.ts';
 import type { Ip } from '../../shared/ip/ip.ts';
 import type { Logger } from '../../shared/log/logger.ts';
+import { programCache } from './after-boot.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ProxyOptions } from './config/options.ts';
 import type { FlowTargets } from './conntrack/stale-flows.ts';
 import { FamilyProgrammer, type Run } from './family-programmer.ts';
 import { FollowUp } from './follow-up.ts';
+import { ForeignWatches } from './foreign-watches.ts';
 import { ProxyHealth } from './health/proxy-health.ts';
 import { ServiceChecks } from './health/service-checks.ts';
 import { familyLabel, type ProxyMetrics, proxyMetrics } from './metrics.ts';
@@ -23,17 +25,14 @@ import type { Family } from './model/endpoint.ts';
 import type { ModeKit } from './modes/kit.ts';
 import { NodeSettings } from './settings.ts';
 import type { Changes, Projections, Source, SourceEvents } from './sources/source.ts';
-import { afterBoot, NodeCache, readNodeCache } from './state/node-cache.ts';
+import { NodeCache, readNodeCache } from './state/node-cache.ts';
 import type { ProgrammedModes } from './state/programmed-modes.ts';
+import { type LastSync, SyncRecord } from './sync-record.ts';
 
 const FAMILIES: readonly Family[] = [4, 6];
 
 /** What the Node and ServiceCIDRs say is waited for so long (ms) after the lists: a change of them is a mode made anew. */
 const PATIENCE = 2000;
-/** Before others' changes are listened for again (ms). */
-const AGAIN = 1000;
-/** More are a sample. */
-const MOST_TRIGGERS = 10_000;
 
 type Part = 'v4' | 'v6' | 'follow-up';
 const PART_OF: Readonly<Record<Family, Part>> = { 4: 'v4', 6: 'v6' };
@@ -78,16 +77,11 @@ export class ServiceProxy {
   /** Both lists are in; then also what decides about settings, or patience is over. */
   #synced = false;
   #patienceIsOver = false;
-  /** Ended when the proxy ends. */
-  readonly #watches = new DisposableStack();
+  readonly #watches: ForeignWatches;
+  readonly #record: SyncRecord;
   #mayProgram = false;
   #restored = false;
   #sourceError: unknown;
-  #pending = { services: 0, endpoints: 0 };
-  #repairs = 0;
-  #lastSync: { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined;
-  /** When what caused the pending changes happened, ms since the epoch. */
-  #triggers: number[] = [];
 
   constructor(parts: ServiceProxyParts) {
     const { options, clock, log, catalogue, kit, programmed, cache, deleteStaleFlows } = parts;
@@ -95,8 +89,9 @@ export class ServiceProxy {
     this.startedAt = clock.now();
     this.settings = new NodeSettings(options);
     this.health = new ProxyHealth(options.syncPeriod, clock);
+    this.#record = new SyncRecord(clock, log, () => this.metrics);
     this.metrics = proxyMetrics({
-      pending: () => this.#pending,
+      pending: () => this.#record.pending,
       programmed: () => ({ IPv4: catalogue.ports(4).size, IPv6: catalogue.ports(6).size }),
       isConnected: () => this.isConnected,
       isReady: () => this.health.isSynced,
@@ -110,6 +105,12 @@ export class ServiceProxy {
       addresses: () => this.settings.checkAddresses(parts.localAddresses),
     });
     this.#timers = new Timers(clock, log);
+    this.#watches = new ForeignWatches({
+      kit,
+      timers: this.#timers,
+      log,
+      onChange: (family) => this.#foreignChange(family),
+    });
     this.#families = new Map(
       FAMILIES.map((family) => {
         const programmer = new FamilyProgrammer({
@@ -180,11 +181,11 @@ export class ServiceProxy {
   }
 
   get repairs(): number {
-    return this.#repairs;
+    return this.#record.repairs;
   }
 
-  get lastSync(): { readonly at: number; readonly durationMs: number; readonly changes: number } | undefined {
-    return this.#lastSync;
+  get lastSync(): LastSync | undefined {
+    return this.#record.last;
   }
 
   family(family: Family): FamilyProgrammer {
@@ -200,14 +201,19 @@ export class ServiceProxy {
 
   /** Works until the signal is aborted. What is in the kernel stays there. */
   async run(signal: AbortSignal): Promise<void> {
-    const { options } = this.parts;
+    const { options, cache, log } = this.parts;
     try {
-      await this.#restore();
-      await Promise.all(FAMILIES.map((family) => this.#listen(family)));
+      this.#restored = await programCache({
+        ...this.parts,
+        settings: this.settings,
+        families: this.#families,
+        read: () => readNodeCache({ ...cache, node: options.node }, log),
+      });
+      await Promise.all(FAMILIES.map((family) => this.#watches.listen(family)));
       this.#timers.every(options.syncPeriod, () => this.#retryRefused());
       await this.#source.run(signal);
     } finally {
-      this.#watches.dispose();
+      this.#watches[Symbol.dispose]();
       this.#timers[Symbol.dispose]();
       await this.#loop.idle();
       this.#loop[Symbol.dispose]();
@@ -229,14 +235,12 @@ export class ServiceProxy {
     return {
       services: (changes: Changes<unknown>) => {
         catalogue.services(changes);
-        this.metrics.serviceChanges(changes.size);
-        this.#pending.services += changes.size;
+        this.#record.servicesChanged(changes.size);
         this.#happened();
       },
       slices: (changes: Changes<unknown>) => {
         catalogue.slices(changes);
-        this.metrics.endpointChanges(changes.size);
-        this.#pending.endpoints += changes.size;
+        this.#record.slicesChanged(changes.size);
         this.#happened();
       },
       serviceCidrs: (networks) => {
@@ -306,7 +310,7 @@ export class ServiceProxy {
     const dirty = catalogue.take();
     // Whatever happened before this start is not this program's delay (kube-proxy's rule).
     const isCounted = (at: number): boolean => this.health.isSynced && at > this.startedAt;
-    if (this.#triggers.length < MOST_TRIGGERS) this.#triggers.push(...dirty.triggered.filter(isCounted));
+    this.#record.triggered(dirty.triggered.filter(isCounted));
     for (const [family, programmer] of this.#families) {
       programmer.changed(dirty.ports.get(family) ?? [], clock.monotonic());
       if (programmer.pending === 0 && programmer.isProgrammed) continue;
@@ -314,7 +318,7 @@ export class ServiceProxy {
       this.metrics.queued(family, clock.now());
       this.#loop.mark(PART_OF[family]);
     }
-    if (FAMILIES.every((family) => this.family(family).pending === 0)) this.#nothingPends();
+    if (FAMILIES.every((family) => this.family(family).pending === 0)) this.#record.nothingPends();
     if (dirty.services.size === 0) return;
     this.#followUp.services(dirty.services);
     this.#loop.mark('follow-up');
@@ -334,38 +338,20 @@ export class ServiceProxy {
     await onReady?.();
   }
 
-  #programmed(family: Family, { kind, report, tookMs, names, since }: Run): void {
-    const { clock, catalogue, log, relax } = this.parts;
-    const { changes, refused, repairs } = report;
-    this.metrics.synced(family, kind === 'partial' ? 'partial' : 'full', tookMs, clock.now());
-    if (since !== undefined) this.metrics.eventToKernel(clock.monotonic() - since);
-    this.metrics.elements(changes);
-    this.metrics.refused(refused.length);
-    if (report.rules) this.metrics.rules(family, report.rules);
-    if (report.isRetried) this.metrics.partialFailed(family);
-    this.#repairs += repairs;
-    this.metrics.repaired(repairs);
-    if (repairs > 0)
-      log.warn('what somebody else changed was put right', { family: familyLabel(family), repairs });
-    if (changes > 0 || !this.#lastSync)
-      this.#lastSync = { at: clock.now(), durationMs: Math.round(tookMs * 100) / 100, changes };
-    this.#followUp.programmed(family, names);
+  #programmed(family: Family, run: Run): void {
+    const { catalogue, log, relax } = this.parts;
+    this.#record.programmed(family, run);
+    this.#followUp.programmed(family, run.names);
     this.#loop.mark('follow-up');
-    if (FAMILIES.every((one) => this.family(one).pending === 0)) this.#nothingPends();
-    for (const at of this.#triggers.splice(0)) this.metrics.networkProgrammed(clock.now() - at);
-    if (kind !== 'full') return;
-    const ports = catalogue.ports(family).size;
+    if (FAMILIES.every((one) => this.family(one).pending === 0)) this.#record.nothingPends();
+    if (run.kind !== 'full') return;
     log.info('all services programmed', {
       family: familyLabel(family),
-      ports,
-      changes,
-      ms: Math.round(tookMs),
+      ports: catalogue.ports(family).size,
+      changes: run.report.changes,
+      ms: Math.round(run.tookMs),
     });
     relax?.();
-  }
-
-  #nothingPends(): void {
-    this.#pending = { services: 0, endpoints: 0 };
   }
 
   #upToDate(family: Family): void {
@@ -388,28 +374,9 @@ export class ServiceProxy {
     if (!this.health.isSynced) this.#loop.mark(PART_OF[family === 4 ? 6 : 4]);
   }
 
-  /** Hears of others' changes; where that ends, again a little later, and with a look at everything. */
-  async #listen(family: Family): Promise<void> {
-    const { kit, log } = this.parts;
-    const again = (error: unknown): void => {
-      if (this.#watches.disposed) return;
-      log.error("others' changes cannot be heard; listening again", { family: familyLabel(family), error });
-      this.#timers.after(AGAIN, () => {
-        void this.#listen(family).then(() => this.#foreignChange(family));
-      });
-    };
-    try {
-      const watch = await kit.watch?.(family, () => this.#foreignChange(family), again);
-      if (watch && this.#watches.disposed) watch[Symbol.dispose]();
-      else if (watch) this.#watches.use(watch);
-    } catch (error) {
-      again(error);
-    }
-  }
-
   #foreignChange(family: Family): void {
     // Before the lists are in nothing is written, and the first programming compares everything.
-    if (this.#watches.disposed || !this.#mayProgram) return;
+    if (!this.#mayProgram) return;
     const wait = this.family(family).check();
     if (wait === undefined) return;
     this.#timers.after(wait, () => this.#loop.mark(PART_OF[family]));
@@ -422,35 +389,5 @@ export class ServiceProxy {
       programmer.changed(programmer.refused.keys(), this.parts.clock.monotonic());
       this.#loop.mark(PART_OF[family]);
     }
-  }
-
-  /** After a boot the kernel has nothing: what this node's services were is better than that. */
-  async #restore(): Promise<void> {
-    const { kit, log, cache, options } = this.parts;
-    if (!FAMILIES.some((family) => isEmpty(kit, family))) return;
-    const cached = readNodeCache({ ...cache, node: options.node }, log);
-    if (!cached) return;
-    for (const [of, ports] of afterBoot(cached)) {
-      const family = familyLabel(of);
-      try {
-        if (ports.size === 0 || !isEmpty(kit, of)) continue;
-        const programmer = this.family(of);
-        programmer.configure(this.settings.of(of, cached.podCidrs));
-        await programmer.restore(ports);
-        this.#restored = true;
-        log.info("this node's cache is programmed until the source tells", { family, ports: ports.size });
-      } catch (error) {
-        log.warn("this node's cache cannot be programmed", { family, error });
-      }
-    }
-  }
-}
-
-/** A kernel that cannot be asked is not written to either. */
-function isEmpty(kit: ModeKit, family: Family): boolean {
-  try {
-    return kit.isEmpty(family);
-  } catch {
-    return false;
   }
 }

@@ -55,6 +55,8 @@ const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]>>> 
       endpoints: 2,
       mode: 'nftables',
     }),
+  'services-iptables': () => iptablesServices(10_000),
+  'services-iptables-1000': () => iptablesServices(1_000),
   throughput: async () => (await import('./throughput.ts')).benchThroughput(12),
   store: async () => {
     const { benchStore } = await import('../../shared/store/embedded/store.bench.ts');
@@ -63,7 +65,13 @@ const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]>>> 
   nftables: async () => (await import('./nftables.ts')).benchNftables(5),
   'proxy-model': async () => (await import('./proxy-model.ts')).benchProxyModel(5),
   proxy: async () => (await import('./proxy.ts')).benchProxy(5),
+  'proxy-iptables': async () => (await import('./proxy-iptables.ts')).benchProxyIptables(),
 };
+
+async function iptablesServices(services: number): Promise<Figure[]> {
+  const { benchServices } = await import('./services.ts');
+  return await benchServices(executable, { services, endpoints: 2, mode: 'iptables' });
+}
 
 async function runSection(name: string, rounds: number): Promise<Figure[]> {
   const child = Bun.spawn({

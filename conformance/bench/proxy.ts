@@ -3,80 +3,12 @@
  * change in tables of different sizes. What kube-proxy takes is measured elsewhere.
  */
 
-import type { ServicePorts } from '../../cni/proxy/mode.ts';
-import { type Address, endpointOf } from '../../cni/proxy/model/endpoint.ts';
-import type { ServicePort, ServicePortName } from '../../cni/proxy/model/service-port.ts';
 import { NftablesMode } from '../../cni/proxy/nftables/nftables-mode.ts';
-import { parseCidr } from '../../shared/ip/cidr.ts';
 import { KernelNftables } from '../../shared/nftables/kernel.ts';
 import type { Nftables } from '../../shared/nftables/nftables.ts';
 import { enterWorld } from '../cni/world.ts';
 import { type Figure, median } from './figure.ts';
-
-/** One port of a service with one ClusterIP. */
-function servicePort(
-  number: number,
-  endpoints: number,
-  shift: number,
-  more: Partial<ServicePort> = {},
-): ServicePort {
-  const all = Array.from({ length: endpoints }, (_, at) => {
-    const pod = number * endpoints + at + shift;
-    return endpointOf(quad(10, 128 + ((pod >>> 16) & 0x7f), (pod >>> 8) & 0xff, pod & 0xff), 8080);
-  });
-  return {
-    name: `bench/s${number}:http`,
-    service: `bench/s${number}`,
-    protocol: 'TCP',
-    frontends: [
-      {
-        kind: 'cluster-ip',
-        address: quad(10, 96 + (number >>> 16), (number >>> 8) & 0xff, number & 0xff),
-        port: 80,
-        policy: 'cluster',
-      },
-    ],
-    endpoints: all,
-    localEndpoints: [],
-    ...more,
-  };
-}
-
-function quad(...bytes: readonly [number, number, number, number]): Address {
-  return String.fromCharCode(...bytes) as Address;
-}
-
-class Services implements ServicePorts {
-  readonly #ports = new Map<ServicePortName, ServicePort>();
-
-  constructor(ports: Iterable<ServicePort>) {
-    for (const port of ports) this.set(port);
-  }
-
-  get size(): number {
-    return this.#ports.size;
-  }
-
-  get(name: ServicePortName): ServicePort | undefined {
-    return this.#ports.get(name);
-  }
-
-  set(port: ServicePort): void {
-    this.#ports.set(port.name, port);
-  }
-
-  [Symbol.iterator](): Iterator<ServicePort> {
-    return this.#ports.values();
-  }
-}
-
-function services(count: number, endpoints: number, affinities = 0): Services {
-  return new Services(
-    Array.from({ length: count }, (_, at) =>
-      servicePort(at, endpoints, 0, at < affinities ? { affinity: 10_800 } : {}),
-    ),
-  );
-}
+import { benchSettings, servicePort, services, timed } from './proxy-services.ts';
 
 /** Adds up what the kernel's calls take. */
 class Timed {
@@ -104,22 +36,7 @@ class Timed {
 const clock = { monotonic: () => performance.now(), after: () => ({ cancel: () => undefined }) };
 
 function mode(nft: Nftables): NftablesMode {
-  return new NftablesMode(
-    {
-      family: 4,
-      masqueradeBit: 14,
-      masqueradeAll: false,
-      localDetector: { by: 'source', networks: [parseCidr('10.128.0.0/9') ?? never()] },
-      nodePortAddresses: 'all',
-      serviceCidrs: [parseCidr('10.96.0.0/12') ?? never()],
-    },
-    nft,
-    clock,
-  );
-}
-
-function never(): never {
-  throw new Error('not a network');
+  return new NftablesMode(benchSettings, nft, clock);
 }
 
 /** The whole table, from the model to the kernel's acknowledgement. */
@@ -178,12 +95,6 @@ async function change(
   }
   await subject.cleanUp();
   return { all: median(all), kernel: median(inKernel) };
-}
-
-async function timed(action: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await action();
-  return performance.now() - start;
 }
 
 export async function benchProxy(rounds: number): Promise<Figure[]> {
