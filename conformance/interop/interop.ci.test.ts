@@ -103,7 +103,7 @@ suite.each(cases)('flanneld beside ours on %s, IPv%s, %s', (store, ipv, backend)
       const lines = out.split('\n').filter((line) => line.includes('connections lost'));
       const told = lines.map((line) => (JSON.parse(line) as { text: string }).text);
       process.stdout.write(`${store}, IPv${ipv}, ${backend}:\n${told.join('\n')}\n`);
-      expect(told).toHaveLength(5);
+      expect(told).toHaveLength(7);
     },
   );
 
