@@ -1,9 +1,12 @@
-/** From a real kube-proxy to ours, with connections all the time: its rules go once ours are in, and none is missed. */
+/** From a real kube-proxy to ours, under a thousand new connections a second: its rules go once ours are in, and none fails. */
 
 import { existsSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ControlPlane, controlPlaneMissing } from '../../conformance/kubernetes/control-plane.ts';
 import { kubernetesProgram } from '../../conformance/kubernetes/programs.ts';
+import { TrafficClient } from '../../conformance/proxy/traffic/client.ts';
+import { summary } from '../../conformance/proxy/traffic/report.ts';
+import { TrafficServers } from '../../conformance/proxy/traffic/servers.ts';
 import { TestDaemon } from '../../conformance/testing/daemon.ts';
 import { freshNetns, run, TemporaryDirectory } from '../../conformance/testing/netns.ts';
 
@@ -20,6 +23,7 @@ describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () =>
   const directory = new TemporaryDirectory();
   let plane: ControlPlane;
   let kubeconfig: string;
+  let servers: TrafficServers;
 
   beforeAll(async () => {
     run('ip', 'link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far');
@@ -28,22 +32,34 @@ describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () =>
     run('ip', 'route', 'add', 'default', 'via', '192.0.2.254', 'dev', 'near');
     const server = Bun.serve({ hostname: '10.244.1.2', port: 8080, fetch: () => new Response('served') });
     afterAll(() => server.stop(true));
+    servers = new TrafficServers([]);
+    await servers.listen('one', '10.244.1.2', 8081);
     plane = await ControlPlane.start({ directory: directory.join('plane') });
     await plane.createNode({ name: 'n1', podCidrs: ['10.244.1.0/24'], addresses: ['192.0.2.1'] });
     kubeconfig = plane.kubeconfig('admin', plane.adminKeys);
     await plane.admin.post('/api/v1/namespaces/default/services', {
       metadata: { name: 'web' },
-      spec: { clusterIP: '10.96.0.100', ports: [{ port: 80, targetPort: 8080 }] },
+      spec: {
+        clusterIP: '10.96.0.100',
+        ports: [
+          { name: 'http', port: 80, targetPort: 8080 },
+          { name: 'traffic', port: 81, targetPort: 8081 },
+        ],
+      },
     });
     await plane.admin.post('/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', {
       metadata: { name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
       addressType: 'IPv4',
-      ports: [{ name: '', port: 8080, protocol: 'TCP' }],
+      ports: [
+        { name: 'http', port: 8080, protocol: 'TCP' },
+        { name: 'traffic', port: 8081, protocol: 'TCP' },
+      ],
       endpoints: [{ addresses: ['10.244.1.2'] }],
     });
   }, 120_000);
   afterAll(async () => {
     await plane?.[Symbol.asyncDispose]();
+    await servers?.[Symbol.asyncDispose]();
     directory[Symbol.dispose]();
   });
 
@@ -85,17 +101,10 @@ describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () =>
       await using before = daemon('kube-proxy', [kubernetesProgram('kube-proxy')], mode);
       await before.start();
       expect(theirs().length).toBeGreaterThan(0);
-      let count = 0;
-      const failures: string[] = [];
-      let isOver = false;
-      const traffic = (async (): Promise<void> => {
-        while (!isOver) {
-          const answer = await ask();
-          count += 1;
-          if (answer !== 'served') failures.push(answer);
-          await Bun.sleep(2);
-        }
-      })();
+      await using traffic = new TrafficClient([], {
+        targets: [{ address: '10.96.0.100', port: 81, perSecond: 1000, held: 8 }],
+        patienceMs: 5000,
+      });
       await before.stop();
       const state = [`--state-dir=${directory.join('state')}`, `--run-dir=${directory.join('run')}`];
       {
@@ -116,10 +125,11 @@ describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () =>
       expect(cleaned.exitCode).toBe(0);
       expect(run('nft', 'list', 'tables')).not.toContain('underpod');
       await Bun.sleep(200);
-      isOver = true;
-      await traffic;
-      expect(failures).toEqual([]);
-      expect(count).toBeGreaterThan(100);
+      const report = await traffic.stop();
+      process.stderr.write(`${mode}: ${summary(report)}\n`);
+      expect(report.failures).toEqual([]);
+      expect(report.held.ended).toBe(0);
+      expect(report.opened / report.seconds).toBeGreaterThan(300);
       await after.stop();
       expect(Bun.spawnSync([kubernetesProgram('kube-proxy'), '--cleanup']).exitCode).toBe(0);
     },

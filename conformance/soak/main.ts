@@ -54,6 +54,15 @@ const steps: readonly Step[] = [
     keep: 3,
   },
   {
+    name: 'proxy-rolling',
+    claim:
+      'a service whose pods are replaced one after the other, ten changes and a thousand new connections a second: no connection ' +
+      'fails while the proxy works, is stopped, killed at any moment, and exchanged for one whose table has another layout; ' +
+      'connections that are open go on',
+    command: bun('scripts/test.ts', 'soak', 'cni/proxy/rolling'),
+    keep: 30,
+  },
+  {
     name: 'lab',
     claim:
       'three nodes, dual stack: every path between pods; the second run in less than 15 s, checks included',

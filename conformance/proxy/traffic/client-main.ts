@@ -45,7 +45,7 @@ while (isOpening || brief.size > 0) {
   }
   for (const connection of held) {
     if (isLate(connection)) replace(connection, { failure: `${connection.silence} in ${patienceMs} ms` });
-    else if (!connection.isAsking && performance.now() - connection.askedAt >= sayEveryMs) {
+    else if (!connection.isAsking && performance.now() - connection.answeredAt >= sayEveryMs) {
       const outcome = connection.ask();
       if (outcome) replace(connection, outcome);
     }

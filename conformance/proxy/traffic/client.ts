@@ -6,9 +6,9 @@ import type { TrafficOptions, TrafficReport } from './report.ts';
 export class TrafficClient implements AsyncDisposable {
   readonly #process: LineProcess;
 
-  /** @param netns name under /run/netns; `undefined`: where the test is */
-  constructor(netns: string | undefined, options: TrafficOptions) {
-    this.#process = new LineProcess(netns, 'client-main.ts', JSON.stringify(options));
+  /** @param enter the command that enters the namespace: `inNetns(…)`, or nothing */
+  constructor(enter: readonly string[], options: TrafficOptions) {
+    this.#process = new LineProcess(enter, 'client-main.ts', JSON.stringify(options));
   }
 
   /** What happened since the last report. */

@@ -35,6 +35,7 @@ export class Connection {
   #word = '';
   #received = '';
   #askedAt: number = this.startedAt;
+  #answeredAt: number = this.startedAt;
   /** errno of an error that came at once. */
   readonly #early: number;
 
@@ -64,6 +65,11 @@ export class Connection {
   /** When that was asked; the connection itself is the first question (monotonic ms). */
   get askedAt(): number {
     return this.#askedAt;
+  }
+
+  /** When the last answer was there (monotonic ms). */
+  get answeredAt(): number {
+    return this.#answeredAt;
   }
 
   /** What the silence is about. */
@@ -103,6 +109,7 @@ export class Connection {
     this.#received = '';
     if (word !== this.#word) return { failure: `"${word}" in place of "${this.#word}"` };
     this.#word = '';
+    this.#answeredAt = performance.now();
     return { by };
   }
 

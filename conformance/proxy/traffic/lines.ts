@@ -7,10 +7,9 @@ export class LineProcess implements AsyncDisposable {
   readonly #child: Subprocess<'pipe', 'pipe', 'inherit'>;
   readonly #lines: AsyncGenerator<string>;
 
-  /** @param netns name under /run/netns; `undefined`: where the starter is */
-  constructor(netns: string | undefined, script: string, ...args: readonly string[]) {
+  /** @param enter the command that enters the namespace, if it is another: see `inNetns` */
+  constructor(enter: readonly string[], script: string, ...args: readonly string[]) {
     this.#name = script;
-    const enter = netns === undefined ? [] : ['nsenter', `--net=/run/netns/${netns}`];
     this.#child = Bun.spawn(
       [
         'setpriv',
@@ -55,6 +54,11 @@ export class LineProcess implements AsyncDisposable {
     this.#child.kill('SIGKILL');
     await this.#child.exited;
   }
+}
+
+/** What enters a network namespace that has a name. */
+export function inNetns(name: string): readonly string[] {
+  return ['nsenter', `--net=/run/netns/${name}`, '--'];
 }
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {

@@ -11,15 +11,17 @@ export const HERE = 'n1';
 /** From the sources, compiled, or one whose table has another layout. */
 export type Program = 'sources' | 'next-layout' | { readonly compiled: string };
 
+export type ProxyMode = 'nftables' | 'iptables';
+
 export interface ProxySettings {
   /** An empty directory. */
   readonly directory: string;
   /** Where the API server is. */
   readonly server: string;
-  readonly mode: 'nftables' | 'iptables';
+  readonly mode: ProxyMode;
 }
 
-/** All that are made of the same settings share state, as one after the other on a node. */
+/** All that are made of the same directory share state, as one after the other on a node. */
 export function proxyDaemon(program: Program, { directory, server, mode }: ProxySettings): TestDaemon {
   const kubeconfig = `${directory}/kubeconfig`;
   writeFileSync(
@@ -27,7 +29,7 @@ export function proxyDaemon(program: Program, { directory, server, mode }: Proxy
     `apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: '${server}'}}]\n` +
       `users: [{name: u, user: {}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n`,
   );
-  const config = `${directory}/config.conf`;
+  const config = `${directory}/${mode}.conf`;
   writeFileSync(
     config,
     `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: ${mode}\nclusterCIDR: 10.244.0.0/16\n` +

@@ -1,53 +1,52 @@
 /**
  * Servers on many addresses, as so many pods: each line that comes goes back with the server's name. Run in the pods'
- * namespace. Takes `listen NAME ADDRESS PORT` and `end NAME` (as a pod that ends in order: nobody new, then FIN to all) on stdin,
+ * namespace. Takes `listen NAME ADDRESS PORT` and `end NAME` (as a pod that ends in order: nobody new, and FIN to everybody after the next answer) on stdin,
  * and answers each with a line.
  */
 
 import { writeSync } from 'node:fs';
-import type { Socket, TCPSocketListener } from 'bun';
+import type { TCPSocketListener } from 'bun';
 
 interface Served {
-  readonly name: string;
+  readonly pod: Pod;
   rest: string;
 }
 
 interface Pod {
-  readonly listener: TCPSocketListener<Served>;
-  readonly open: Set<Socket<Served>>;
+  readonly name: string;
+  isEnding: boolean;
 }
 
-const pods = new Map<string, Pod>();
+const pods = new Map<string, { readonly pod: Pod; readonly listener: TCPSocketListener<Served> }>();
 
 function listen(name: string, address: string, port: number): void {
-  const open = new Set<Socket<Served>>();
+  const pod = { name, isEnding: false };
   const listener = Bun.listen<Served>({
     hostname: address,
     port,
     socket: {
       open: (socket) => {
-        socket.data = { name, rest: '' };
-        open.add(socket);
+        socket.data = { pod, rest: '' };
       },
       data: (socket, bytes) => {
         const words = (socket.data.rest + bytes.toString('latin1')).split('\n');
         socket.data.rest = words.pop() ?? '';
         socket.write(words.map((word) => `${word} ${name}\n`).join(''));
-      },
-      close: (socket) => {
-        open.delete(socket);
+        // Between two words nothing is under way, which a socket that closes would answer with a reset.
+        if (pod.isEnding) socket.end();
       },
       error: () => {},
     },
   });
-  pods.set(name, { listener, open });
+  pods.set(name, { pod, listener });
 }
 
 function end(name: string): void {
-  const pod = pods.get(name);
+  const found = pods.get(name);
+  if (found === undefined) return;
   pods.delete(name);
-  pod?.listener.stop();
-  for (const socket of pod?.open ?? []) socket.end();
+  found.listener.stop();
+  found.pod.isEnding = true;
 }
 
 let rest = '';

@@ -6,9 +6,9 @@ export class TrafficServers implements AsyncDisposable {
   readonly #process: LineProcess;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param netns name under /run/netns; `undefined`: where the test is */
-  constructor(netns: string | undefined) {
-    this.#process = new LineProcess(netns, 'server-main.ts');
+  /** @param enter the command that enters the namespace: `inNetns(…)`, or nothing */
+  constructor(enter: readonly string[]) {
+    this.#process = new LineProcess(enter, 'server-main.ts');
   }
 
   /** @param name what it answers with */

@@ -4,12 +4,11 @@ import { TrafficClient } from './client.ts';
 import { summary, type Target } from './report.ts';
 import { TrafficServers } from './servers.ts';
 
-const traffic = (...targets: Target[]): TrafficClient =>
-  new TrafficClient(undefined, { targets, patienceMs: 1500 });
+const traffic = (...targets: Target[]): TrafficClient => new TrafficClient([], { targets, patienceMs: 1500 });
 
 describe.skipIf(!freshNetns())('traffic', () => {
   test('is opened at the rate asked for, answered and checked; and who is not there is told', async () => {
-    await using servers = new TrafficServers(undefined);
+    await using servers = new TrafficServers([]);
     await servers.listen('one', '127.0.0.2', 8080);
     await servers.listen('other', '127.0.0.3', 8080);
     // Whoever asks there gets nothing at all.
