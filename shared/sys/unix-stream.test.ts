@@ -43,6 +43,20 @@ describe('a line from a unix socket', () => {
   });
 });
 
+test('a listener that accepts nobody is given up', () => {
+  const path = join(directory, 'full');
+  // It accepts in turns of the event loop, of which there is none here.
+  const listener = Bun.listen({ unix: path, socket: { data() {} } });
+  const sockets: OwnedFd[] = [];
+  const fill = (): void => {
+    for (let backlog = 0; backlog < 10_000; backlog += 1) sockets.push(connectUnix(path, 50));
+  };
+  expect(fill).toThrow(/ETIMEDOUT/);
+  expect(sockets.length).toBeGreaterThan(0);
+  for (const socket of sockets) socket.close();
+  listener.stop(true);
+});
+
 test('nobody listens', () => {
   expect(() => connectUnix(join(directory, 'nobody'))).toThrow(/ENOENT/);
 });

@@ -1,22 +1,29 @@
 /** Connections to unix sockets, synchronous: for the short talk of a short-lived program with a local service. */
 
-import { AF, MSG, SOCK } from './constants.ts';
+import { AF, MSG, SOCK, SOL } from './constants.ts';
 import { SyscallError } from './errno.ts';
 import type { Fd, OwnedFd } from './fd.ts';
 import { openSocket, receive, send, waitReadable } from './socket.ts';
-import { syscall } from './syscall.ts';
+import { syscall, trySyscall } from './syscall.ts';
 
 /** sun_path's size (struct sockaddr_un, include/uapi/linux/un.h). */
 const PATH_SIZE = 108;
 
+/** ENAMETOOLONG, EAGAIN and ETIMEDOUT of asm-generic/errno.h. */
 const ENAMETOOLONG = 36;
+const EAGAIN = 11;
+const ETIMEDOUT = 110;
+
+/** SO_SNDTIMEO_OLD of asm-generic/socket.h: a struct timeval of two words. It limits connect(2) as well, see socket(7). */
+const SO_SNDTIMEO = 21;
 
 /**
  * Connects to the socket at `path`; a path that begins with `@` is in the abstract name space.
  *
- * @throws SyscallError ENOENT or ECONNREFUSED when nobody listens, ENAMETOOLONG
+ * @param timeoutMs for the connection, which a listener that accepts nobody keeps waiting, and for each send; none: for ever
+ * @throws SyscallError ENOENT or ECONNREFUSED when nobody listens, ETIMEDOUT, ENAMETOOLONG
  */
-export function connectUnix(path: string): OwnedFd {
+export function connectUnix(path: string, timeoutMs?: number): OwnedFd {
   const name = new TextEncoder().encode(path);
   if (name.length >= PATH_SIZE) throw new SyscallError('connect', ENAMETOOLONG, path);
   if (name[0] === 0x40) name[0] = 0;
@@ -26,7 +33,12 @@ export function connectUnix(path: string): OwnedFd {
   address.set(name, 2);
   const socket = openSocket(AF.UNIX, SOCK.STREAM, 0);
   try {
-    syscall('connect', path, socket.fd, address, address.length);
+    if (timeoutMs !== undefined) {
+      const time = BigInt64Array.of(BigInt(Math.trunc(timeoutMs / 1000)), BigInt((timeoutMs % 1000) * 1000));
+      syscall('setsockopt', 'SO_SNDTIMEO', socket.fd, SOL.SOCKET, SO_SNDTIMEO, time, time.byteLength);
+    }
+    const error = -trySyscall('connect', socket.fd, address, address.length);
+    if (error > 0) throw new SyscallError('connect', error === EAGAIN ? ETIMEDOUT : error, path);
     return socket;
   } catch (error) {
     socket.close();

@@ -53,10 +53,10 @@ export class SystemBus implements Disposable {
 
   /**
    * @param path of the socket; `@…` in the abstract name space
-   * @throws SyscallError ENOENT or ECONNREFUSED where there is no bus
+   * @throws SyscallError ENOENT or ECONNREFUSED where there is no bus, ETIMEDOUT where it takes nobody
    */
   static connect(path: string = busPath(process.env['DBUS_SYSTEM_BUS_ADDRESS'])): SystemBus {
-    const bus = new SystemBus(connectUnix(path));
+    const bus = new SystemBus(connectUnix(path, patienceMs));
     try {
       bus.#authenticate();
       bus.call({ ...theBus, member: 'Hello', args: [] });
