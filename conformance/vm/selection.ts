@@ -28,7 +28,7 @@ const KERNEL_ITSELF = new Set([
 ]);
 
 /** Slow ones, which are no part of a tier of their own here. */
-const SLOW = new Set(['conformance/matrix/matrix.ci.test.ts']);
+const SLOW = new Set(['conformance/edge/nat.ci.test.ts', 'conformance/matrix/matrix.ci.test.ts']);
 
 /**
  * Whole plugins, those that other kernels lack beside upstream's and as their pages show them: under the newer one,
@@ -47,6 +47,7 @@ const PLUGINS = new Set([
 const PATIENT = new Set([
   'cni/agent/agent-wireguard.kernel.test.ts',
   'cni/agent/backends/data-path.kernel.test.ts',
+  'conformance/edge/nat.ci.test.ts',
 ]);
 
 /** The test files for a kernel, sorted. */
