@@ -183,11 +183,7 @@ describe.skipIf(!available)('underpod proxy', () => {
 
 test.each<[string, string[], RegExp]>([
   ['an unknown flag', ['--proxy-mod=nftables'], /did you mean --proxy-mode/],
-  [
-    'a mode that is not built',
-    ['--proxy-mode=ipvs', `--run-dir=${directory.join('r2')}`, `--state-dir=${directory.join('s2')}`],
-    /mode ipvs is not built yet/,
-  ],
+  ['a mode that there is none of', ['--proxy-mode=ebpf'], /mode is "ebpf"; write/],
   ['a missing file', ['--config=/nonexistent'], /cannot read the configuration \/nonexistent/],
   ['more', ['surplus'], /unexpected argument "surplus"/],
 ])('asked for %s it ends with 2 and says what to do', (_, args, message) => {

@@ -47,7 +47,7 @@ export async function main(args: string[]): Promise<number> {
     const log = createLogger('proxy', options.log);
     if (settings.boolean('cleanup')) return await cleanUp(options, log);
     if (settings.boolean('init-only')) {
-      initialize(options, log);
+      await initialize(options, log);
       return 0;
     }
     return await serve(loaded, load, log);
@@ -71,7 +71,7 @@ async function serve(first: Loaded, load: () => Loaded, log: Logger): Promise<nu
   let loaded = first;
   while (!stop.signal.aborted) {
     announce(loaded, log);
-    initialize(loaded.options, log);
+    await initialize(loaded.options, log);
     const next = await runProxy(loaded, load, log, stop.signal);
     if (!next) break;
     log.info('the configuration file has changed: going on with the new one');
@@ -99,9 +99,13 @@ function announce({ options, file }: Loaded, log: Logger): void {
 }
 
 /** What takes full privileges, or is done once. */
-function initialize(options: ProxyOptions, log: Logger): void {
+async function initialize(options: ProxyOptions, log: Logger): Promise<void> {
   const parameters = conntrackParameters(options.configuration.conntrack, availableParallelism());
   setConntrack(parameters, log, options.procSys);
+  if (options.mode === 'ipvs') {
+    const { prepareIpvs } = await import('./ipvs/require.ts');
+    await prepareIpvs(options.configuration.ipvs, log, options.procSys);
+  }
   try {
     overwriteFile('/proc/self/oom_score_adj', String(options.configuration.oomScoreAdj));
   } catch (error) {

@@ -63,7 +63,7 @@ export async function runProxy(
       return;
     }
     areTheirsGone = true;
-    await removeKubeProxyRules(log, { keep: kit.iptables });
+    await removeKubeProxyRules(log, { keep: kit.iptables, keepIpvs: options.mode === 'ipvs' });
   };
   const proxy: ServiceProxy = new ServiceProxy({
     options,

@@ -8,6 +8,7 @@
  *     describe.skipIf(!node || !kernelHas('dummy', 'vlan'))('…', () => { … });
  */
 import { spawnSync } from 'node:child_process';
+import { Ipvs } from '../../shared/netlink/ipvs.ts';
 import { SOCK } from '../../shared/sys/constants.ts';
 import { openSocket } from '../../shared/sys/socket.ts';
 
@@ -61,12 +62,13 @@ const SCRIPTS = {
 } as const;
 
 /** What a test may need: kinds of links, qdiscs, parts of the packet filter, protocols. */
-export type KernelFeature = keyof typeof SCRIPTS | 'sctp';
+export type KernelFeature = keyof typeof SCRIPTS | 'sctp' | 'ipvs';
 
 /** All of them, for the test that Debian's kernels have them. */
 export const KERNEL_FEATURES: readonly KernelFeature[] = [
   ...(Object.keys(SCRIPTS) as (keyof typeof SCRIPTS)[]),
   'sctp',
+  'ipvs',
 ];
 
 const known = new Map<KernelFeature, string | undefined>();
@@ -89,6 +91,7 @@ export function kernelHas(...features: readonly KernelFeature[]): boolean {
 /** Why the kernel does not have it, `undefined` if it does. */
 function probe(feature: KernelFeature): string | undefined {
   if (feature === 'sctp') return probeSctp();
+  if (feature === 'ipvs') return probeIpvs();
   const { error, status, stderr } = spawnSync('unshare', ['--net', '/bin/sh', '-c', SCRIPTS[feature]], {
     encoding: 'utf8',
   });
@@ -103,4 +106,11 @@ function probeSctp(): string | undefined {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** The kernel does not load it by itself. */
+function probeIpvs(): string | undefined {
+  spawnSync('modprobe', ['ip_vs']);
+  using kernel = Ipvs.open();
+  return kernel.isThere ? undefined : 'there is no netlink family IPVS';
 }

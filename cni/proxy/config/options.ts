@@ -107,6 +107,17 @@ export function proxyOptions(
   };
 }
 
+/** What the IPVS mode is told besides. Networks have been checked. */
+export function ipvsChoicesOf({ ipvs }: Configuration): {
+  readonly scheduler: string;
+  readonly excluded: readonly Cidr[];
+  readonly syncPeriod: number;
+} {
+  const { scheduler, excludeCIDRs, syncPeriod } = ipvs;
+  // kube-proxy's choice where none is made.
+  return { scheduler: scheduler || 'rr', excluded: cidrs(excludeCIDRs), syncPeriod };
+}
+
 function datastoreOf(
   settings: Settings,
   { clientConnection }: Configuration,

@@ -15,17 +15,28 @@ const HOOK_CHAINS: ReadonlySet<string> = new Set([
  *
  * @param type NFT_MSG.NEWRULE, DELCHAIN, …
  */
-export function mayHarm(type: number, table: TableName, chain: string | undefined): boolean {
-  switch (type) {
-    case NFT_MSG.DELTABLE:
-      return true;
-    case NFT_MSG.DELRULE:
-      return chain !== undefined && (HOOK_CHAINS.has(chain) || isOwnChain(table, chain));
-    case NFT_MSG.NEWCHAIN:
-    case NFT_MSG.DELCHAIN:
-    case NFT_MSG.NEWRULE:
-      return chain !== undefined && isOwnChain(table, chain);
-    default:
-      return false;
-  }
+export type MayHarm = (type: number, table: TableName, chain: string | undefined) => boolean;
+
+/** @param hookChains where jumps to our chains stand among others' rules */
+export function harmTo(
+  hookChains: ReadonlySet<string>,
+  isOwn: (table: TableName, chain: string) => boolean,
+): MayHarm {
+  return (type, table, chain) => {
+    switch (type) {
+      case NFT_MSG.DELTABLE:
+        return true;
+      case NFT_MSG.DELRULE:
+        return chain !== undefined && (hookChains.has(chain) || isOwn(table, chain));
+      case NFT_MSG.NEWCHAIN:
+      case NFT_MSG.DELCHAIN:
+      case NFT_MSG.NEWRULE:
+        return chain !== undefined && isOwn(table, chain);
+      default:
+        return false;
+    }
+  };
 }
+
+/** To the iptables mode. */
+export const mayHarm: MayHarm = harmTo(HOOK_CHAINS, isOwnChain);

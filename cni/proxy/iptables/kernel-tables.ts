@@ -56,6 +56,14 @@ export class KernelTables implements Tables {
     this.#programs = programs;
   }
 
+  get variant(): IptablesVariant {
+    return this.#programs.variant;
+  }
+
+  get family(): Family {
+    return this.#programs.family;
+  }
+
   async save(): Promise<Map<string, SavedTable>> {
     const { variant, family } = this.#programs;
     // As it was before: what somebody does meanwhile must not be taken for seen.

@@ -38,6 +38,17 @@ export function isPortChain(name: string): boolean {
   return /^KUBE-(?:SVC|SVL|EXT|FW|SEP)-/.test(name);
 }
 
+/**
+ * Chains of kube-proxy's modes that use iptables (pkg/proxy/iptables, pkg/proxy/ipvs). The kubelet's are not among them, nor are
+ * the two that both write (KUBE-MARK-MASQ, KUBE-MARK-DROP), which do nothing by themselves.
+ */
+const KUBE_PROXY =
+  /^KUBE-(?:SERVICES|EXTERNAL-SERVICES|NODEPORTS|POSTROUTING|FORWARD|PROXY-FIREWALL|PROXY-CANARY|LOAD-BALANCER|NODE-PORT|SOURCE-RANGES-FIREWALL|IPVS-FILTER|IPVS-OUT-FILTER|(?:SVC|SVL|EXT|FW|XLB|SEP)-[A-Z2-7]{16})$/;
+
+export function isKubeProxyChain(name: string): boolean {
+  return KUBE_PROXY.test(name);
+}
+
 function hashOf(words: string): string {
   const digest = Bun.CryptoHasher.hash('sha256', words);
   let text = '';

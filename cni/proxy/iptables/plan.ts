@@ -14,8 +14,8 @@ import {
   SHARED_CHAINS,
   servesLoopback,
 } from './fixed-rules.ts';
-import { isPortChain } from './names.ts';
 import { type PlanSettings, type PortRules, rulesOf } from './port-rules.ts';
+import { removeStrays, targetOf } from './strays.ts';
 import { type RuleText, type SavedTable, type SharedRule, TableText } from './tables.ts';
 import { TRIAL_CHAIN } from './trial.ts';
 
@@ -94,14 +94,13 @@ export function planAll(
       if (!sameMembers(there, rules, name === 'KUBE-SERVICES' ? last : 0)) text.write(name, rules);
     }
     for (const [name, rules] of chains[table]) if (!sameRules(held.get(name), rules)) text.write(name, rules);
-    for (const name of held.keys())
-      if (name === TRIAL_CHAIN || (table === 'nat' && isPortChain(name) && !chains.nat.has(name)))
-        text.delete(name);
+    if (held.has(TRIAL_CHAIN)) text.delete(TRIAL_CHAIN);
     const hooks: Hook[] = [...HOOKS[table], ...(table === 'filter' ? kubeletHooks(settings) : [])];
     if (table === 'filter' && servesLoopback(settings) && !held.has(KUBELET_CHAIN))
       text.write(KUBELET_CHAIN, []);
     for (const hook of hooks)
       if (!held.get(hook.chain)?.includes(hook.rule)) text.insert(hook.chain, hook.rule);
+    removeStrays(text, held, (name) => shared[table].has(name) || chains[table].has(name), hooks);
     return text;
   });
   const mangle = new TableText('mangle');
@@ -111,11 +110,12 @@ export function planAll(
 
 /** Takes away all that the mode ever programs, and no more. */
 export function planRemoval(saved: ReadonlyMap<string, SavedTable>): Plan {
+  // Where the IPVS mode has taken the tables over, what is there is its own.
+  if (saved.get('filter')?.has('KUBE-IPVS-FILTER')) return finish({ filter: 0, nat: 0 });
   const texts = (['filter', 'nat', 'mangle'] as const).map((table) => {
     const text = new TableText(table);
     const held: SavedTable = saved.get(table) ?? new Map();
     const isOurs = (name: string): boolean => isOwnChain(table, name);
-    const targetOf = (rule: RuleText): string => / ?-[jg] (\S+)/.exec(rule)?.[1] ?? '';
     const kept = new Set<string>();
     for (const [name, rules] of held) {
       if (isOurs(name)) continue;

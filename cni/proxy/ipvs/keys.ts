@@ -91,14 +91,21 @@ export function entryOf(type: IpSetType, key: EntryKey, size: 4 | 16): IpSetEntr
   const ip = (from: number): Ip => unpackAddress(key.slice(from, from + size) as Address);
   if (type === 'bitmap:port') return { port: portOf(key as string as Endpoint) };
   if (type === 'hash:ip') return { ip: ip(0) };
-  const of = { ip: ip(0), port: portOf(key.slice(0, size + 2) as Endpoint), protocol: key.charCodeAt(size + 2) };
+  const of = {
+    ip: ip(0),
+    port: portOf(key.slice(0, size + 2) as Endpoint),
+    protocol: key.charCodeAt(size + 2),
+  };
   if (type === 'hash:ip,port') return of;
   const more = { ...of, ip2: ip(size + 3) };
   return type === 'hash:ip,port,ip' ? more : { ...more, prefix2: key.charCodeAt(2 * size + 3) };
 }
 
 /** @returns undefined for what is none of this type's entries */
-export function entryFrom(type: IpSetType, { ip, port, protocol, ip2, prefix2 }: IpSetEntry): EntryKey | undefined {
+export function entryFrom(
+  type: IpSetType,
+  { ip, port, protocol, ip2, prefix2 }: IpSetEntry,
+): EntryKey | undefined {
   if (type === 'bitmap:port') return port === undefined ? undefined : portEntry(port);
   if (ip === undefined) return undefined;
   const address = packAddress(ip);

@@ -7,8 +7,27 @@ import type { Protocol } from '../model/service-port.ts';
 /** The device that has the services' addresses: what is sent to them is for this node, where IPVS finds it. */
 export const DEVICE = 'kube-ipvs0';
 
+export type SetKey =
+  | 'loopBack'
+  | 'clusterIp'
+  | 'externalIp'
+  | 'externalIpLocal'
+  | 'loadBalancer'
+  | 'guarded'
+  | 'loadBalancerLocal'
+  | 'sourceIp'
+  | 'sourceCidr'
+  | 'nodePortTcp'
+  | 'nodePortLocalTcp'
+  | 'nodePortUdp'
+  | 'nodePortLocalUdp'
+  | 'nodePortSctp'
+  | 'nodePortLocalSctp'
+  | 'healthCheckNodePort'
+  | 'addresses';
+
 /** What each set holds, and what rules that look into it say about themselves. */
-const SETS = {
+const SETS: Readonly<Record<SetKey, readonly [name: string, type: IpSetType, comment: string]>> = {
   loopBack: [
     'KUBE-LOOP-BACK',
     'hash:ip,port,ip',
@@ -74,9 +93,7 @@ const SETS = {
   ],
   healthCheckNodePort: ['KUBE-HEALTH-CHECK-NODE-PORT', 'bitmap:port', 'Kubernetes health check node port'],
   addresses: ['KUBE-IPVS-IPS', 'hash:ip', 'Addresses on the ipvs interface'],
-} as const satisfies Readonly<Record<string, readonly [name: string, type: IpSetType, comment: string]>>;
-
-export type SetKey = keyof typeof SETS;
+};
 
 export const SET_KEYS: readonly SetKey[] = Object.keys(SETS) as SetKey[];
 
@@ -84,9 +101,9 @@ export function setTypeOf(key: SetKey): IpSetType {
   return SETS[key][1];
 }
 
-/** What rules of kube-proxy's say about a set. */
+/** What rules of kube-proxy's say about a set, as `iptables-save` prints it. */
 export function setCommentOf(key: SetKey): string {
-  return SETS[key][2];
+  return SETS[key][2].replaceAll("'", "\\'");
 }
 
 /** The most characters of a set's name (IPSET_MAXNAMELEN of linux/netfilter/ipset/ip_set.h, less the end). */
@@ -104,7 +121,7 @@ export const NODE_PORTS: Readonly<Record<Protocol, { readonly all: SetKey; reado
 };
 
 /** Chains that this mode alone has; the others have the names of the iptables mode's. */
-export const OWN_CHAINS = {
+export const OWN_CHAINS: Readonly<Record<'filter' | 'nat', readonly string[]>> = {
   nat: ['KUBE-NODE-PORT', 'KUBE-LOAD-BALANCER'],
   filter: ['KUBE-NODE-PORT', 'KUBE-SOURCE-RANGES-FIREWALL', 'KUBE-IPVS-FILTER', 'KUBE-IPVS-OUT-FILTER'],
-} as const;
+};

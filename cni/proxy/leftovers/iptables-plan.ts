@@ -3,9 +3,8 @@
  * and so do the two that both write (KUBE-MARK-MASQ, KUBE-MARK-DROP), which do nothing by themselves. Pure.
  */
 
-/** kube-proxy, pkg/proxy/iptables and ipvs: chains that always have these names, and chains of a service or endpoint. */
-const THEIRS =
-  /^KUBE-(?:SERVICES|EXTERNAL-SERVICES|NODEPORTS|POSTROUTING|FORWARD|PROXY-FIREWALL|PROXY-CANARY|LOAD-BALANCER|NODE-PORT|SOURCE-RANGES-FIREWALL|IPVS-FILTER|IPVS-OUT-FILTER|(?:SVC|SVL|EXT|FW|XLB|SEP)-[A-Z2-7]{16})$/;
+import { isKubeProxyChain } from '../iptables/names.ts';
+import { targetOf } from '../iptables/strays.ts';
 
 /**
  * Input for `iptables-restore --noflush` that empties and deletes kube-proxy's chains, and every jump to them, table by table
@@ -19,10 +18,10 @@ export function removalOf(saved: string): string | undefined {
   for (const table of saved.split(/^(?=\*)/m)) {
     const name = /^\*(\S+)/.exec(table)?.[1];
     if (name === undefined) continue;
-    const chains = [...table.matchAll(/^:(\S+)/gm)].map(([, chain]) => chain ?? '').filter(isTheirs);
+    const chains = [...table.matchAll(/^:(\S+)/gm)].map(([, chain]) => chain ?? '').filter(isKubeProxyChain);
     if (chains.length === 0) continue;
     const jumps = [...table.matchAll(/^-A (\S+)(.*)$/gm)].filter(
-      ([, chain = '', rule = '']) => !isTheirs(chain) && isTheirs(targetOf(rule)),
+      ([, chain = '', rule = '']) => !isKubeProxyChain(chain) && isKubeProxyChain(targetOf(rule)),
     );
     text += `*${name}\n`;
     for (const chain of chains) text += `:${chain} - [0:0]\n`;
@@ -31,12 +30,4 @@ export function removalOf(saved: string): string | undefined {
     text += 'COMMIT\n';
   }
   return text === '' ? undefined : text;
-}
-
-function isTheirs(chain: string): boolean {
-  return THEIRS.test(chain);
-}
-
-function targetOf(rule: string): string {
-  return / -[jg] (\S+)/.exec(rule)?.[1] ?? '';
 }

@@ -3,19 +3,21 @@
  * is asked before our tables. It goes once ours are in, and kube-proxy is not running.
  */
 
+import { systemClock } from '../../../shared/daemon/clock.ts';
 import type { IptablesVariant } from '../../../shared/iptables/programs.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
-import { delLink } from '../../../shared/netlink/requests.ts';
+import { IpSets } from '../../../shared/netlink/ipset.ts';
 import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
+import { LinuxIpvs } from '../ipvs/linux-kernel.ts';
+import { DEVICE, setNameOf } from '../ipvs/names.ts';
+import { removeAll } from '../ipvs/remove-all.ts';
 import { removalOf } from './iptables-plan.ts';
 
 /** pkg/proxy/nftables. */
 const TABLE = 'kube-proxy';
-/** pkg/proxy/ipvs: the device that has every service's address. */
-const DEVICE = 'kube-ipvs0';
 
 const PATH = (process.env['PATH'] || '/usr/sbin:/usr/bin:/sbin:/bin').split(':');
 
@@ -23,11 +25,12 @@ const PATH = (process.env['PATH'] || '/usr/sbin:/usr/bin:/sbin:/bin').split(':')
  * Removes it. What cannot be removed is told, with what to do.
  *
  * @param options.keep tables of iptables in which its chains are ours by now
+ * @param options.keepIpvs its virtual servers, sets and device are ours by now
  * @returns what was removed, for people
  */
 export async function removeKubeProxyRules(
   log: Logger,
-  { keep }: { readonly keep?: IptablesVariant | undefined } = {},
+  { keep, keepIpvs }: { readonly keep?: IptablesVariant | undefined; readonly keepIpvs?: boolean } = {},
 ): Promise<string[]> {
   const removed: string[] = [];
   const attempt = async (what: string, work: () => boolean | Promise<boolean>): Promise<void> => {
@@ -50,7 +53,7 @@ export async function removeKubeProxyRules(
       const restore = findProgram(`${name}-restore`, PATH);
       if (save && restore) await attempt(`chains of ${name}`, () => removeChains(name, save, restore));
     }
-  await attempt(`device ${DEVICE}`, removeDevice);
+  if (!keepIpvs) await attempt(`device ${DEVICE}`, removeIpvs);
   if (removed.length > 0) log.info("kube-proxy's rules are removed", { removed });
   return removed;
 }
@@ -81,10 +84,26 @@ async function removeChains(name: string, save: string, restore: string): Promis
   return true;
 }
 
-function removeDevice(): boolean {
-  using kernel = Rtnetlink.open();
-  const link = kernel.linkByName(DEVICE);
-  if (!link) return false;
-  kernel.socket.request(delLink({ index: link.index }));
+/** The device with services' addresses, the virtual servers that the sets name, and the sets. */
+async function removeIpvs(): Promise<boolean> {
+  using links = Rtnetlink.open();
+  if (!links.linkByName(DEVICE) && !hasSets()) return false;
+  const left: string[] = [];
+  for (const family of [4, 6] as const) {
+    using kernel = new LinuxIpvs(family, links);
+    left.push(...(await removeAll(kernel, systemClock)));
+  }
+  if (left.length > 0) throw new Error(`rules still look into the sets ${left.join(', ')}`);
   return true;
+}
+
+function hasSets(): boolean {
+  try {
+    using sets = IpSets.open();
+    const names = new Set(sets.names());
+    return ([4, 6] as const).some((family) => names.has(setNameOf('clusterIp', family)));
+  } catch {
+    // A kernel without sets.
+    return false;
+  }
 }

@@ -4,19 +4,16 @@ import type { Clock } from '../../../shared/daemon/clock.ts';
 import { chooseVariant } from '../../../shared/iptables/choose-variant.ts';
 import { hasChain, type IptablesVariant } from '../../../shared/iptables/programs.ts';
 import { errorText } from '../../../shared/log/format.ts';
-import { notFrom, watchForeignChanges } from '../../../shared/nftables/foreign-changes.ts';
 import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { mayHarm } from '../iptables/foreign.ts';
 import { IptablesMode } from '../iptables/iptables-mode.ts';
 import { type KernelTables, needTables, openTables } from '../iptables/kernel-tables.ts';
 import { Machine } from '../iptables/machine.ts';
-import { TABLE_NAMES, type TableName } from '../iptables/tables.ts';
 import type { Mode, ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
 import type { ModeKit } from './kit.ts';
+import { watchTables } from './watch-tables.ts';
 
-/** Milliseconds between looks at legacy tables, which tell nobody of changes. */
-const LOOK_INTERVAL = 700;
 /** What tells that a kind of tables is the proxy's. */
 const CHAIN = ['nat', 'KUBE-SERVICES'] as const;
 const ROUTE_LOCALNET = 'net/ipv4/conf/all/route_localnet';
@@ -71,44 +68,8 @@ export class IptablesKit implements ModeKit {
   }
 
   async watch(family: Family, onForeign: () => void, onError: (error: unknown) => void): Promise<Disposable> {
-    return this.iptables === 'nft'
-      ? await this.#listen(family, onForeign, onError)
-      : this.#lookAgain(await this.#open(family), onForeign, onError);
-  }
-
-  async #listen(
-    family: Family,
-    onForeign: () => void,
-    onError: (error: unknown) => void,
-  ): Promise<Disposable> {
-    using stack = new DisposableStack();
-    const monitor = stack.use(
-      await watchForeignChanges({
-        tables: TABLE_NAMES.map((name) => ({ family: family === 4 ? 'ip' : 'ip6', name })),
-        ownPorts: [],
-        concerns: ({ type, table, chain }) => mayHarm(type, table as TableName, chain),
-        onChange: onForeign,
-        onError,
-      }),
-    );
-    stack.use(this.#machine.onPrograms((pids) => monitor.setFilter(notFrom(pids))));
-    return stack.move();
-  }
-
-  #lookAgain(tables: KernelTables, onForeign: () => void, onError: (error: unknown) => void): Disposable {
-    const { clock } = this.#options;
-    let timer = clock.after(LOOK_INTERVAL, look);
-    function look(): void {
-      try {
-        // Again and again, until they have been read.
-        if (tables.isChanged) onForeign();
-      } catch (error) {
-        onError(error);
-        return;
-      }
-      timer = clock.after(LOOK_INTERVAL, look);
-    }
-    return { [Symbol.dispose]: () => timer.cancel() };
+    const tables = await this.#open(family);
+    return await watchTables(this.#machine, tables, this.#options.clock, mayHarm, onForeign, onError);
   }
 
   #open(family: Family): Promise<KernelTables> {

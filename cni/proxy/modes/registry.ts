@@ -1,10 +1,9 @@
 /** The modes by name; what belongs to the others is not loaded. */
 
-import { UsageError } from '../../../shared/config/usage-error.ts';
 import type { Clock } from '../../../shared/daemon/clock.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import type { ModeName } from '../config/configuration.ts';
-import type { ProxyOptions } from '../config/options.ts';
+import { ipvsChoicesOf, type ProxyOptions } from '../config/options.ts';
 import type { ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
 import type { Programmed, ProgrammedModes } from '../state/programmed-modes.ts';
@@ -13,7 +12,7 @@ import type { ModeKit } from './kit.ts';
 /** What modes need of the proxy's settings. */
 export type KitOptions = Pick<ProxyOptions, 'configuration' | 'procSys'>;
 
-/** @throws UsageError for a mode that is not built; SyscallError where the kernel lacks what it takes */
+/** @throws SyscallError where the kernel lacks what it takes; Error where programs are missing */
 export async function openKit(mode: ModeName, options: KitOptions, clock: Clock): Promise<ModeKit> {
   switch (mode) {
     case 'nftables':
@@ -25,7 +24,7 @@ export async function openKit(mode: ModeName, options: KitOptions, clock: Clock)
         localhostNodePorts: options.configuration.iptables.localhostNodePorts,
       });
     case 'ipvs':
-      throw new UsageError(`mode ${mode} is not built yet: write "mode: nftables" (--proxy-mode=nftables)`);
+      return await (await import('./ipvs.ts')).IpvsKit.open(clock, ipvsChoicesOf(options.configuration));
     default:
       return mode satisfies never;
   }

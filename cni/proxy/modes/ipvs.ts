@@ -1,0 +1,142 @@
+/** The IPVS mode, on the kernel and the machine's iptables programs. */
+
+import type { Clock } from '../../../shared/daemon/clock.ts';
+import { chooseVariant } from '../../../shared/iptables/choose-variant.ts';
+import { hasChain, type IptablesVariant } from '../../../shared/iptables/programs.ts';
+import { IpSets } from '../../../shared/netlink/ipset.ts';
+import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
+import { harmTo } from '../iptables/foreign.ts';
+import { type KernelTables, needTables, openTables } from '../iptables/kernel-tables.ts';
+import { Machine } from '../iptables/machine.ts';
+import { type IpvsChoices, IpvsMode } from '../ipvs/ipvs-mode.ts';
+import { LinuxIpvs } from '../ipvs/linux-kernel.ts';
+import { setNameOf } from '../ipvs/names.ts';
+import { CHAINS, HOOKS } from '../ipvs/rules.ts';
+import type { Mode, ModeSettings } from '../mode.ts';
+import type { Family } from '../model/endpoint.ts';
+import type { ModeKit } from './kit.ts';
+import { watchAddresses } from './node-addresses.ts';
+import { watchTables } from './watch-tables.ts';
+
+export interface IpvsKitChoices extends IpvsChoices {
+  /** Milliseconds between comparisons: IPVS and sets tell nobody of changes. */
+  readonly syncPeriod: number;
+}
+
+/** What tells that a kind of tables is the proxy's. */
+const CHAIN = ['nat', 'KUBE-SERVICES'] as const;
+
+const HOOK_CHAINS: ReadonlySet<string> = new Set([...HOOKS.filter, ...HOOKS.nat].map(({ chain }) => chain));
+const mayHarm = harmTo(HOOK_CHAINS, (table, chain) => table !== 'mangle' && CHAINS[table].includes(chain));
+
+export class IpvsKit implements ModeKit {
+  readonly iptables: IptablesVariant;
+  readonly #machine: Machine;
+  readonly #clock: Clock;
+  readonly #choices: IpvsKitChoices;
+  readonly #tables = new Map<Family, Promise<KernelTables>>();
+  /** The only one that changes addresses, so that others' changes are told from ours. */
+  readonly #links: Rtnetlink = Rtnetlink.open();
+
+  private constructor(machine: Machine, variant: IptablesVariant, clock: Clock, choices: IpvsKitChoices) {
+    this.#machine = machine;
+    this.iptables = variant;
+    this.#clock = clock;
+    this.#choices = choices;
+  }
+
+  /** @throws Error where the programs are missing */
+  static async open(clock: Clock, choices: IpvsKitChoices): Promise<IpvsKit> {
+    const machine = new Machine();
+    try {
+      const variant = await chooseVariant(machine, [CHAIN]);
+      if (!variant)
+        throw new Error('mode ipvs needs the programs of iptables: install them, or write "mode: nftables"');
+      return new IpvsKit(machine, variant, clock, choices);
+    } catch (error) {
+      machine[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  create(settings: ModeSettings, onTrouble: (error: unknown) => void): Mode & Disposable {
+    const { family } = settings;
+    const kernel = new LinuxIpvs(family, this.#links);
+    const mode = new IpvsMode(settings, {
+      ...this.#choices,
+      kernel,
+      clock: this.#clock,
+      open: () => this.#open(family),
+      openOther: () => this.#openOther(family),
+      onTrouble,
+    });
+    return new Owned(mode, kernel);
+  }
+
+  isEmpty(of: Family): boolean {
+    using sets = IpSets.open();
+    return !sets.names().includes(setNameOf('clusterIp', of));
+  }
+
+  async watch(family: Family, onForeign: () => void, onError: (error: unknown) => void): Promise<Disposable> {
+    using stack = new DisposableStack();
+    const tables = await this.#open(family);
+    stack.use(await watchTables(this.#machine, tables, this.#clock, mayHarm, onForeign, onError));
+    stack.use(every(this.#clock, this.#choices.syncPeriod, onForeign));
+    stack.use(await watchAddresses(family, this.#links, this.#clock, onForeign, onError));
+    return stack.move();
+  }
+
+  #open(family: Family): Promise<KernelTables> {
+    const known = this.#tables.get(family);
+    if (known) return known;
+    const opened = needTables(this.#machine, this.iptables, family);
+    this.#tables.set(family, opened);
+    // A program that is missing may be installed.
+    opened.catch(() => this.#tables.delete(family));
+    return opened;
+  }
+
+  /** Tables of the other kind, where a proxy has left something in them. */
+  async #openOther(family: Family): Promise<KernelTables | undefined> {
+    const other = this.iptables === 'nft' ? 'legacy' : 'nft';
+    if (!hasChain(this.#machine, other, family, ...CHAIN)) return undefined;
+    return await openTables(this.#machine, other, family);
+  }
+
+  [Symbol.dispose](): void {
+    this.#machine[Symbol.dispose]();
+    this.#links[Symbol.dispose]();
+  }
+}
+
+/** A mode with its sockets. */
+class Owned implements Mode, Disposable {
+  readonly #mode: IpvsMode;
+  readonly #kernel: LinuxIpvs;
+
+  constructor(mode: IpvsMode, kernel: LinuxIpvs) {
+    this.#mode = mode;
+    this.#kernel = kernel;
+  }
+
+  replace: Mode['replace'] = (ports) => this.#mode.replace(ports);
+  update: Mode['update'] = (ports, changed) => this.#mode.update(ports, changed);
+  verify: Mode['verify'] = (ports) => this.#mode.verify(ports);
+  explain: Mode['explain'] = (port) => this.#mode.explain(port);
+  cleanUp: Mode['cleanUp'] = () => this.#mode.cleanUp();
+
+  [Symbol.dispose](): void {
+    this.#mode[Symbol.dispose]();
+    this.#kernel[Symbol.dispose]();
+  }
+}
+
+function every(clock: Clock, ms: number, work: () => void): Disposable {
+  let timer = clock.after(ms, tick);
+  function tick(): void {
+    timer = clock.after(ms, tick);
+    work();
+  }
+  return { [Symbol.dispose]: () => timer.cancel() };
+}
