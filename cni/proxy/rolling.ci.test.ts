@@ -26,7 +26,7 @@ describe.skipIf(!available)('a service that rolls', () => {
   test('loses no connection, while the proxy works, is stopped, killed, and exchanged for another layout', async () => {
     const proxy = node.proxy('sources');
     const next = node.proxy('next-layout');
-    const rolling = await node.serve({ size: 4, drainMs: 2500 });
+    const rolling = await node.serve();
     await proxy.start();
     holds('at work', await roll(rolling, 2));
     holds(

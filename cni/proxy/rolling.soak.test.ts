@@ -1,10 +1,12 @@
 /** The same as `rolling.ci.test.ts`, with the compiled executable, and for as long as chance needs. */
 
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { executable } from '../../conformance/build/executable.ts';
 import { TrafficNode } from '../../conformance/proxy/traffic/node.ts';
 import type { ProxyMode } from '../../conformance/proxy/traffic/proxy-program.ts';
 import { type Rolled, roll, told } from '../../conformance/proxy/traffic/roll.ts';
+import type { RollingService } from '../../conformance/proxy/traffic/rolling.ts';
+import type { TestDaemon } from '../../conformance/testing/daemon.ts';
 import { freshNetns } from '../../conformance/testing/netns.ts';
 
 const SECONDS = 60;
@@ -17,16 +19,22 @@ describe.skipIf(!available)(
   () => {
     const summaries: string[] = [];
     afterEach(() => {
+      rolling.drainMs = 5000;
       for (const text of summaries.splice(0)) process.stdout.write(`${text}\n`);
     });
 
-    const start = async (drainMs: number, mode: ProxyMode = 'nftables') => {
-      const node = new TrafficNode();
-      onTestFinished(() => node[Symbol.asyncDispose]());
-      const rolling = await node.serve({ size: 4, drainMs });
+    let node: TrafficNode;
+    let rolling: RollingService;
+    beforeAll(async () => {
+      node = new TrafficNode();
+      rolling = await node.serve();
+    });
+    afterAll(() => node?.[Symbol.asyncDispose]());
+
+    const start = async (mode: ProxyMode = 'nftables'): Promise<TestDaemon> => {
       const proxy = node.proxy({ compiled }, mode);
       await proxy.start();
-      return { node, rolling, proxy };
+      return proxy;
     };
 
     const holds = (title: string, rolled: Rolled, mostPods = 1): void => {
@@ -41,7 +49,8 @@ describe.skipIf(!available)(
     };
 
     test('loses none while pods end half a second after they say so', async () => {
-      const { rolling, proxy } = await start(500);
+      const proxy = await start();
+      rolling.drainMs = 500;
       const rolled = await roll(rolling, SECONDS);
       await proxy.stop();
       holds('the proxy at work', rolled);
@@ -49,7 +58,7 @@ describe.skipIf(!available)(
     }, 180_000);
 
     test('loses none while the proxy is stopped and started', async () => {
-      const { rolling, proxy } = await start(5000);
+      const proxy = await start();
       let restarts = 0;
       const rolled = await roll(rolling, SECONDS, async (isOver) => {
         for (; !isOver(); restarts += 1) {
@@ -64,7 +73,7 @@ describe.skipIf(!available)(
     }, 180_000);
 
     test('loses none while the proxy is killed at any moment', async () => {
-      const { rolling, proxy } = await start(5000);
+      const proxy = await start();
       let kills = 0;
       const rolled = await roll(rolling, SECONDS, async (isOver) => {
         for (; !isOver(); kills += 1) {
@@ -84,7 +93,7 @@ describe.skipIf(!available)(
     }, 180_000);
 
     test('loses none while the proxy is exchanged for one with another layout, and back', async () => {
-      const { node, rolling, proxy } = await start(5000);
+      const proxy = await start();
       const next = node.proxy('next-layout');
       let exchanges = 0;
       const rolled = await roll(rolling, SECONDS, async (isOver) => {
@@ -103,7 +112,7 @@ describe.skipIf(!available)(
     }, 180_000);
 
     test('loses none in mode iptables, restarts among it', async () => {
-      const { rolling, proxy } = await start(5000, 'iptables');
+      const proxy = await start('iptables');
       let restarts = 0;
       const rolled = await roll(rolling, SECONDS, async (isOver) => {
         for (; !isOver(); restarts += 1) {
@@ -117,7 +126,7 @@ describe.skipIf(!available)(
     }, 180_000);
 
     test('loses none while the mode is changed', async () => {
-      const { node, rolling, proxy } = await start(5000);
+      const proxy = await start();
       const other = node.proxy({ compiled }, 'iptables');
       let changes = 0;
       const rolled = await roll(rolling, SECONDS, async (isOver) => {

@@ -62,8 +62,8 @@ export class TrafficNode implements AsyncDisposable {
     this.#settings = { directory: directory.path, server: server.url };
   }
 
-  /** Services that lead to pods that roll, and one whose pods stay. */
-  async serve(options: { readonly size: number; readonly drainMs: number }): Promise<RollingService> {
+  /** Services that lead to pods that roll, and such whose pods stay. Once. */
+  async serve(): Promise<RollingService> {
     const { api } = this;
     const nodePort = (port: number): object => ({ type: 'NodePort', ports: [{ port: 80, nodePort: port }] });
     api.service('web', WEB, nodePort(NODE_PORT));
@@ -86,7 +86,7 @@ export class TrafficNode implements AsyncDisposable {
       services: ['web', 'edge'],
       sites: [remote, local],
       port: SERVER_PORT,
-      ...options,
+      size: 4,
     });
     await rolling.start();
     return rolling;

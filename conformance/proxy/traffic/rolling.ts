@@ -22,8 +22,6 @@ export interface RollingOptions {
   readonly port: number;
   /** Pods that are ready. */
   readonly size: number;
-  /** Who ends serves for so long (ms) after the slices have told. */
-  readonly drainMs: number;
 }
 
 interface Pod {
@@ -47,6 +45,8 @@ export interface Ended {
 const REST = 1000;
 
 export class RollingService {
+  /** Who ends serves for so long (ms) after the slices have told. */
+  drainMs = 5000;
   readonly #options: RollingOptions;
   #pods: Pod[] = [];
   #made = 0;
@@ -94,7 +94,7 @@ export class RollingService {
   /** @returns whether somebody has served long enough */
   async #remove(): Promise<boolean> {
     const now = Date.now();
-    const pod = this.#pods.find(({ endsSince = now }) => now - endsSince >= this.#options.drainMs);
+    const pod = this.#pods.find(({ endsSince = now }) => now - endsSince >= this.drainMs);
     if (pod?.endsSince === undefined) return false;
     await pod.site.servers.end(pod.name);
     this.#pods = this.#pods.filter((one) => one !== pod);
