@@ -12,7 +12,7 @@ import { errorText } from '../../shared/log/format.ts';
 import { createLogger, type Logger } from '../../shared/log/logger.ts';
 import { isStoreRefused } from '../../shared/store/errors.ts';
 import { mkdirp } from '../../shared/sys/file.ts';
-import { tryLock } from '../../shared/sys/lock.ts';
+import { lockForLife } from '../../shared/sys/lock.ts';
 import { unmapExecutedCode } from '../../shared/sys/memory.ts';
 import { hostname } from '../../shared/sys/process.ts';
 import { sdNotify } from '../../shared/sys/sd-notify.ts';
@@ -157,7 +157,7 @@ function isFlanneld(): boolean {
 /** Two agents on one node would fight; the kernel lets go of the lock however one ends. */
 function onlyOne(directory: string): Disposable {
   mkdirp(directory, 0o700);
-  const lock = tryLock(`${directory}/agent.lock`);
+  const lock = lockForLife(`${directory}/agent.lock`);
   if (!lock) throw new Error(`another agent is running on this node (it holds ${directory}/agent.lock)`);
   return lock;
 }

@@ -10,7 +10,7 @@ import { errorText } from '../../shared/log/format.ts';
 import { createLogger, type Logger } from '../../shared/log/logger.ts';
 import { isStoreRefused } from '../../shared/store/errors.ts';
 import { mkdirp, overwriteFile, writeFileAtomic } from '../../shared/sys/file.ts';
-import { tryLock } from '../../shared/sys/lock.ts';
+import { lockForLife } from '../../shared/sys/lock.ts';
 import { hostname } from '../../shared/sys/process.ts';
 import { toVersioned } from './config/configuration.ts';
 import { FLAG_GROUPS, PROXY_FLAGS } from './config/flags.ts';
@@ -133,7 +133,7 @@ function onlyOne(directory: string): Disposable {
 
 function tryLockIn(directory: string): Disposable | undefined {
   mkdirp(directory, 0o700);
-  return tryLock(`${directory}/proxy.lock`);
+  return lockForLife(`${directory}/proxy.lock`);
 }
 
 function usage(): string {

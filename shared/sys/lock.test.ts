@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { TemporaryDirectory } from '../../conformance/testing/netns.ts';
 import { LOCK, O } from './constants.ts';
 import { mkdirp, openFile, unlinkIfExists, writeFile } from './file.ts';
-import { isLocked, LockTimeout, lock, tryLock } from './lock.ts';
+import { isLocked, LockTimeout, lock, lockForLife, tryLock } from './lock.ts';
 import { fstat, stat } from './stat.ts';
 import { trySyscall } from './syscall.ts';
 
@@ -49,6 +49,20 @@ describe('locks', () => {
     await ended;
     using held = lock(path, 0);
     expect(held.path).toBe(path);
+  });
+
+  test('a program waits for who is just ending, and not for one that runs', async () => {
+    using directory = new TemporaryDirectory();
+    const path = directory.join('x.lock');
+    // As a child that is still on its way to another program when its starter is killed.
+    const child = spawn('flock', ['--no-fork', path, 'sh', '-c', 'echo locked; exec sleep 0.3'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    expect(tryLock(path)).toBeUndefined();
+    using held = lockForLife(path);
+    expect(held?.path).toBe(path);
+    expect(lockForLife(path)).toBeUndefined();
   });
 
   test('a link in the place of a lock file is not followed', () => {

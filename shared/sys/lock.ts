@@ -105,6 +105,22 @@ export function lock(path: string, timeoutMs: number): FileLock {
   }
 }
 
+/** A program that is being started holds what its starter held until it is there; so long (ms) that takes on a busy machine. */
+const HANDOVER = 1000;
+
+/**
+ * Takes the lock that the one program of its kind has on this node for its life; `undefined`: one is running. Who was killed
+ * just now may still hold it: by a child that was under way to another program, and closes it on the way there.
+ */
+export function lockForLife(path: string): FileLock | undefined {
+  try {
+    return lock(path, HANDOVER);
+  } catch (error) {
+    if (error instanceof LockTimeout) return undefined;
+    throw error;
+  }
+}
+
 /**
  * True if another process holds the lock at `path`; never creates the file.
  *
