@@ -1,9 +1,14 @@
 import { expect, test } from 'vitest';
 import { systemClock } from '../../shared/daemon/clock.ts';
 import { silentLogger } from '../../shared/log/logger.ts';
+import { FakeNftables } from '../../shared/nftables/fake.ts';
+import { Transaction } from '../../shared/nftables/transaction.ts';
 import { FamilyProgrammer } from './family-programmer.ts';
+import { layoutOf } from './nftables/layout.ts';
+import { NftablesMode } from './nftables/nftables-mode.ts';
 import { FakeKernel } from './testing/fake-mode.ts';
-import { Ports, settings } from './testing/ports.ts';
+import { FakeTime } from './testing/fake-time.ts';
+import { Ports, port, settings } from './testing/ports.ts';
 
 test('changes of others are looked at at once, unless they never end: then a twentieth of the time is theirs', async () => {
   let now = 0;
@@ -52,4 +57,38 @@ test('changes of others are looked at at once, unless they never end: then a twe
   // After a rest it is as before.
   now += 60_000;
   expect(await compare()).toBe(0);
+});
+
+test('a change that comes together with somebody else’s is programmed, and is no repair', async () => {
+  const nft = new FakeNftables();
+  const time = new FakeTime();
+  const web = (...endpoints: string[]) =>
+    port({ name: 'default/web', frontends: ['cluster-ip 10.96.0.1:80'], endpoints });
+  const ports = new Ports(web('10.244.1.1:80'));
+  using programmer = new FamilyProgrammer({
+    kit: {
+      create: (of) => new NftablesMode(of, nft, time),
+      isEmpty: () => true,
+      [Symbol.dispose]() {},
+    },
+    clock: systemClock,
+    log: silentLogger,
+    ports,
+    beforeFirst() {},
+    onTrouble() {},
+  });
+  programmer.configure(settings(4));
+  await programmer.run();
+  ports.set(web('10.244.1.1:80', '10.244.1.2:80'));
+  programmer.changed(['default/web'], 0);
+  programmer.check();
+  expect((await programmer.run())?.report).toMatchObject({ repairs: 0, refused: [] });
+  expect(nft.listElements(layoutOf(4).sets.slots)).toHaveLength(2);
+  // And one that the other's change is in the way of.
+  nft.run(new Transaction().destroyTable(layoutOf(4).table));
+  ports.set(web('10.244.1.1:80', '10.244.1.2:80', '10.244.1.3:80'));
+  programmer.changed(['default/web'], 0);
+  programmer.check();
+  expect((await programmer.run())?.report.refused).toEqual([]);
+  expect(nft.listElements(layoutOf(4).sets.slots)).toHaveLength(3);
 });

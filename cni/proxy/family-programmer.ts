@@ -139,9 +139,11 @@ export class FamilyProgrammer implements Disposable {
     }
     try {
       if (!this.#wantsCheck) return done('partial', await mode.update(ports, names));
-      // The comparison programs whatever else is pending.
       this.#wantsCheck = false;
-      const report = await mode.verify(ports);
+      // A comparison is with what has been programmed: what is pending is programmed first, and is no repair.
+      const pending = names.size > 0 ? await mode.update(ports, names) : undefined;
+      const compared = await mode.verify(ports);
+      const report = pending ? sum(pending, compared) : compared;
       this.#filledUntil = Math.max(this.#filledUntil, startedAt) + (clock.monotonic() - startedAt) / SHARE;
       return done('verify', report);
     } catch (error) {
@@ -185,4 +187,14 @@ export class FamilyProgrammer implements Disposable {
         });
     }
   }
+}
+
+/** What one call and the next came to; what is refused the last one says. */
+function sum(first: ModeReport, last: ModeReport): ModeReport {
+  return {
+    ...first,
+    ...last,
+    changes: first.changes + last.changes,
+    repairs: first.repairs + last.repairs,
+  };
 }
