@@ -29,6 +29,7 @@ class Meter {
 
   of(tables: Tables): Tables {
     return {
+      ...(tables.mostRules !== undefined && { mostRules: tables.mostRules }),
       save: () => this.#timed(tables.save()),
       restore: (text) => this.#timed(tables.restore(text)),
     };

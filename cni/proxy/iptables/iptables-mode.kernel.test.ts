@@ -56,6 +56,7 @@ describe.skipIf(!available).each(['nft', 'legacy'] as const)(
       const open = async (): Promise<Tables> => {
         const tables = await needTables(machine, variant, family);
         return {
+          mostRules: variant === 'nft' ? 10 : Number.POSITIVE_INFINITY,
           save: () => tables.save(),
           restore: (text) => {
             restored.push(text);

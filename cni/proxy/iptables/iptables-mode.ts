@@ -53,7 +53,7 @@ export class IptablesMode implements Mode, Disposable {
     const refused = await this.#stillRefused(ports, changed);
     const wanted = without(ports, refused);
     const changes = [...changed].map((name) => [this.#programmed.get(name), wanted.get(name)] as const);
-    const plan = planChanges(changes, this.#settings);
+    const plan = planChanges(changes, this.#settings, tables);
     try {
       await restore(tables, plan);
     } catch (error) {
@@ -93,7 +93,7 @@ export class IptablesMode implements Mode, Disposable {
     this.#isKnown = false;
     this.#programmed.clear();
     for (const tables of [await this.#options.open(), await this.#options.openOther()])
-      if (tables) await restore(tables, planRemoval(await tables.save()));
+      if (tables) await restore(tables, planRemoval(await tables.save(), tables));
   }
 
   [Symbol.dispose](): void {}
@@ -118,7 +118,7 @@ export class IptablesMode implements Mode, Disposable {
   async #restoreAll(tables: Tables, ports: ServicePorts, refused: Refused): Promise<[Plan, Refused]> {
     const saved = await tables.save();
     const wanted = without(ports, refused);
-    const plan = planAll(wanted, saved, this.#settings);
+    const plan = planAll(wanted, saved, this.#settings, tables);
     try {
       await restore(tables, plan);
       return [plan, refused];
@@ -128,7 +128,7 @@ export class IptablesMode implements Mode, Disposable {
       if (more.length === 0) throw error;
       const all = [...refused, ...more];
       // One of the tables may have been written before the other was refused.
-      const rest = planAll(without(ports, all), await tables.save(), this.#settings);
+      const rest = planAll(without(ports, all), await tables.save(), this.#settings, tables);
       await restore(tables, rest);
       return [rest, all];
     }

@@ -145,6 +145,31 @@ test('health checks of load balancers are let in, with endpoints here or without
   ]);
 });
 
+test('many ports come in many transactions, and nobody is led to them before the last', () => {
+  const many = Array.from({ length: 40 }, (_, n) =>
+    port({
+      name: `a/s${n}`,
+      frontends: [`cluster-ip 10.96.0.${n}:80`],
+      endpoints: [`10.244.0.${n}:80`, `10.244.1.${n}:80`],
+    }),
+  );
+  const { text } = planAll(new Ports(...many), new Map(), all, { mostRules: 30 });
+  const nat = text.split('*nat\n').slice(1);
+  expect(nat.length).toBeGreaterThan(10);
+  for (const [index, section] of nat.entries()) {
+    const lines = (section.split('COMMIT')[0] ?? '').split('\n');
+    const isLast = index === nat.length - 1;
+    expect(lines.some((line) => line.startsWith('-A KUBE-SERVICES'))).toBe(isLast);
+    if (!isLast) expect(lines.length).toBeLessThan(50);
+    // The order that iptables over nf_tables is quick with.
+    const chains = lines.filter((line) => line.startsWith(':'));
+    expect(chains).toEqual(chains.toSorted().reverse());
+  }
+  const targets = [...text.matchAll(/^-A KUBE-SERVICES .* -j (KUBE-SVC-\S+)$/gm)].map(([, target]) => target);
+  expect(targets).toEqual(targets.toSorted().reverse());
+  expect(planAll(new Ports(...many), new Map(), all).text.match(/^\*nat$/gm)).toHaveLength(1);
+});
+
 describe('plans', () => {
   /** Mulberry32: the same ports in every run. */
   const random = (seed: number): ((below: number) => number) => {
@@ -175,39 +200,49 @@ describe('plans', () => {
     });
   }
 
-  test.each([1, 2, 3, 4, 5])('any changes end in the tables that a full run makes (seed %i)', (seed) => {
-    const pick = random(seed);
-    const ports = new Ports();
-    const byChanges = new FakeTables();
-    const first = planAll(ports, byChanges.saved, all);
-    const total = { filter: first.rules.filter.more, nat: first.rules.nat.more };
-    byChanges.restore(first.text);
-    for (let round = 0; round < 60; round += 1) {
-      const changes: [ServicePort | undefined, ServicePort | undefined][] = [];
-      const names = new Set(Array.from({ length: 1 + pick(4) }, () => 1 + pick(12)));
-      for (const n of names) {
-        const before = ports.get(`default/s${n}`);
-        const after = pick(4) ? draw(pick, n) : undefined;
-        changes.push([before, after]);
-        if (after) ports.set(after);
-        else ports.delete(`default/s${n}`);
+  test.each([
+    [1, Number.POSITIVE_INFINITY],
+    [2, 1],
+    [3, 7],
+    [4, 20],
+    [5, Number.POSITIVE_INFINITY],
+  ])(
+    'any changes end in the tables that a full run makes (seed %i, at most %d at once)',
+    (seed, mostRules) => {
+      const limits = { mostRules };
+      const pick = random(seed);
+      const ports = new Ports();
+      const byChanges = new FakeTables();
+      const first = planAll(ports, byChanges.saved, all, limits);
+      const total = { filter: first.rules.filter.more, nat: first.rules.nat.more };
+      byChanges.restore(first.text);
+      for (let round = 0; round < 60; round += 1) {
+        const changes: [ServicePort | undefined, ServicePort | undefined][] = [];
+        const names = new Set(Array.from({ length: 1 + pick(4) }, () => 1 + pick(12)));
+        for (const n of names) {
+          const before = ports.get(`default/s${n}`);
+          const after = pick(4) ? draw(pick, n) : undefined;
+          changes.push([before, after]);
+          if (after) ports.set(after);
+          else ports.delete(`default/s${n}`);
+        }
+        const { text, rules } = planChanges(changes, all, limits);
+        byChanges.restore(text);
+        for (const table of ['filter', 'nat'] as const) total[table] += rules[table].more;
+        const whole = new FakeTables();
+        whole.restore(planAll(ports, whole.saved, all, limits).text);
+        expect(byChanges.sorted).toEqual(whole.sorted);
+        expect(planAll(ports, byChanges.saved, all)).toEqual({
+          text: '',
+          changes: 0,
+          rules: { filter: { more: total.filter, written: 0 }, nat: { more: total.nat, written: 0 } },
+        });
       }
-      const { text, rules } = planChanges(changes, all);
-      byChanges.restore(text);
-      for (const table of ['filter', 'nat'] as const) total[table] += rules[table].more;
-      const whole = new FakeTables();
-      whole.restore(planAll(ports, whole.saved, all).text);
-      expect(byChanges.sorted).toEqual(whole.sorted);
-      expect(planAll(ports, byChanges.saved, all)).toEqual({
-        text: '',
-        changes: 0,
-        rules: { filter: { more: total.filter, written: 0 }, nat: { more: total.nat, written: 0 } },
-      });
-    }
-    byChanges.restore(planRemoval(byChanges.saved).text);
-    const left = [...byChanges.tables.values()].flatMap((table) => [...table.keys()]);
-    expect(left.filter((name) => name.startsWith('KUBE-'))).toEqual(['KUBE-FIREWALL']);
-  });
+      byChanges.restore(planRemoval(byChanges.saved, limits).text);
+      const left = [...byChanges.tables.values()].flatMap((table) => [...table.keys()]);
+      expect(left.filter((name) => name.startsWith('KUBE-'))).toEqual(['KUBE-FIREWALL']);
+    },
+  );
 
   test('what somebody uses of ours stays', () => {
     const tables = parseSaved(

@@ -16,7 +16,7 @@ import {
 } from './fixed-rules.ts';
 import { type PlanSettings, type PortRules, rulesOf } from './port-rules.ts';
 import { removeStrays, targetOf } from './strays.ts';
-import { type RuleText, type SavedTable, type SharedRule, TableText } from './tables.ts';
+import { type RuleText, type SavedTable, type SharedRule, type TableName, TableText } from './tables.ts';
 import { TRIAL_CHAIN } from './trial.ts';
 
 export interface Plan {
@@ -27,7 +27,13 @@ export interface Plan {
   readonly rules: Readonly<Record<'filter' | 'nat', { readonly more: number; readonly written: number }>>;
 }
 
-export type AllSettings = PlanSettings & FixedSettings;
+export interface AllSettings extends PlanSettings, FixedSettings {}
+
+/** What the tables' programs can do. */
+export interface PlanLimits {
+  /** Rules in one transaction, as near as it goes; absent: any number. */
+  readonly mostRules?: number;
+}
 
 const NOTHING: PortRules = { shared: [], chains: new Map() };
 
@@ -38,11 +44,12 @@ const NOTHING: PortRules = { shared: [], chains: new Map() };
 export function planChanges(
   changes: Iterable<readonly [before: ServicePort | undefined, after: ServicePort | undefined]>,
   settings: PlanSettings,
+  { mostRules }: PlanLimits = {},
 ): Plan {
-  const tables = { filter: new TableText('filter'), nat: new TableText('nat') };
+  const tables = { filter: new TableText('filter', mostRules), nat: new TableText('nat', mostRules) };
   // First what goes, of all ports, then what comes: a frontend may pass from one to the other.
   const coming: SharedRule[] = [];
-  const chains = new Map<string, readonly RuleText[] | undefined>();
+  const gone = new Set<string>();
   const more = { filter: 0, nat: 0 };
   for (const [before, after] of changes) {
     const old = before ? rulesOf(before, settings) : NOTHING;
@@ -55,16 +62,14 @@ export function planChanges(
       );
     for (const one of old.shared) if (!stays(one, wanted)) tables[one.table].remove(one.chain, one.rule);
     coming.push(...wanted.shared.filter((one) => !stays(one, old)));
-    for (const name of old.chains.keys()) if (!wanted.chains.has(name)) chains.set(name, undefined);
+    for (const name of old.chains.keys()) if (!wanted.chains.has(name)) gone.add(name);
     for (const [name, rules] of wanted.chains)
-      if (!sameRules(old.chains.get(name), rules)) chains.set(name, rules);
+      if (!sameRules(old.chains.get(name), rules)) tables.nat.write(name, rules);
+    tables.nat.cut();
   }
+  for (const name of gone) tables.nat.delete(name);
   // Before the last rules, which lead to the node ports.
   for (const { table, chain, rule } of coming) tables[table].insert(chain, rule);
-  for (const [name, rules] of chains) {
-    if (rules) tables.nat.write(name, rules);
-    else tables.nat.delete(name);
-  }
   return finish(more, tables.filter, tables.nat);
 }
 
@@ -73,47 +78,57 @@ export function planAll(
   ports: Iterable<ServicePort>,
   saved: ReadonlyMap<string, SavedTable>,
   settings: AllSettings,
+  { mostRules }: PlanLimits = {},
 ): Plan {
-  const chains = fixedChains(settings);
   const shared = { filter: sharedChains('filter'), nat: sharedChains('nat') };
+  const texts = { filter: new TableText('filter', mostRules), nat: new TableText('nat', mostRules) };
+  const more = { filter: 0, nat: 0 };
+  const heldIn = (table: TableName): SavedTable => saved.get(table) ?? new Map();
+  const held = { filter: heldIn('filter'), nat: heldIn('nat') };
+  const owned = { filter: new Set<string>(), nat: new Set<string>() };
+  const own = (table: 'filter' | 'nat', name: string, rules: readonly RuleText[]): void => {
+    owned[table].add(name);
+    more[table] += rules.length;
+    if (!sameRules(held[table].get(name), rules)) texts[table].write(name, rules);
+  };
+  for (const table of ['filter', 'nat'] as const)
+    for (const [name, rules] of fixedChains(settings)[table]) own(table, name, rules);
   for (const port of ports) {
     const rules = rulesOf(port, settings);
     for (const one of rules.shared) shared[one.table].get(one.chain)?.push(one.rule);
-    for (const [name, of] of rules.chains) chains.nat.set(name, of);
+    for (const [name, of] of rules.chains) own('nat', name, of);
+    texts.nat.cut();
   }
-  shared.nat.get('KUBE-SERVICES')?.push(...nodePortRules(settings));
-  const more = { filter: 0, nat: 0 };
-  const texts = (['filter', 'nat'] as const).map((table) => {
-    const text = new TableText(table);
-    const held = saved.get(table) ?? new Map();
-    for (const rules of [...shared[table].values(), ...chains[table].values()]) more[table] += rules.length;
-    const last = table === 'nat' ? nodePortRules(settings).length : 0;
+  const last = nodePortRules(settings);
+  for (const table of ['filter', 'nat'] as const) {
+    const text = texts[table];
     for (const [name, rules] of shared[table]) {
+      rules.sort(byTargetDown);
+      const ends = table === 'nat' && name === 'KUBE-SERVICES' ? last : [];
+      rules.push(...ends);
+      more[table] += rules.length;
       // The order of rules for different addresses means nothing, but for the last ones.
-      const there = held.get(name);
-      if (!sameMembers(there, rules, name === 'KUBE-SERVICES' ? last : 0)) text.write(name, rules);
+      if (!sameMembers(held[table].get(name), rules, ends.length)) text.writeShared(name, rules);
     }
-    for (const [name, rules] of chains[table]) if (!sameRules(held.get(name), rules)) text.write(name, rules);
-    if (held.has(TRIAL_CHAIN)) text.delete(TRIAL_CHAIN);
+    if (held[table].has(TRIAL_CHAIN)) text.delete(TRIAL_CHAIN);
     const hooks: Hook[] = [...HOOKS[table], ...(table === 'filter' ? kubeletHooks(settings) : [])];
-    if (table === 'filter' && servesLoopback(settings) && !held.has(KUBELET_CHAIN))
+    if (table === 'filter' && servesLoopback(settings) && !held.filter.has(KUBELET_CHAIN))
       text.write(KUBELET_CHAIN, []);
     for (const hook of hooks)
-      if (!held.get(hook.chain)?.includes(hook.rule)) text.insert(hook.chain, hook.rule);
-    removeStrays(text, held, (name) => shared[table].has(name) || chains[table].has(name), hooks);
-    return text;
-  });
+      if (!held[table].get(hook.chain)?.includes(hook.rule)) text.insert(hook.chain, hook.rule);
+    removeStrays(text, held[table], (name) => shared[table].has(name) || owned[table].has(name), hooks);
+  }
   const mangle = new TableText('mangle');
-  if (!saved.get('mangle')?.has(CANARY)) mangle.write(CANARY, []);
-  return finish(more, ...texts, mangle);
+  if (!heldIn('mangle').has(CANARY)) mangle.write(CANARY, []);
+  return finish(more, texts.filter, texts.nat, mangle);
 }
 
 /** Takes away all that the mode ever programs, and no more. */
-export function planRemoval(saved: ReadonlyMap<string, SavedTable>): Plan {
+export function planRemoval(saved: ReadonlyMap<string, SavedTable>, { mostRules }: PlanLimits = {}): Plan {
   // Where the IPVS mode has taken the tables over, what is there is its own.
   if (saved.get('filter')?.has('KUBE-IPVS-FILTER')) return finish({ filter: 0, nat: 0 });
   const texts = (['filter', 'nat', 'mangle'] as const).map((table) => {
-    const text = new TableText(table);
+    const text = new TableText(table, mostRules);
     const held: SavedTable = saved.get(table) ?? new Map();
     const isOurs = (name: string): boolean => isOwnChain(table, name);
     const kept = new Set<string>();
@@ -130,6 +145,12 @@ export function planRemoval(saved: ReadonlyMap<string, SavedTable>): Plan {
     return text;
   });
   return finish({ filter: 0, nat: 0 }, ...texts);
+}
+
+/** By the chains that rules lead to, the last one first, as iptables over nf_tables likes to have them (see Section). */
+function byTargetDown(a: RuleText, b: RuleText): number {
+  const [x, y] = [a, b].map((rule) => rule.slice(rule.lastIndexOf(' ') + 1)) as [string, string];
+  return x < y ? 1 : x > y ? -1 : 0;
 }
 
 function sharedChains(table: 'filter' | 'nat'): Map<string, RuleText[]> {

@@ -72,15 +72,16 @@ export function rulesOf(port: ServicePort, settings: PlanSettings): PortRules {
       chains.set(names.firewall, firewallRules(port, port.sourceRanges, names));
   }
   if (port.healthCheckPort !== undefined) shared.push(healthCheck(port.name, port.healthCheckPort));
-  const reached = new Set<Endpoint>();
+  /** Endpoints that are reached, and their chains. */
+  const reached = new Map<Endpoint, string>();
   for (const to of ['cluster', 'local'] as const) {
     if (!used[to]) continue;
     const endpoints = to === 'cluster' ? port.endpoints : port.localEndpoints;
-    chains.set(names[to], [...before[to], ...choice(port, endpoints, settings)]);
-    for (const endpoint of endpoints) reached.add(endpoint);
+    for (const endpoint of endpoints)
+      if (!reached.has(endpoint)) reached.set(endpoint, endpointChain(port, endpoint));
+    chains.set(names[to], [...before[to], ...choice(port, endpoints, reached, settings)]);
   }
-  for (const endpoint of reached)
-    chains.set(endpointChain(port, endpoint), translation(port, endpoint, settings));
+  for (const [endpoint, chain] of reached) chains.set(chain, translation(port, endpoint, chain, settings));
   return { shared, chains };
 }
 
@@ -213,10 +214,15 @@ function firewallRules(
 }
 
 /** First who was here before, then each of those left with the chance that makes all equal. */
-function choice(port: ServicePort, endpoints: readonly Endpoint[], settings: PlanSettings): RuleText[] {
+function choice(
+  port: ServicePort,
+  endpoints: readonly Endpoint[],
+  reached: ReadonlyMap<Endpoint, string>,
+  settings: PlanSettings,
+): RuleText[] {
   const about = (endpoint: Endpoint): string =>
     settings.endpointComments ? comment(`${port.name} -> ${formatEndpoint(endpoint)}`) : '';
-  const chains = endpoints.map((endpoint) => [endpoint, endpointChain(port, endpoint)] as const);
+  const chains = endpoints.map((endpoint) => [endpoint, reached.get(endpoint) ?? ''] as const);
   const rules: RuleText[] = [];
   if (port.affinity !== undefined)
     for (const [endpoint, chain] of chains)
@@ -228,7 +234,12 @@ function choice(port: ServicePort, endpoints: readonly Endpoint[], settings: Pla
   return rules;
 }
 
-function translation(port: ServicePort, endpoint: Endpoint, settings: PlanSettings): RuleText[] {
+function translation(
+  port: ServicePort,
+  endpoint: Endpoint,
+  chain: string,
+  settings: PlanSettings,
+): RuleText[] {
   const about = settings.endpointComments ? comment(port.name) : '';
   const name = port.protocol.toLowerCase();
   return [
@@ -236,7 +247,7 @@ function translation(port: ServicePort, endpoint: Endpoint, settings: PlanSettin
     rule(
       protocol(port.protocol),
       about,
-      port.affinity === undefined ? '' : remembered(endpointChain(port, endpoint), settings.family),
+      port.affinity === undefined ? '' : remembered(chain, settings.family),
       `-m ${name} -j DNAT --to-destination ${formatEndpoint(endpoint)}`,
     ),
   ];

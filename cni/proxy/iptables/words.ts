@@ -11,7 +11,9 @@ const PROBABILITY_UNIT = 0x8000_0000;
 
 /** Words that are there, with a space between them. */
 export function rule(...parts: readonly string[]): RuleText {
-  return parts.filter((part) => part !== '').join(' ');
+  let text = '';
+  for (const part of parts) if (part !== '') text += text === '' ? part : ` ${part}`;
+  return text;
 }
 
 export function comment(text: string): string {
@@ -22,9 +24,17 @@ export function host(flag: '-s' | '-d', address: Address): string {
   return `${flag} ${formatAddress(address)}/${address.length * 8}`;
 }
 
+/** Networks in words: those of the settings are asked for with every service. */
+const networks = new WeakMap<Cidr, string>();
+
 /** Nothing for a network that is everything. */
 export function network(flag: '-s' | '-d' | '! -s' | '! -d', cidr: Cidr): string {
-  return cidr.prefix === 0 && !flag.startsWith('!') ? '' : `${flag} ${formatCidr(networkOf(cidr))}`;
+  if (cidr.prefix === 0 && !flag.startsWith('!')) return '';
+  const known = networks.get(cidr);
+  if (known !== undefined) return `${flag} ${known}`;
+  const text = formatCidr(networkOf(cidr));
+  networks.set(cidr, text);
+  return `${flag} ${text}`;
 }
 
 /** `-p` stands before all matches, what looks at the port behind the comment. */
