@@ -55,20 +55,29 @@ describe('healthz and livez', () => {
     expect(health.isHealthy).toBe(true);
   });
 
-  test("kube-proxy's JSON, byte for byte but for the zone's name", async () => {
+  test("kube-proxy's JSON", async () => {
     const clock = new FakeClock(Date.UTC(2026, 0, 2, 3, 4, 5, 6));
     const health = new ProxyHealth(SYNC, clock);
     expect(health.livez().body).toBe(
-      '{"lastUpdated": "2026-01-02 03:04:05.006 +0000 UTC","currentTime": "2026-01-02 03:04:05.006 +0000 UTC"}',
+      '{"lastUpdated":"2026-01-02T03:04:05.006Z","currentTime":"2026-01-02T03:04:05.006Z","healthy":true}',
     );
+    expect(JSON.parse(health.healthz().body)).toMatchObject({
+      lastUpdated: '0001-01-01T00:00:00Z',
+      healthy: false,
+    });
     health.synced();
     health.updated(4);
+    health.updated(6);
     health.queued(4);
+    health.setNode(false);
+    expect(JSON.parse(health.healthz().body)).toMatchObject({ nodeEligible: false, healthy: true });
+    health.setNode(true);
     await clock.advance(2 * SYNC);
     expect(health.healthz().body).toBe(
-      '{"lastUpdated": "2026-01-02 03:04:05.006 +0000 UTC","currentTime": "2026-01-02 03:05:05.006 +0000 UTC", "nodeEligible": true}',
+      '{"lastUpdated":"2026-01-02T03:04:05.006Z","currentTime":"2026-01-02T03:05:05.006Z","nodeEligible":true,"healthy":false,' +
+        '"status":{"IPv4":{"lastUpdated":"2026-01-02T03:04:05.006Z","healthy":false},' +
+        '"IPv6":{"lastUpdated":"2026-01-02T03:04:05.006Z","healthy":true}}}',
     );
-    expect(JSON.parse(health.healthz().body)).toHaveProperty('nodeEligible', true);
   });
 });
 

@@ -16,12 +16,19 @@ export interface HealthAnswer {
   readonly body: string;
 }
 
+interface FamilyState {
+  /** Since when the oldest change waits (monotonic ms). */
+  queuedAt?: number;
+  /** Milliseconds since the epoch. */
+  updatedAt?: number;
+}
+
 export class ProxyHealth {
   /** How old a change may be, in ms. */
   readonly #patience: number;
   readonly #now: () => number;
   readonly #monotonic: () => number;
-  readonly #families = new Map<Family, { queuedAt?: number; updatedAt?: number }>();
+  readonly #families = new Map<Family, FamilyState>();
   #synced = false;
   #nodeEligible = true;
 
@@ -69,31 +76,47 @@ export class ProxyHealth {
   /** `/healthz`. */
   healthz(): HealthAnswer {
     const isHealthy = this.isHealthy && this.#nodeEligible;
-    return { isHealthy, body: `{${this.#times(isHealthy)}, "nodeEligible": ${this.#nodeEligible}}` };
+    return { isHealthy, body: this.#body(isHealthy, this.isHealthy, { nodeEligible: this.#nodeEligible }) };
   }
 
   /** `/livez`: who waits for its lists is alive. */
   livez(): HealthAnswer {
     const isHealthy = this.#keepsUp;
-    return { isHealthy, body: `{${this.#times(isHealthy)}}` };
+    return { isHealthy, body: this.#body(isHealthy, isHealthy) };
   }
 
   get #keepsUp(): boolean {
-    const now = this.#monotonic();
-    for (const { queuedAt } of this.#families.values())
-      if (queuedAt !== undefined && now - queuedAt >= this.#patience) return false;
-    return true;
+    return [...this.#families.values()].every((state) => this.#isInTime(state));
   }
 
-  /** Who is healthy was updated now: kube-proxy's answer since it ran in a loop. */
-  #times(isHealthy: boolean): string {
+  #isInTime({ queuedAt }: FamilyState): boolean {
+    return queuedAt === undefined || this.#monotonic() - queuedAt < this.#patience;
+  }
+
+  /**
+   * kube-proxy's JSON, whose keys are a superset of those before 1.36. Who is healthy was updated now: its answer since it ran in
+   * a loop.
+   *
+   * @param healthy as far as services go
+   */
+  #body(isHealthy: boolean, healthy: boolean, more: { readonly nodeEligible?: boolean } = {}): string {
     const now = this.#now();
-    const updates = [...this.#families.values()].map(({ updatedAt }) => updatedAt ?? 0);
-    const updated = isHealthy ? now : Math.max(0, ...updates);
-    return `"lastUpdated": "${goTime(updated)}","currentTime": "${goTime(now)}"`;
+    const families = [...this.#families].filter(([, { updatedAt }]) => updatedAt !== undefined);
+    const latest = Math.max(0, ...families.map(([, { updatedAt = 0 }]) => updatedAt));
+    const status = families.map(([family, state]) => [
+      `IPv${family}`,
+      { lastUpdated: goTime(state.updatedAt), healthy: this.#isInTime(state) },
+    ]);
+    return JSON.stringify({
+      lastUpdated: goTime(isHealthy ? now : latest),
+      currentTime: goTime(now),
+      ...more,
+      healthy,
+      ...(status.length > 0 && { status: Object.fromEntries(status) }),
+    });
   }
 
-  #stateOf(family: Family): { queuedAt?: number; updatedAt?: number } {
+  #stateOf(family: Family): FamilyState {
     const known = this.#families.get(family);
     if (known) return known;
     const state = {};
@@ -102,8 +125,7 @@ export class ProxyHealth {
   }
 }
 
-/** As Go's time.Time prints itself: `2026-01-02 03:04:05.006 +0000 UTC`; its zero time for none. */
-function goTime(ms: number): string {
-  if (ms === 0) return '0001-01-01 00:00:00 +0000 UTC';
-  return `${new Date(ms).toISOString().replace('T', ' ').replace('Z', '')} +0000 UTC`;
+/** RFC 3339; Go's zero time for none. */
+function goTime(ms = 0): string {
+  return ms === 0 ? '0001-01-01T00:00:00Z' : new Date(ms).toISOString();
 }
