@@ -117,6 +117,8 @@ function problemsOf(proxy: ServiceProxy): string[] {
     );
   else if (!health.isHealthy) problems.push('changes are not programmed in time');
   if (!health.nodeEligible) problems.push('the Node is about to be deleted: load balancers are turned away');
+  const { nodeProblem } = proxy.settings;
+  if (nodeProblem !== undefined) problems.push(nodeProblem);
   for (const what of ['healthz', 'metrics'] as const)
     if (proxy.parts.options[what] && proxy.servers[what]?.listens === false)
       problems.push(`the port of ${what} is taken: it is tried again every second`);

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { formatCidr } from '../../shared/ip/cidr.ts';
 import { silentLogger } from '../../shared/log/logger.ts';
 import { formatEndpoint } from './model/endpoint.ts';
 import { proxyStatus, serviceStatus } from './report.ts';
@@ -84,6 +85,19 @@ describe('the loop', () => {
     expect(b.kernel.tables.get(4)?.get('default/web')?.frontends).toHaveLength(1);
   });
 
+  test('who is told to stop programs what is pending, and waits for no period', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    const { proxy, stop } = start(b, '--iptables-sync-period=1h', '--iptables-min-sync-period=30m');
+    await ready(proxy);
+    await proxy.idle();
+    b.api.service('web', '10.96.0.10');
+    await until('the change', () => proxy.family(4).pending > 0);
+    expect(b.kernel.names(4)).toEqual([]);
+    await stop();
+    expect(b.kernel.names(4)).toEqual(['default/web']);
+  });
+
   test('what the kernel refuses is named, the rest is programmed', async () => {
     const b = bench();
     b.api.put('Node', 'n1');
@@ -139,6 +153,95 @@ describe('the loop', () => {
     await until('its count', () => proxy.repairs === 1);
     await proxy.idle();
     expect(b.kernel.calls).toEqual(['v4 verify']);
+  });
+
+  test('who cannot put right what somebody else changed is not healthy', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    const { proxy } = start(b, '--iptables-sync-period=50ms', '--iptables-min-sync-period=0');
+    await ready(proxy);
+    await proxy.idle();
+    b.kernel.failures.push(...Array.from({ length: 2 }, () => new Error('ENOBUFS')));
+    b.kernel.flush(4);
+    await until('it is told', () => answerHealth(proxy, new Request('http://x/healthz')).status === 503);
+    expect(proxy.isFailing(4)).toBe(true);
+    await until('the repair', () => b.kernel.names(4).length === 1);
+    await until('its end', () => answerHealth(proxy, new Request('http://x/healthz')).status === 200);
+  });
+
+  test('what a Node said stays when it is deleted', async () => {
+    const b = bench();
+    const status = { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] };
+    b.api.put('Node', 'n1', { status }, { labels: { 'topology.kubernetes.io/zone': 'a' } });
+    b.api.service('web', '10.96.0.10', { ports: [{ port: 80, nodePort: 30080 }], type: 'NodePort' });
+    b.api.put(
+      'EndpointSlice',
+      'web-1',
+      {
+        addressType: 'IPv4',
+        ports: [{ name: '', port: 8080, protocol: 'TCP' }],
+        endpoints: ['a', 'b'].map((zone, at) => ({
+          addresses: [`10.244.1.${at}`],
+          hints: { forZones: [{ name: zone }] },
+        })),
+      },
+      { labels: { 'kubernetes.io/service-name': 'web' } },
+    );
+    const { proxy } = start(b, '--proxy-mode=nftables');
+    await ready(proxy);
+    const served = (): unknown => [
+      b.kernel.modes.length,
+      [b.kernel.modes[0]?.settings.nodePortAddresses]
+        .flat()
+        .map((one) => typeof one === 'object' && formatCidr(one)),
+      b.kernel.tables.get(4)?.get('default/web')?.endpoints.map(formatEndpoint),
+    ];
+    const before = served();
+    expect(before).toEqual([2, ['192.0.2.1/32'], ['10.244.1.0:8080']]);
+    b.api.delete('Node', 'n1');
+    await until('it is told', () => proxyStatus(proxy).problems.length > 0);
+    expect(proxyStatus(proxy).problems).toEqual([
+      'the Node "n1" was deleted: what it said last stays in force',
+    ]);
+    await proxy.idle();
+    expect(served()).toEqual(before);
+    b.api.put('Node', 'n1', { status }, { labels: { 'topology.kubernetes.io/zone': 'b' } });
+    await until('the other zone', () => JSON.stringify(served()).includes('10.244.1.1:8080'));
+    expect(proxyStatus(proxy).problems).toEqual([]);
+  });
+
+  test('a Node of that name that is not there is told of', async () => {
+    const b = bench();
+    b.api.service('web', '10.96.0.10');
+    const { proxy } = start(b, '--datastore=kubernetes');
+    await ready(proxy);
+    await until('it is told', () => proxyStatus(proxy).problems.length > 0);
+    expect(proxyStatus(proxy).problems[0]).toMatch(/no Node "n1".*--hostname-override/);
+    b.api.put('Node', 'n1');
+    await until('its end', () => proxyStatus(proxy).problems.length === 0);
+  });
+
+  test("bindAddress stands in for the Node's main address", async () => {
+    const b = bench();
+    b.api.put('Node', 'n1', {
+      status: {
+        addresses: ['192.0.2.1', '2001:db8::1'].map((address) => ({ type: 'InternalIP', address })),
+      },
+    });
+    b.api.put('Service', 'web', {
+      spec: { clusterIP: '10.96.0.10', ports: [{ port: 80 }], loadBalancerSourceRanges: ['203.0.113.0/24'] },
+      status: { loadBalancer: { ingress: [{ ip: '198.51.100.1' }] } },
+    });
+    const { proxy } = start(b, '--proxy-mode=nftables', '--bind-address=203.0.113.9');
+    await ready(proxy);
+    const nodePorts = b.kernel.modes.map(({ settings }) => settings.nodePortAddresses);
+    expect(nodePorts.map((some) => (some === 'all' ? some : some.map(formatCidr)))).toEqual([
+      ['203.0.113.9/32'],
+      ['2001:db8::1/128'],
+    ]);
+    const ranges = b.kernel.tables.get(4)?.get('default/web')?.sourceRanges?.map(formatCidr);
+    expect(ranges).toEqual(['203.0.113.0/24', '198.51.100.1/32']);
   });
 
   test("the Node's networks decide what is local, and a change of them is another mode", async () => {

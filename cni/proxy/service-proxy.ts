@@ -160,6 +160,7 @@ export class ServiceProxy {
         if (part !== 'follow-up') this.#failed(part === 'v4' ? 4 : 6);
       },
     });
+    catalogue.node(this.settings.node);
     this.#source = parts.source(this.#events(), catalogue.project);
   }
 
@@ -215,8 +216,7 @@ export class ServiceProxy {
     } finally {
       this.#watches[Symbol.dispose]();
       this.#timers[Symbol.dispose]();
-      await this.#loop.idle();
-      this.#loop[Symbol.dispose]();
+      await this.#loop.finish();
       for (const programmer of this.#families.values()) programmer[Symbol.dispose]();
       this.checks[Symbol.dispose]();
       // What was restored is older than what is on the disk.
@@ -249,8 +249,10 @@ export class ServiceProxy {
       },
       node: (node) => {
         this.settings.setNode(node);
-        this.health.setNode(node?.isEligible ?? true);
-        catalogue.node(node);
+        const { node: last, nodeProblem } = this.settings;
+        if (nodeProblem !== undefined) log.warn(nodeProblem);
+        this.health.setNode(last?.isEligible ?? true);
+        catalogue.node(last);
         this.#settingsChanged();
         this.#happened();
       },
@@ -285,7 +287,6 @@ export class ServiceProxy {
 
   #settingsChanged(): void {
     this.#begin();
-    // A Node that is deleted takes its pods' networks with it, but not its pods.
     if (!this.#mayProgram || this.settings.lacksPodNetworks) return;
     if (this.#configure()) this.#happened();
   }
@@ -296,7 +297,7 @@ export class ServiceProxy {
     for (const [family, programmer] of this.#families)
       if (programmer.configure(this.settings.of(family))) {
         isNew = true;
-        this.#loop.mark(PART_OF[family]);
+        this.#comparesAll(family);
       }
     const { localTraffic, nodePorts } = this.settings;
     if (isNew) this.parts.log.info('settings', { local_traffic: localTraffic, node_ports: nodePorts });
@@ -368,7 +369,10 @@ export class ServiceProxy {
 
   #failed(family: Family): void {
     this.metrics.syncFailed(family, this.parts.options.mode);
-    if (this.parts.catalogue.ports(family).size > 0) return;
+    if (this.parts.catalogue.ports(family).size > 0) {
+      this.health.queued(family);
+      return;
+    }
     this.#upToDate(family);
     // The other one may have been done before, and waited for this one.
     if (!this.health.isSynced) this.#loop.mark(PART_OF[family === 4 ? 6 : 4]);
@@ -379,7 +383,13 @@ export class ServiceProxy {
     if (!this.#mayProgram) return;
     const wait = this.family(family).check();
     if (wait === undefined) return;
-    this.#timers.after(wait, () => this.#loop.mark(PART_OF[family]));
+    this.#timers.after(wait, () => this.#comparesAll(family));
+  }
+
+  /** Has all of a family looked at: it is late, as a change is, when that does not succeed. */
+  #comparesAll(family: Family): void {
+    this.health.queued(family);
+    this.#loop.mark(PART_OF[family]);
   }
 
   /** What the kernel refused it may take by now. */

@@ -1,7 +1,7 @@
 /** What the modes are told besides services: of the configuration, the own Node and the ServiceCIDRs. Pure. */
 
 import { type Cidr, contains, formatCidr } from '../../shared/ip/cidr.ts';
-import { formatIp, type Ip } from '../../shared/ip/ip.ts';
+import { familyBits, formatIp, type Ip, parseIp } from '../../shared/ip/ip.ts';
 import { localDetectorOf, nodePortAddressesOf, type ProxyOptions } from './config/options.ts';
 import type { ModeSettings } from './mode.ts';
 import type { Family } from './model/endpoint.ts';
@@ -11,21 +11,41 @@ const FAMILIES: readonly Family[] = [4, 6];
 
 export class NodeSettings {
   readonly #options: ProxyOptions;
+  readonly #bindAddress: Cidr | undefined;
   #node: NodeView | undefined;
   #serviceCidrs: readonly Cidr[] | undefined;
   #nodeTold = false;
+  #isNodeThere = false;
+  #hasSeenNode = false;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
+    const ip = parseIp(options.configuration.bindAddress);
+    if (ip && ip.value !== 0n) this.#bindAddress = { ip, prefix: familyBits(ip.family) };
+    this.#node = this.#withBindAddress({ podCidrs: [], addresses: [], isEligible: true });
   }
 
+  /** What the Node says, or said last: with its deletion its pods and load balancers do not go. */
   get node(): NodeView | undefined {
     return this.#node;
   }
 
+  /** @param node `undefined`: there is none, or not any more */
   setNode(node: NodeView | undefined): void {
     this.#nodeTold = true;
-    this.#node = node;
+    this.#isNodeThere = node !== undefined;
+    if (!node) return;
+    this.#hasSeenNode = true;
+    this.#node = this.#withBindAddress(node) ?? node;
+  }
+
+  /** For people, where something is wrong. The embedded store can do without Nodes. */
+  get nodeProblem(): string | undefined {
+    const { node, datastore } = this.#options;
+    if (this.#isNodeThere || !this.#nodeTold) return undefined;
+    if (this.#hasSeenNode) return `the Node "${node}" was deleted: what it said last stays in force`;
+    if (datastore.type === 'embedded') return undefined;
+    return `there is no Node "${node}", so that no endpoint is on this node: if that is not its name, give --hostname-override`;
   }
 
   setServiceCidrs(networks: readonly Cidr[]): void {
@@ -98,8 +118,13 @@ export class NodeSettings {
     return texts.filter(Boolean).join(', ') || 'nowhere: the Node has no address';
   }
 
-  /** The Node's own address; `--bind-address` is kube-proxy's way to name another one. */
   #primary(family: Family): Cidr | undefined {
     return this.#node?.addresses.find(({ ip }) => ip.family === family);
+  }
+
+  /** `bindAddress` is kube-proxy's way to name another main address than the Node's. */
+  #withBindAddress(node: NodeView): NodeView | undefined {
+    const bind = this.#bindAddress;
+    return bind && { ...node, addresses: [bind, ...node.addresses] };
   }
 }

@@ -34,6 +34,7 @@ export class WorkLoop<Part extends string> implements Disposable {
   #timer: Timer | undefined;
   #running = false;
   #stopped = false;
+  #isLast = false;
   /** When each part last ran (monotonic ms). */
   readonly #ends = new Map<Part, number>();
   #idle: (() => void)[] = [];
@@ -60,6 +61,16 @@ export class WorkLoop<Part extends string> implements Disposable {
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  /** Does what is dirty at once, whatever its spacing, and then nothing any more. What fails is not tried again. */
+  async finish(): Promise<void> {
+    this.#isLast = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#schedule();
+    await this.idle();
+    this[Symbol.dispose]();
+  }
+
   [Symbol.dispose](): void {
     this.#stopped = true;
     this.#timer?.cancel();
@@ -79,7 +90,7 @@ export class WorkLoop<Part extends string> implements Disposable {
   #dueIn(part: Part): number {
     const { clock, spacing } = this.#options;
     const end = this.#ends.get(part);
-    return end === undefined ? 0 : end + (spacing?.[part] ?? SPACING) - clock.monotonic();
+    return end === undefined || this.#isLast ? 0 : end + (spacing?.[part] ?? SPACING) - clock.monotonic();
   }
 
   async #run(): Promise<void> {
