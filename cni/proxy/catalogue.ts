@@ -12,7 +12,7 @@ export interface Dirty {
   /** Services whose health check may be another one: `namespace/name`. */
   readonly services: ReadonlySet<string>;
   /** When what led to it happened, where the control plane says so (ms since the epoch). */
-  readonly triggered: readonly number[];
+  readonly triggered: ReadonlyMap<Family, readonly number[]>;
 }
 
 export interface Catalogue<S = unknown, E = unknown> {
@@ -32,7 +32,7 @@ export interface Catalogue<S = unknown, E = unknown> {
   /** `undefined`: none is asked for. */
   healthCheck(service: string): { readonly port: number; readonly localEndpoints: number } | undefined;
   /** Service ports with a local policy and no endpoint here, by kind of policy. */
-  noLocalEndpoints(): Readonly<Record<'internal' | 'external', number>>;
+  noLocalEndpoints(family: Family): Readonly<Record<'internal' | 'external', number>>;
   /** What several services claim, and what is wrong with objects, for people. */
   problems(): readonly string[];
   /** A Service's ports, endpoint by endpoint, without what the kernel holds; `undefined`: there is none of that name. */

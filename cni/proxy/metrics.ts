@@ -14,6 +14,7 @@ const PROGRAMMING_BUCKETS = [
   ...Array.from({ length: 12 }, (_, step) => 60 + 5 * step),
   ...Array.from({ length: 7 }, (_, step) => 120 + 30 * step),
 ];
+const FAMILIES: readonly Family[] = [4, 6];
 /** A change takes milliseconds. */
 const EVENT_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -25,7 +26,7 @@ export interface MetricSources {
   readonly isConnected: () => boolean;
   readonly isReady: () => boolean;
   /** Services that have no endpoint on this node though only those count. */
-  readonly noLocalEndpoints: () => Readonly<Record<'internal' | 'external', number>>;
+  readonly noLocalEndpoints: (family: Family) => Readonly<Record<'internal' | 'external', number>>;
 }
 
 export interface ProxyMetrics {
@@ -43,7 +44,7 @@ export interface ProxyMetrics {
   rules(family: Family, rules: NonNullable<ModeReport['rules']>): void;
   cleanupFailed(family: Family): void;
   /** Since whatever caused a change of endpoints, in ms. */
-  networkProgrammed(tookMs: number): void;
+  networkProgrammed(family: Family, tookMs: number): void;
   /** From the first event to the kernel, in ms. */
   eventToKernel(tookMs: number): void;
   repaired(count: number): void;
@@ -63,6 +64,7 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
   const theirs = new Metrics('kubeproxy_');
   const ours = new Metrics('underpod_proxy_');
   const byFamily = ['ip_family'] as const;
+  const label = (family: Family): { ip_family: string } => ({ ip_family: familyLabel(family) });
   const sync = theirs.histogram('sync_proxy_rules_duration_seconds', 'A sync.', SYNC_BUCKETS, byFamily);
   const full = theirs.histogram(
     'sync_full_proxy_rules_duration_seconds',
@@ -80,6 +82,7 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
     'network_programming_duration_seconds',
     'From the cause of a change of endpoints until it is programmed.',
     PROGRAMMING_BUCKETS,
+    byFamily,
   );
   const last = theirs.gauge(
     'sync_proxy_rules_last_timestamp_seconds',
@@ -105,11 +108,16 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
   );
   const services = theirs.counter('sync_proxy_rules_service_changes_total', 'Changes of Services.');
   const endpoints = theirs.counter('sync_proxy_rules_endpoint_changes_total', 'Changes of endpoints.');
-  theirs.gauges(
+  theirs.gaugeTable(
     'sync_proxy_rules_no_local_endpoints_total',
     'Service ports with a local policy and no endpoint here.',
-    'traffic_policy',
-    sources.noLocalEndpoints,
+    ['traffic_policy', 'ip_family'],
+    () =>
+      FAMILIES.flatMap((family) =>
+        Object.entries(sources.noLocalEndpoints(family)).map(
+          ([traffic_policy, count]) => [{ traffic_policy, ...label(family) }, count] as const,
+        ),
+      ),
   );
   const failures = {
     nftables: theirs.counter('sync_proxy_rules_nftables_sync_failures_total', 'Syncs that failed.', byFamily),
@@ -176,7 +184,6 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
   const refused = ours.counter('refused_total', 'Service ports that the kernel did not take.');
   const unknown = ours.gauge('configuration_unknown_keys', 'Keys of the configuration that nobody reads.');
 
-  const label = (family: Family): { ip_family: string } => ({ ip_family: familyLabel(family) });
   return {
     expose: async () => `${await theirs.expose()}\n${await ours.expose()}`,
     serviceChanges: (count) => services.inc(count),
@@ -199,7 +206,7 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
       }
     },
     cleanupFailed: (family) => cleanups.inc(label(family)),
-    networkProgrammed: (tookMs) => network.observe(Math.max(0, tookMs) / 1000),
+    networkProgrammed: (family, tookMs) => network.observe(label(family), Math.max(0, tookMs) / 1000),
     eventToKernel: (tookMs) => eventTime.observe(tookMs / 1000),
     repaired: (count) => repairs.inc(count),
     refused: (count) => refused.inc(count),

@@ -1,9 +1,9 @@
 /** Both families' models behind what the loop asks. */
 
-import { formatCidr } from '../../shared/ip/cidr.ts';
+import { type Cidr, formatCidr } from '../../shared/ip/cidr.ts';
 import type { EndpointSlice, Service } from '../../shared/kube/types.ts';
 import type { Catalogue, Dirty, ServiceExplanation } from './catalogue.ts';
-import type { ProxyOptions } from './config/options.ts';
+import { localDetectorOf, type ProxyOptions } from './config/options.ts';
 import type { ServicePorts } from './mode.ts';
 import type { Endpoint, Family } from './model/endpoint.ts';
 import { projectEndpointSlice, SERVING, type SliceInfo } from './model/endpoint-slice.ts';
@@ -26,6 +26,7 @@ export class ServiceCatalogue implements Catalogue<ServiceInfo, SliceInfo> {
   /** What is wrong, by Service, of those with which something is. */
   readonly #problems = new Map<string, readonly string[]>();
   #place: NodePlace = { addresses: [] };
+  #podCidrs: readonly Cidr[] = [];
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -49,6 +50,7 @@ export class ServiceCatalogue implements Catalogue<ServiceInfo, SliceInfo> {
   }
 
   node(node: NodeView | undefined): void {
+    this.#podCidrs = node?.podCidrs ?? [];
     this.#place = {
       ...(node?.zone !== undefined && { zone: node.zone }),
       addresses: (node?.addresses ?? []).map(({ ip }) => ip),
@@ -59,12 +61,12 @@ export class ServiceCatalogue implements Catalogue<ServiceInfo, SliceInfo> {
   take(): Dirty {
     const ports = new Map<Family, ReadonlySet<ServicePortName>>();
     const services = new Set<string>();
-    const triggered: number[] = [];
+    const triggered = new Map<Family, readonly number[]>();
     for (const [family, model] of this.#models) {
       const changes = model.take();
       ports.set(family, changes.ports);
       for (const service of changes.services) services.add(service);
-      triggered.push(...changes.triggered);
+      triggered.set(family, changes.triggered);
     }
     for (const service of services) this.#judge(service);
     return { ports, services, triggered };
@@ -91,16 +93,15 @@ export class ServiceCatalogue implements Catalogue<ServiceInfo, SliceInfo> {
     return { port, localEndpoints: Math.max(...checks.map(({ localEndpoints }) => localEndpoints)) };
   }
 
-  noLocalEndpoints(): Readonly<Record<'internal' | 'external', number>> {
+  noLocalEndpoints(family: Family): Readonly<Record<'internal' | 'external', number>> {
     const counts = { internal: 0, external: 0 };
-    for (const model of this.#models.values())
-      for (const { frontends, endpoints, localEndpoints } of model) {
-        if (endpoints.length === 0 || localEndpoints.length > 0) continue;
-        const isLocal = (inside: boolean): boolean =>
-          frontends.some(({ kind, policy }) => policy === 'local' && (kind === 'cluster-ip') === inside);
-        if (isLocal(true)) counts.internal += 1;
-        if (isLocal(false)) counts.external += 1;
-      }
+    for (const { frontends, endpoints, localEndpoints } of this.#model(family)) {
+      if (endpoints.length === 0 || localEndpoints.length > 0) continue;
+      const isLocal = (inside: boolean): boolean =>
+        frontends.some(({ kind, policy }) => policy === 'local' && (kind === 'cluster-ip') === inside);
+      if (isLocal(true)) counts.internal += 1;
+      if (isLocal(false)) counts.external += 1;
+    }
     return counts;
   }
 
@@ -114,9 +115,9 @@ export class ServiceCatalogue implements Catalogue<ServiceInfo, SliceInfo> {
     if (!this.#services.has(service)) return undefined;
     const { masqueradeAll, configuration } = this.#options;
     const settings = { ...(this.#place.zone !== undefined && { zone: this.#place.zone }), masqueradeAll };
-    const detectsLocal = configuration.detectLocalMode !== 'ClusterCIDR' || configuration.clusterCIDR !== '';
     const ports = FAMILIES.flatMap((family) => {
       const model = this.#model(family);
+      const detectsLocal = localDetectorOf(configuration, family, this.#podCidrs).by !== 'nothing';
       return portsOf(model, service).map((port) => {
         const explained = explainPort(port, model.candidates(port.name), { ...settings, detectsLocal });
         return {

@@ -376,9 +376,21 @@ describe('what it tells', () => {
   test("metrics, mode and configuration under kube-proxy's names", async () => {
     const b = bench();
     b.api.put('Node', 'n1');
-    b.api.service('web', '10.96.0.10');
+    b.api.service('web', '10.96.0.10', { internalTrafficPolicy: 'Local' });
+    b.api.slice('web', '10.244.2.2@n2');
     const { proxy } = start(b);
     await ready(proxy);
+    const ago = (ms: number): object => ({
+      labels: { 'kubernetes.io/service-name': 'web' },
+      annotations: {
+        'endpoints.kubernetes.io/last-change-trigger-time': new Date(Date.now() - ms).toISOString(),
+      },
+    });
+    const endpoints = [{ addresses: ['10.244.2.3'], nodeName: 'n2' }];
+    const ports = [{ name: '', port: 8080, protocol: 'TCP' }];
+    b.api.put('EndpointSlice', 'web-1', { addressType: 'IPv4', ports, endpoints }, ago(0));
+    await until('the change', () => JSON.stringify(b.kernel.calls).includes('v4 update'));
+    await proxy.idle();
     const get = async (path: string): Promise<string> =>
       (await answerMetrics(proxy, new Request(`http://x${path}`))).text();
     expect(await get('/proxyMode')).toBe('nftables');
@@ -388,17 +400,32 @@ describe('what it tells', () => {
     });
     const metrics = await get('/metrics');
     for (const name of [
-      'kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1',
+      'kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 2',
       'kubeproxy_sync_full_proxy_rules_duration_seconds_bucket',
       'kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"}',
       'kubeproxy_sync_proxy_rules_service_changes_total 1',
       'kubeproxy_sync_proxy_rules_service_changes_pending 0',
-      'kubeproxy_network_programming_duration_seconds_bucket',
+      'kubeproxy_network_programming_duration_seconds_bucket{le="0.25",ip_family="IPv4"} 1',
+      'kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="internal",ip_family="IPv4"} 1',
+      'kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external",ip_family="IPv6"} 0',
       'underpod_proxy_ports_programmed{ip_family="IPv4"} 1',
       'underpod_proxy_ready 1',
       'underpod_proxy_event_to_kernel_seconds_count',
     ])
       expect(metrics).toContain(name);
+  });
+
+  test('a family without a network of pods is masqueraded for nobody, and status says so', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('six', 'fd00:96::1');
+    b.api.slice('six', 'fd00:10::1');
+    const { proxy } = start(b);
+    await ready(proxy);
+    const status = await serviceStatus(proxy, 'default/six');
+    expect(status?.ports.flatMap(({ frontends }) => frontends.map(({ does }) => does))).toEqual([
+      'to an endpoint, the source address stays',
+    ]);
   });
 
   test('a service: what becomes of packets, who serves, who does not and why', async () => {

@@ -95,7 +95,7 @@ export class ServiceProxy {
       programmed: () => ({ IPv4: catalogue.ports(4).size, IPv6: catalogue.ports(6).size }),
       isConnected: () => this.isConnected,
       isReady: () => this.health.isSynced,
-      noLocalEndpoints: () => catalogue.noLocalEndpoints(),
+      noLocalEndpoints: (family) => catalogue.noLocalEndpoints(family),
     });
     this.metrics.unknownKeys(options.unknownKeys.length);
     this.checks = new ServiceChecks({
@@ -211,7 +211,10 @@ export class ServiceProxy {
         read: () => readNodeCache({ ...cache, node: options.node }, log),
       });
       await Promise.all(FAMILIES.map((family) => this.#watches.listen(family)));
-      this.#timers.every(options.syncPeriod, () => this.#retryRefused());
+      this.#timers.every(options.syncPeriod, () => {
+        this.#retryRefused();
+        this.checks.moved();
+      });
       await this.#source.run(signal);
     } finally {
       this.#watches[Symbol.dispose]();
@@ -300,8 +303,10 @@ export class ServiceProxy {
         this.#comparesAll(family);
       }
     const { localTraffic, nodePorts } = this.settings;
-    if (isNew) this.parts.log.info('settings', { local_traffic: localTraffic, node_ports: nodePorts });
-    return isNew;
+    if (!isNew) return false;
+    this.parts.log.info('settings', { local_traffic: localTraffic, node_ports: nodePorts });
+    this.checks.moved();
+    return true;
   }
 
   /** Something changed in the model: families that it changes are looked at at once. */
@@ -311,10 +316,14 @@ export class ServiceProxy {
     const dirty = catalogue.take();
     // Whatever happened before this start is not this program's delay (kube-proxy's rule).
     const isCounted = (at: number): boolean => this.health.isSynced && at > this.startedAt;
-    this.#record.triggered(dirty.triggered.filter(isCounted));
     for (const [family, programmer] of this.#families) {
       programmer.changed(dirty.ports.get(family) ?? [], clock.monotonic());
-      if (programmer.pending === 0 && programmer.isProgrammed) continue;
+      this.#record.triggered(family, (dirty.triggered.get(family) ?? []).filter(isCounted));
+      if (programmer.pending === 0 && programmer.isProgrammed) {
+        // It makes no difference here.
+        this.#record.inForce(family);
+        continue;
+      }
       this.health.queued(family);
       this.metrics.queued(family, clock.now());
       this.#loop.mark(PART_OF[family]);

@@ -3,11 +3,13 @@
 import { type Cidr, contains, formatCidr } from '../../shared/ip/cidr.ts';
 import { familyBits, formatIp, type Ip, parseIp } from '../../shared/ip/ip.ts';
 import { localDetectorOf, nodePortAddressesOf, type ProxyOptions } from './config/options.ts';
+import type { CheckAddress } from './health/service-checks.ts';
 import type { ModeSettings } from './mode.ts';
 import type { Family } from './model/endpoint.ts';
 import type { NodeView } from './sources/source.ts';
 
 const FAMILIES: readonly Family[] = [4, 6];
+const EVERYWHERE: readonly CheckAddress[] = [{ address: '0.0.0.0' }];
 
 export class NodeSettings {
   readonly #options: ProxyOptions;
@@ -75,15 +77,23 @@ export class NodeSettings {
     };
   }
 
-  /** Where health checks of services are served: as node ports are. @param local the node's own addresses */
-  checkAddresses(local: () => readonly Ip[]): readonly string[] {
-    const any = ['0.0.0.0'];
-    const networks = FAMILIES.map((family) => this.of(family).nodePortAddresses);
-    if (networks.includes('all')) return any;
-    const isServed = (ip: Ip): boolean =>
-      networks.some((some) => some !== 'all' && some.some((network) => contains(network, ip)));
-    const addresses = local().filter(isServed).map(formatIp);
-    return addresses.length > 0 ? addresses : any;
+  /**
+   * Where health checks of services are served: as node ports are, family by family; everywhere, where that would be nowhere.
+   *
+   * @param local asks for the node's own addresses
+   */
+  checkAddresses(local: () => readonly Ip[]): readonly CheckAddress[] {
+    const served = FAMILIES.map((family) => ({ family, at: this.of(family).nodePortAddresses }));
+    if (served.every(({ at }) => at === 'all')) return EVERYWHERE;
+    const own = local();
+    const addresses = served.flatMap(({ family, at }): CheckAddress[] =>
+      at === 'all'
+        ? [{ address: family === 4 ? '0.0.0.0' : '::', family }]
+        : own
+            .filter((ip) => at.some((network) => contains(network, ip)))
+            .map((ip) => ({ address: formatIp(ip) })),
+    );
+    return addresses.length > 0 ? addresses : EVERYWHERE;
   }
 
   /** For people: what tells pods' traffic from other traffic. */

@@ -24,7 +24,10 @@ export class SyncRecord {
   #repairs = 0;
   #last: LastSync | undefined;
   /** When what caused the pending changes happened, ms since the epoch. */
-  #triggers: number[] = [];
+  readonly #triggers: ReadonlyMap<Family, number[]> = new Map([
+    [4, []],
+    [6, []],
+  ]);
 
   /** @param metrics which ask for what is pending here, and so are made later */
   constructor(clock: Clock, log: Logger, metrics: () => ProxyMetrics) {
@@ -58,8 +61,16 @@ export class SyncRecord {
   }
 
   /** @param times of what led to changes, ms since the epoch */
-  triggered(times: readonly number[]): void {
-    if (this.#triggers.length < MOST_TRIGGERS) this.#triggers.push(...times);
+  triggered(family: Family, times: readonly number[]): void {
+    const all = this.#triggers.get(family) as number[];
+    for (const at of times) if (all.length < MOST_TRIGGERS) all.push(at);
+  }
+
+  /** What was caused in a family is in force. */
+  inForce(family: Family): void {
+    const now = this.#clock.now();
+    for (const at of this.#triggers.get(family)?.splice(0) ?? [])
+      this.#metrics().networkProgrammed(family, now - at);
   }
 
   nothingPends(): void {
@@ -83,6 +94,6 @@ export class SyncRecord {
       this.#log.warn('what somebody else changed was put right', { family: familyLabel(family), repairs });
     if (changes > 0 || !this.#last)
       this.#last = { at: now, durationMs: Math.round(tookMs * 100) / 100, changes };
-    for (const at of this.#triggers.splice(0)) metrics.networkProgrammed(now - at);
+    this.inForce(family);
   }
 }

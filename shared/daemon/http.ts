@@ -10,10 +10,19 @@ export interface HttpServer extends Disposable {
   readonly port: number;
 }
 
-/** @throws Error naming address and port when that is taken */
-export function serveTcp(address: string, port: number, answer: Answer): HttpServer {
+/**
+ * @param isV6Only where `address` is `::`: not on IPv4's addresses as well
+ * @throws Error naming address and port when that is taken
+ */
+export function serveTcp(address: string, port: number, answer: Answer, isV6Only = false): HttpServer {
   try {
-    const server = Bun.serve({ hostname: address, port, error: failed, fetch: answer });
+    const server = Bun.serve({
+      hostname: address,
+      port,
+      ...(isV6Only && { ipv6Only: true }),
+      error: failed,
+      fetch: answer,
+    });
     return { port: server.port ?? port, [Symbol.dispose]: () => void server.stop(true) };
   } catch (error) {
     throw new Error(`cannot serve HTTP on ${address}:${port}`, { cause: error });

@@ -17,6 +17,8 @@ export interface ListenerOptions {
   /** For people: `healthz`. */
   readonly what: string;
   readonly address: string;
+  /** An unspecified address is that of both families, unless it is said to be of one. */
+  readonly family?: 4 | 6;
   readonly port: number;
   readonly answer: Answer;
   /** It listens, at once or later. */
@@ -50,9 +52,9 @@ export class Listener implements Disposable {
   }
 
   #listen(): void {
-    const { clock, log, what, address, port, answer, onListen } = this.#options;
+    const { clock, log, what, address, family, port, answer, onListen } = this.#options;
     try {
-      this.#server = serve(address, port, answer);
+      this.#server = serve(address, family, port, answer);
       if (this.#told) log.info('the port is free now', { what, address, port });
       onListen?.();
     } catch (error) {
@@ -70,7 +72,8 @@ export class Listener implements Disposable {
 }
 
 /** An unspecified address is that of both families, as in Go's servers. */
-function serve(address: string, port: number, answer: Answer): HttpServer {
+function serve(address: string, family: 4 | 6 | undefined, port: number, answer: Answer): HttpServer {
+  if (family !== undefined) return serveTcp(address, port, answer, address === '::');
   const isAny = address === '0.0.0.0' || address === '::';
   try {
     return serveTcp(isAny ? '::' : address, port, answer);

@@ -64,6 +64,25 @@ export class Metrics {
     });
   }
 
+  /** Values by several labels, looked up at each scrape. */
+  gaugeTable<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    collect: () => Iterable<readonly [labels: Readonly<Record<Label, string>>, value: number]>,
+  ): Gauge<Label> {
+    return new Gauge<Label>({
+      name: this.#prefix + name,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      collect(this: Gauge<Label>): void {
+        this.reset();
+        for (const [labels, value] of collect()) this.set(labels, value);
+      },
+    });
+  }
+
   /** A distribution. @param buckets upper bounds in the metric's unit, seconds for times */
   histogram<Label extends string = never>(
     name: string,

@@ -4,7 +4,7 @@ import { FakeClock } from '../../../shared/daemon/fake-clock.ts';
 import { Listener } from '../../../shared/daemon/listener.ts';
 import { silentLogger } from '../../../shared/log/logger.ts';
 import { ProxyHealth } from './proxy-health.ts';
-import { ServiceChecks } from './service-checks.ts';
+import { type CheckAddress, ServiceChecks } from './service-checks.ts';
 
 const SYNC = 30_000;
 
@@ -116,7 +116,7 @@ describe("services' health checks", () => {
       clock: new FakeClock(),
       log: silentLogger,
       isHealthy: () => isHealthy,
-      addresses: () => ['127.0.0.1'],
+      addresses: () => [{ address: '127.0.0.1' }],
     });
     stack.push(checks);
     const port = await freePort();
@@ -146,5 +146,61 @@ describe("services' health checks", () => {
     checks.set('shop/web', undefined);
     await expect(get(next)).rejects.toThrow();
     expect(checks.size).toBe(0);
+  });
+
+  test('the node is asked for its addresses for a check only, and checks move with them', async () => {
+    let asked = 0;
+    let addresses: CheckAddress[] = [{ address: '127.0.0.1' }];
+    const checks = new ServiceChecks({
+      clock: new FakeClock(),
+      log: silentLogger,
+      isHealthy: () => true,
+      addresses: () => {
+        asked += 1;
+        return addresses;
+      },
+    });
+    stack.push(checks);
+    for (let n = 0; n < 100; n += 1) checks.set(`shop/s${n}`, undefined);
+    checks.moved();
+    expect(asked).toBe(0);
+    const port = await freePort();
+    checks.set('shop/web', { port, localEndpoints: 1 });
+    checks.set('shop/web', { port, localEndpoints: 2 });
+    checks.moved();
+    expect(asked).toBe(2);
+    addresses = [{ address: '127.0.0.2' }];
+    checks.moved();
+    const [status, weight] = await fetch(`http://127.0.0.2:${port}/`).then((response) => [
+      response.status,
+      response.headers.get('x-load-balancing-endpoint-weight'),
+    ]);
+    expect([status, weight]).toEqual([200, '2']);
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
+  });
+
+  test('an unspecified address may be of one family', async () => {
+    const reached = async (address: CheckAddress): Promise<boolean[]> => {
+      const checks = new ServiceChecks({
+        clock: new FakeClock(),
+        log: silentLogger,
+        isHealthy: () => true,
+        addresses: () => [address],
+      });
+      const port = await freePort();
+      checks.set('shop/web', { port, localEndpoints: 1 });
+      const answers = ['127.0.0.1', '[::1]'].map((host) =>
+        fetch(`http://${host}:${port}/`).then(
+          () => true,
+          () => false,
+        ),
+      );
+      const told = await Promise.all(answers);
+      checks[Symbol.dispose]();
+      return told;
+    };
+    expect(await reached({ address: '0.0.0.0' })).toEqual([true, true]);
+    expect(await reached({ address: '0.0.0.0', family: 4 })).toEqual([true, false]);
+    expect(await reached({ address: '::', family: 6 })).toEqual([false, true]);
   });
 });

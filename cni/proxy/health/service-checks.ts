@@ -17,13 +17,19 @@ export interface ServiceChecksOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly isHealthy: () => boolean;
-  /** Where to listen: `0.0.0.0` and `::`, or the addresses that node ports are served on. */
-  readonly addresses: () => readonly string[];
+  /** Where to listen: where node ports are served. The kernel may be asked for it. */
+  readonly addresses: () => readonly CheckAddress[];
+}
+
+export interface CheckAddress {
+  readonly address: string;
+  /** Of an unspecified address that is of one family only. */
+  readonly family?: 4 | 6;
 }
 
 interface Running {
   check: ServiceCheck;
-  readonly addresses: string;
+  readonly addresses: readonly CheckAddress[];
   readonly listeners: readonly Listener[];
 }
 
@@ -42,29 +48,44 @@ export class ServiceChecks implements Disposable {
   /** @param service `namespace/name` @param check `undefined`: it has none (any more) */
   set(service: string, check: ServiceCheck | undefined): void {
     const running = this.#running.get(service);
-    const addresses = this.#options.addresses();
-    if (check && running?.check.port === check.port && running.addresses === addresses.join()) {
+    if (check && running?.check.port === check.port) {
       running.check = check;
       return;
     }
-    if (running) {
-      for (const listener of running.listeners) listener[Symbol.dispose]();
-      this.#running.delete(service);
+    this.#stop(service);
+    if (check) this.#start(service, check, this.#options.addresses());
+  }
+
+  /** The node's addresses may be others now, or where node ports are served. */
+  moved(): void {
+    if (this.#running.size === 0) return;
+    const addresses = this.#options.addresses();
+    for (const [service, { check, addresses: before }] of [...this.#running]) {
+      if (Bun.deepEquals(before, addresses)) continue;
+      this.#stop(service);
+      this.#start(service, check, addresses);
     }
-    if (!check) return;
+  }
+
+  #start(service: string, check: ServiceCheck, addresses: readonly CheckAddress[]): void {
     const { clock, log } = this.#options;
     const listeners = addresses.map(
-      (address) =>
+      (at) =>
         new Listener({
           clock,
           log,
           what: `health check of service ${service}`,
-          address,
+          ...at,
           port: check.port,
           answer: () => this.#answer(service),
         }),
     );
-    this.#running.set(service, { check, addresses: addresses.join(), listeners });
+    this.#running.set(service, { check, addresses, listeners });
+  }
+
+  #stop(service: string): void {
+    for (const listener of this.#running.get(service)?.listeners ?? []) listener[Symbol.dispose]();
+    this.#running.delete(service);
   }
 
   [Symbol.dispose](): void {

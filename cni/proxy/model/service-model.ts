@@ -51,6 +51,8 @@ interface NamedSlice {
 }
 
 const NONE: readonly never[] = [];
+/** More are a sample: nobody may ask for days. */
+const MOST_TRIGGERS = 10_000;
 
 export class ServiceModel {
   readonly family: Family;
@@ -109,7 +111,8 @@ export class ServiceModel {
         : [...entry.slices, named].sort((a, b) => (a.key < b.key ? -1 : 1));
     this.#serviceOf.set(key, own.service);
     this.#dirty.add(own.service);
-    if (own.triggered !== undefined) this.#triggered.push(own.triggered);
+    if (own.triggered !== undefined && this.#triggered.length < MOST_TRIGGERS)
+      this.#triggered.push(own.triggered);
   }
 
   /** The node's zone or addresses are others now: what depends on them is worked out anew. */

@@ -37,11 +37,11 @@ function start(server: FakeApiServer) {
     },
     events: {
       services: (changes) => {
-        told.calls.push('services');
+        told.calls.push(`services: ${[...changes.keys()]}`);
         keep(told.services, changes);
       },
       slices: (changes) => {
-        told.calls.push('slices');
+        told.calls.push(`slices: ${[...changes.keys()]}`);
         keep(told.slices, changes);
       },
       serviceCidrs: (networks) => {
@@ -132,6 +132,26 @@ describe('the API server', () => {
     expect(seen.error).toBeUndefined();
   });
 
+  test('a list that is read again tells of what is different alone', async () => {
+    const api = server();
+    put(api, SERVICES, 'web', { spec: { clusterIP: '10.96.0.10' } });
+    put(api, SERVICES, 'other', { spec: { clusterIP: '10.96.0.11' } });
+    put(api, SLICES, 'web-1');
+    const { told } = start(api);
+    await until('the lists', () => told.synced === 1);
+    told.calls.splice(0);
+    await api.stop();
+    put(api, SERVICES, 'web', { spec: { clusterIP: '10.96.0.12' } });
+    put(api, SLICES, 'web-2');
+    api.compact();
+    api.start();
+    await until(
+      'the lists',
+      () => told.services.get('default/web') === '10.96.0.12' && told.slices.size === 2,
+    );
+    expect(told.calls.sort()).toEqual(['services: default/web', 'slices: default/web-2']);
+  });
+
   test('nothing is synced before both lists are in', async () => {
     const api = server();
     const held = api.inject({ when: ({ path }) => path.endsWith('endpointslices'), answer: 'hang' });
@@ -139,7 +159,7 @@ describe('the API server', () => {
     put(api, SERVICES, 'web', { spec: { clusterIP: '10.96.0.10' } });
     const { told } = start(api);
     await until('the services', () => told.services.size === 1);
-    expect(told.calls).toEqual(['services']);
+    expect(told.calls).toEqual(['services: default/web']);
   });
 
   test('the own node alone, and ServiceCIDRs', async () => {

@@ -96,6 +96,8 @@ export class KubernetesSource<S, E> implements Source {
       resource,
       ...selection,
       project,
+      // A list that is read again, and what of an object is of no concern here, change nothing.
+      same: (a, b) => Bun.deepEquals(a, b),
       onChange: (changed) => {
         const changes = new Map<string, P | undefined>();
         for (const key of changed) changes.set(key, reflector.items.get(key));
