@@ -78,7 +78,7 @@ describe.skipIf(!available)('a node behind NAT', () => {
         ...['setpriv', '--pdeathsig=KILL', 'ip', 'netns', 'exec', node],
         ...[...agent, ...files, ...published],
       ];
-      const env = { PATH: process.env['PATH'] ?? '', NODE_NAME: node };
+      const env = { PATH: process.env['PATH'] ?? '', NODE_NAME: node, WIREGUARD_KEY_FILE: `${own}/wgkey` };
       agents.push(spawn(program, args, { env, stdio: ['ignore', 'ignore', 'inherit'] }));
     }
     await until('both nodes know each other', () => nodes.every(learnt));
