@@ -8,7 +8,7 @@ export interface IpvsKernel extends Held {
   /** Makes the device and the sets where they are missing. @throws Error */
   prepare(): void;
 
-  /** The node's own addresses: all but our device's, loopback and link-local ones. */
+  /** The node's own addresses: all but our device's, loopback and IPv6's link-local ones. */
   nodeAddresses(): Address[];
 
   /**

@@ -1,6 +1,6 @@
 /** One address family of IPVS, sets, and the device, in the network namespace that it was opened in. */
 
-import { isLinkLocal, isLoopback } from '../../../shared/ip/ip.ts';
+import { type Ip, isLinkLocal, isLoopback } from '../../../shared/ip/ip.ts';
 import { IFA_F } from '../../../shared/netlink/codec/address.ts';
 import { IP_VS_SVC_F } from '../../../shared/netlink/codec/ipvs.ts';
 import { isNetlinkError } from '../../../shared/netlink/error.ts';
@@ -58,21 +58,8 @@ export class LinuxIpvs implements IpvsKernel, Disposable {
   }
 
   prepare(): void {
-    this.#index = this.#links.linkByName(DEVICE)?.index;
-    if (this.#index === undefined) {
-      this.#links.socket.request(newLink({ name: DEVICE, kind: { kind: 'other', name: 'dummy' } }));
-      this.#index = this.#links.linkByName(DEVICE)?.index;
-    }
-    const family = this.#family;
-    for (const set of SET_KEYS) {
-      const type = setTypeOf(set);
-      this.#sets.create({
-        name: setNameOf(set, family),
-        type,
-        family,
-        ...(type === 'bitmap:port' ? {} : SIZES),
-      });
-    }
+    this.#index = this.#links.linkByName(DEVICE)?.index ?? this.#makeDevice();
+    for (const set of SET_KEYS) this.#makeSet(set);
   }
 
   nodeAddresses(): Address[] {
@@ -109,7 +96,7 @@ export class LinuxIpvs implements IpvsKernel, Disposable {
     const found = this.#links.addresses({ family: this.#family, index });
     return new Set(
       found
-        .filter((one) => one.index === index && !isLinkLocal(one.address.ip))
+        .filter((one) => one.index === index && !isLinkLocal6(one.address.ip))
         .map(({ address }) => packAddress(address.ip)),
     );
   }
@@ -143,7 +130,7 @@ export class LinuxIpvs implements IpvsKernel, Disposable {
     const link = this.#links.linkByName(DEVICE);
     const others =
       link && this.#links.addresses({ index: link.index }).filter((one) => one.index === link.index);
-    if (link && others?.every(({ address }) => isLinkLocal(address.ip)))
+    if (link && others?.every(({ address }) => isLinkLocal6(address.ip)))
       this.#links.socket.request(delLink({ index: link.index }));
     this.#index = undefined;
     return SET_KEYS.map((set) => setNameOf(set, this.#family)).filter((name) => !this.#sets.destroy(name));
@@ -152,6 +139,33 @@ export class LinuxIpvs implements IpvsKernel, Disposable {
   [Symbol.dispose](): void {
     this.#ipvs[Symbol.dispose]();
     this.#sets[Symbol.dispose]();
+  }
+
+  #makeDevice(): number | undefined {
+    try {
+      this.#links.socket.request(newLink({ name: DEVICE, kind: { kind: 'other', name: 'dummy' } }));
+    } catch (error) {
+      if (isNetlinkError(error, 'EOPNOTSUPP'))
+        throw new Error('mode ipvs needs dummy devices, which this kernel does not have (modprobe dummy)', {
+          cause: error,
+        });
+      // Somebody else was quicker.
+      if (!isNetlinkError(error, 'EEXIST')) throw error;
+    }
+    return this.#links.linkByName(DEVICE)?.index;
+  }
+
+  #makeSet(set: SetKey): void {
+    const [type, name, family] = [setTypeOf(set), setNameOf(set, this.#family), this.#family];
+    try {
+      this.#sets.create({ name, type, family, ...(type === 'bitmap:port' ? {} : SIZES) });
+    } catch (error) {
+      const why = isNetlinkError(error, 'EEXIST')
+        ? 'there is one of another type or size: delete it (ipset destroy)'
+        : ipSetProblem(error);
+      if (why === undefined) throw error;
+      throw new Error(`mode ipvs cannot make the set ${name}: ${why}`, { cause: error });
+    }
   }
 
   #socketOf({ on }: Operation): NetlinkSocket {
@@ -193,12 +207,17 @@ export class LinuxIpvs implements IpvsKernel, Disposable {
   }
 }
 
-/** All of a family but our device's, loopback and link-local ones; sorted. */
+/** The kernel gives every link that is up one of these; nobody else reaches it. */
+function isLinkLocal6(ip: Ip): boolean {
+  return ip.family === 6 && isLinkLocal(ip);
+}
+
+/** All of a family but our device's, loopback and IPv6's link-local ones; sorted. */
 export function nodeAddressesOf(links: Rtnetlink, family: Family): Address[] {
   const own = links.linkByName(DEVICE)?.index;
   const found = links
     .addresses({ family })
-    .filter(({ index, address: { ip } }) => index !== own && !isLoopback(ip) && !isLinkLocal(ip));
+    .filter(({ index, address: { ip } }) => index !== own && !isLoopback(ip) && !isLinkLocal6(ip));
   return [...new Set(found.map(({ address }) => packAddress(address.ip)))].sort();
 }
 

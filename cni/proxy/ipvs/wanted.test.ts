@@ -48,6 +48,7 @@ describe('a port takes', () => {
       'KUBE-IPVS-IPS 10.96.0.1',
       'KUBE-LOOP-BACK 10.244.1.1,tcp:8080,10.244.1.1',
     ]);
+    expect(textOf(one, { scheduler: 'sh' })[0]).toBe('10.96.0.1:80 9/60 → 10.244.1.1:8080 10.244.2.1:8080');
     expect(textOf(one, { scheduler: 'mh' })[0]).toBe('10.96.0.1:80 17/60 → 10.244.1.1:8080 10.244.2.1:8080');
   });
 

@@ -22,7 +22,7 @@ import { nodeRefusal } from './rules.ts';
 export interface IpvsSettings extends ModeSettings {
   /** IPVS's name of it: `rr`. */
   readonly scheduler: string;
-  /** The node's own: every address of this family but those of our device, loopback and link-local ones. */
+  /** The node's own: every address of this family but those of our device, loopback and IPv6's link-local ones. */
   readonly nodeAddresses: readonly Address[];
 }
 
@@ -165,10 +165,10 @@ class Collector implements Wanted {
 
   #serve(key: ServerKey, { endpoints, allowed }: Service): void {
     const { affinity } = this.#port;
-    const scheduling = this.#settings.scheduler === 'mh' ? IP_VS_SVC_F.SCHED2 : 0;
     if (endpoints !== undefined)
       this.servers.set(key, {
-        flags: scheduling | (affinity === undefined ? 0 : IP_VS_SVC_F.PERSISTENT),
+        flags:
+          schedulerFlags(this.#settings.scheduler) | (affinity === undefined ? 0 : IP_VS_SVC_F.PERSISTENT),
         timeout: affinity ?? 0,
         endpoints,
       });
@@ -191,6 +191,15 @@ class Collector implements Wanted {
     if (known) known.add(entry);
     else this.entries.set(set, new Set([entry]));
   }
+}
+
+/**
+ * Of `mh` it is the source's port that counts as well, as with kube-proxy. With `sh` a client whose endpoint drains gets
+ * another one; without the flag it would be refused.
+ */
+function schedulerFlags(scheduler: string): number {
+  if (scheduler === 'mh') return IP_VS_SVC_F.SCHED2;
+  return scheduler === 'sh' ? IP_VS_SVC_F.SCHED1 : 0;
 }
 
 /** Loopback addresses are none of the node's in this sense. */

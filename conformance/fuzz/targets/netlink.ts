@@ -1,9 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
-import { parseIp } from '../../../shared/ip/ip.ts';
+import { type Ip, parseIp } from '../../../shared/ip/ip.ts';
 import { decodeAddress, encodeAddress } from '../../../shared/netlink/codec/address.ts';
 import { DecodeError } from '../../../shared/netlink/codec/decode-error.ts';
 import { decodeFdb, encodeFdb } from '../../../shared/netlink/codec/fdb.ts';
+import { decodeIpSetPart } from '../../../shared/netlink/codec/ipset.ts';
+import {
+  decodeRealServer,
+  decodeVirtualServer,
+  encodeRealServer,
+  encodeVirtualServer,
+  IPVS_CMD,
+  type RealServer,
+  type VirtualServer,
+} from '../../../shared/netlink/codec/ipvs.ts';
 import { decodeLink, encodeLink } from '../../../shared/netlink/codec/link.ts';
 import { decodeError, decodeMessages, encodeMessage } from '../../../shared/netlink/codec/message.ts';
 import { decodeNeighbour, encodeNeighbour } from '../../../shared/netlink/codec/neighbour.ts';
@@ -17,7 +27,7 @@ import { decodeGuarded } from '../guarded-bytes.ts';
 import { mutateAttributes } from '../mutate-attributes.ts';
 import { must, type Target, target } from '../target.ts';
 
-/** A kind of rtnetlink message: valid payloads, the size of its fixed header, and its codec. */
+/** A kind of netlink message: valid payloads, the size of its fixed header, and its codec. */
 interface Kind {
   readonly name: string;
   readonly header: number;
@@ -149,6 +159,34 @@ const kinds: readonly Kind[] = [
     encode: encodeFilter,
   },
   {
+    name: 'virtual server',
+    // genlmsghdr.
+    header: 4,
+    seeds: [
+      encodeVirtualServer(IPVS_CMD.NEW_SERVICE, { ...virtual(ip4), prefix: 32 }),
+      encodeVirtualServer(IPVS_CMD.NEW_SERVICE, { ...virtual(ip6), prefix: 128 }),
+    ],
+    decode: decodeVirtualServer,
+    encode: (server: VirtualServer) => encodeVirtualServer(IPVS_CMD.NEW_SERVICE, server),
+  },
+  {
+    name: 'real server',
+    header: 4,
+    seeds: [ip4, ip6].map((address) =>
+      encodeRealServer(IPVS_CMD.NEW_DEST, virtual(address), { address, port: 80, weight: 1 }),
+    ),
+    decode: (payload) => decodeRealServer(payload, 4),
+    encode: (server: RealServer) =>
+      encodeRealServer(IPVS_CMD.NEW_DEST, { address: ip4, port: 80, protocol: 6 }, server),
+  },
+  {
+    name: 'set',
+    // nfgenmsg.
+    header: 4,
+    seeds: [setPart()],
+    decode: decodeIpSetPart,
+  },
+  {
     name: 'acknowledgement',
     // nlmsghdr, the errno, and the header of the request that it echoes.
     header: 36,
@@ -197,6 +235,21 @@ export function orRefused<T>(decode: () => T): T | undefined {
     if (error instanceof DecodeError) return undefined;
     throw error;
   }
+}
+
+function virtual(address: Ip): Omit<VirtualServer, 'prefix'> {
+  return { address, protocol: 6, port: 80, scheduler: 'rr', flags: 1, timeout: 60 };
+}
+
+/** A listed set of one network, as the kernel writes it. */
+function setPart(): Uint8Array {
+  return Uint8Array.fromHex(
+    '020000000500010007000000080002005352430015000300686173683a69702c706f72742c6e657400000000' +
+      '050005000200000005000400080000003c0007800800124000000400080013400001000005001500' +
+      '0c000000080011405466a249080019400000000008001a40000002080800184000000001' +
+      '38000880340007800c00018008000100c00002010c001480080001000a000000' +
+      '060004400050000005001500080000000500070006000000',
+  );
 }
 
 /** EINVAL with a sentence and an offset, as the kernel writes it (NLM_F_CAPPED and NLM_F_ACK_TLVS). */
