@@ -4,6 +4,9 @@ import { silentLogger } from '../../shared/log/logger.ts';
 import { FakeNftables } from '../../shared/nftables/fake.ts';
 import { Transaction } from '../../shared/nftables/transaction.ts';
 import { FamilyProgrammer } from './family-programmer.ts';
+import type { ModeReport, ServicePorts } from './mode.ts';
+import { formatEndpoint } from './model/endpoint.ts';
+import type { ServicePort } from './model/service-port.ts';
 import { layoutOf } from './nftables/layout.ts';
 import { NftablesMode } from './nftables/nftables-mode.ts';
 import { FakeKernel } from './testing/fake-mode.ts';
@@ -91,4 +94,71 @@ test('a change that comes together with somebody else’s is programmed, and is 
   programmer.check();
   expect((await programmer.run())?.report.refused).toEqual([]);
   expect(nft.listElements(layoutOf(4).sets.slots)).toHaveLength(3);
+});
+
+test('what changes while a mode is at work is for the next time, and for then it is all of it', async () => {
+  const web = (endpoint: string) =>
+    port({ name: 'default/web', frontends: ['cluster-ip 10.96.0.1:80'], endpoints: [endpoint] });
+  const other = port({ name: 'default/other', frontends: ['cluster-ip 10.96.0.2:80'] });
+  const ports = new Ports(web('10.244.1.1:80'));
+  let gate = Promise.resolve();
+  const told: string[] = [];
+  /** Looks at the ports once more when it has waited, as one that writes down what it has programmed. */
+  const program = async (kind: string, seen: ServicePorts): Promise<ModeReport> => {
+    const look = (): string =>
+      Array.from(seen, ({ name, endpoints }) => `${name} ${endpoints.map(formatEndpoint)}`).join();
+    const before = look();
+    await gate;
+    expect(look()).toBe(before);
+    told.push(`${kind} ${before}`);
+    return { changes: 0, refused: [], repairs: 0 };
+  };
+  using programmer = new FamilyProgrammer({
+    kit: {
+      create: () => ({
+        replace: (seen) => program('replace', seen),
+        update: (seen) => program('update', seen),
+        verify: (seen) => program('verify', seen),
+        explain: async () => [],
+        cleanUp: async () => {},
+        [Symbol.dispose]() {},
+      }),
+      isEmpty: () => true,
+      [Symbol.dispose]() {},
+    },
+    clock: systemClock,
+    log: silentLogger,
+    ports,
+    beforeFirst() {},
+    onTrouble() {},
+  });
+  programmer.configure(settings(4));
+  const runWhile = async (change: () => void): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
+    const run = programmer.run();
+    change();
+    resolve();
+    await run;
+  };
+  const set = (one: ServicePort): void => {
+    ports.set(one);
+    programmer.changed([one.name], 0);
+  };
+  await runWhile(() => set(web('10.244.1.2:80')));
+  await runWhile(() => set(web('10.244.1.3:80')));
+  programmer.check();
+  await runWhile(() => set(other));
+  await programmer.run();
+  ports.delete('default/web');
+  programmer.changed(['default/web'], 0);
+  await programmer.run();
+  expect(told).toEqual([
+    'replace default/web 10.244.1.1:80',
+    'update default/web 10.244.1.2:80',
+    'update default/web 10.244.1.3:80',
+    'verify default/web 10.244.1.3:80',
+    'update default/web 10.244.1.3:80,default/other ',
+    'update default/other ',
+  ]);
 });

@@ -7,7 +7,7 @@ import type { Clock } from '../../shared/daemon/clock.ts';
 import { errorText } from '../../shared/log/format.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import type { Mode, ModeReport, ModeSettings, ServicePorts } from './mode.ts';
-import type { ServicePortName } from './model/service-port.ts';
+import type { ServicePort, ServicePortName } from './model/service-port.ts';
 import type { ModeKit } from './modes/kit.ts';
 
 /** Comparing everything takes no more than this part of the time … */
@@ -39,6 +39,8 @@ export interface FamilyProgrammerOptions {
 
 export class FamilyProgrammer implements Disposable {
   readonly #options: FamilyProgrammerOptions;
+  /** What modes are given: it stands still while they work, as the model does not. */
+  #given = new Map<ServicePortName, ServicePort>();
   #mode: (Mode & Disposable) | undefined;
   #settings: ModeSettings | undefined;
   #changed = new Set<ServicePortName>();
@@ -124,11 +126,12 @@ export class FamilyProgrammer implements Disposable {
     this.#changed = new Set();
     this.#since = undefined;
     if (this.#wantsAll) {
+      this.#given = new Map(Array.from(ports, (port) => [port.name, port]));
       try {
         // What is asked for from here on, other settings included, is for the next run.
         this.#wantsAll = false;
         this.#wantsCheck = false;
-        const report = await mode.replace(ports);
+        const report = await mode.replace(portsOf(this.#given));
         this.#isProgrammed = true;
         return done('full', report);
       } catch (error) {
@@ -137,12 +140,18 @@ export class FamilyProgrammer implements Disposable {
         throw error;
       }
     }
+    for (const name of names) {
+      const port = ports.get(name);
+      if (port) this.#given.set(name, port);
+      else this.#given.delete(name);
+    }
+    const given = portsOf(this.#given);
     try {
-      if (!this.#wantsCheck) return done('partial', await mode.update(ports, names));
+      if (!this.#wantsCheck) return done('partial', await mode.update(given, names));
       this.#wantsCheck = false;
       // A comparison is with what has been programmed: what is pending is programmed first, and is no repair.
-      const pending = names.size > 0 ? await mode.update(ports, names) : undefined;
-      const compared = await mode.verify(ports);
+      const pending = names.size > 0 ? await mode.update(given, names) : undefined;
+      const compared = await mode.verify(given);
       const report = pending ? sum(pending, compared) : compared;
       this.#filledUntil = Math.max(this.#filledUntil, startedAt) + (clock.monotonic() - startedAt) / SHARE;
       return done('verify', report);
@@ -187,6 +196,16 @@ export class FamilyProgrammer implements Disposable {
         });
     }
   }
+}
+
+function portsOf(map: ReadonlyMap<ServicePortName, ServicePort>): ServicePorts {
+  return {
+    get: (name) => map.get(name),
+    get size() {
+      return map.size;
+    },
+    [Symbol.iterator]: () => map.values(),
+  };
 }
 
 /** What one call and the next came to; what is refused the last one says. */

@@ -42,7 +42,7 @@ export interface ModeReport {
   readonly isRetried?: true;
 }
 
-/** One mode at work in one address family. Calls come one at a time. */
+/** One mode at work in one address family. Calls come one at a time; the ports stay as they are during each. */
 export interface Mode {
   /**
    * Brings the kernel from whatever it holds to the whole model: at the start, and after a surprise. What is right stays
