@@ -50,12 +50,21 @@ export class FollowUp {
     const { catalogue, checks, cache } = this.#options;
     for (const service of this.#services) checks.set(service, catalogue.healthCheck(service));
     this.#services.clear();
+    let failure: { readonly error: unknown } | undefined;
     for (const [family, names] of this.#names) {
       if (names.size === 0) continue;
-      this.#endStaleFlows(family, names);
-      names.clear();
       cache.touch();
+      try {
+        this.#endStaleFlows(family, names);
+        names.clear();
+      } catch (error) {
+        // Without connection tracking over netlink this may go on for days, in which services come and go.
+        const ports = catalogue.ports(family);
+        for (const name of names) if (!ports.get(name)) names.delete(name);
+        failure ??= { error };
+      }
     }
+    if (failure) throw failure.error;
   }
 
   #endStaleFlows(family: Family, names: Iterable<ServicePortName>): void {

@@ -1,7 +1,7 @@
 /** `underpod proxy`: puts the service proxy together and runs it until it is told to stop. */
 
 import { writeSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { version } from '../../package.json' with { type: 'json' };
 import { formatFlags, parseArguments, parseBoolean } from '../../shared/config/flags.ts';
 import { UsageError } from '../../shared/config/usage-error.ts';
@@ -100,7 +100,10 @@ function announce({ options, file }: Loaded, log: Logger): void {
 
 /** What takes full privileges, or is done once. */
 async function initialize(options: ProxyOptions, log: Logger): Promise<void> {
-  const parameters = conntrackParameters(options.configuration.conntrack, availableParallelism());
+  const parameters = conntrackParameters(
+    options.configuration.conntrack,
+    cpus().length || availableParallelism(),
+  );
   setConntrack(parameters, log, options.procSys);
   if (options.mode === 'ipvs') {
     const { prepareIpvs } = await import('./ipvs/require.ts');

@@ -124,6 +124,9 @@ describe("the kernel's parameters", () => {
       ['net/netfilter/nf_conntrack_tcp_timeout_close_wait', 3600],
     ]);
     expect(conntrackParameters(conntrack, 8)[0]).toEqual(['net/netfilter/nf_conntrack_max', 262_144]);
+    expect(conntrackParameters(conntrack, 128)[0]).toEqual(['net/netfilter/nf_conntrack_max', 1_048_576]);
+    const { conntrack: asked } = withDefaults({ conntrack: { min: 2_000_000 } });
+    expect(conntrackParameters(asked, 128)[0]).toEqual(['net/netfilter/nf_conntrack_max', 2_000_000]);
   });
 
   test('0 leaves them as they are', () => {
@@ -133,12 +136,12 @@ describe("the kernel's parameters", () => {
     expect(conntrackParameters(conntrack, 8)).toEqual([]);
   });
 
-  test("are raised, never lowered, and a missing one is in nobody's way", () => {
+  test("are set; more connections than asked for stay; a missing one is in nobody's way", () => {
     using directory = new TemporaryDirectory();
     const at = (name: string): string => directory.join(`net/netfilter/${name}`);
     mkdirSync(directory.join('net/netfilter'), { recursive: true });
     writeFileSync(at('nf_conntrack_max'), '65536\n');
-    writeFileSync(at('nf_conntrack_tcp_timeout_established'), '432000\n');
+    writeFileSync(at('nf_conntrack_tcp_timeout_established'), '99999\n');
     writeFileSync(directory.join('hashsize'), '16384\n');
     const { conntrack } = withDefaults({});
     const changed = setConntrack(
@@ -147,10 +150,13 @@ describe("the kernel's parameters", () => {
       directory.path,
       directory.join('hashsize'),
     );
-    expect(changed).toBe(1);
+    expect(changed).toBe(2);
     const read = (path: string): number => Number(readFileSync(path, 'utf8').trim().slice(0, 6));
     expect(read(at('nf_conntrack_max'))).toBe(131_072);
-    expect(read(at('nf_conntrack_tcp_timeout_established'))).toBe(432_000);
+    expect(read(at('nf_conntrack_tcp_timeout_established'))).toBe(86_400);
     expect(read(directory.join('hashsize'))).toBe(32_768);
+    writeFileSync(at('nf_conntrack_max'), '900000\n');
+    expect(setConntrack(conntrackParameters(conntrack, 2), silentLogger, directory.path, '/none')).toBe(0);
+    expect(read(at('nf_conntrack_max'))).toBe(900_000);
   });
 });
