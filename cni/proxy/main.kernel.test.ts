@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { main as status } from '../../commands/status.ts';
 import { TestDaemon } from '../../conformance/testing/daemon.ts';
@@ -135,6 +135,14 @@ describe.skipIf(!available)('underpod proxy', () => {
     expect(once('--cleanup', ...flags)[0]).toBe(0);
     expect(tables()).toEqual(['ip somebody']);
     expect(once('--cleanup', ...flags)[1]).toMatch(/nothing to remove/);
+    const state = directory.join('state/proxy.json');
+    writeFileSync(state, '{"version":1,"progr');
+    const [code, text] = once('--cleanup', ...flags);
+    expect([code, text]).toEqual([
+      1,
+      expect.stringMatching(/proxy\.json cannot be read.*run the proxy once/),
+    ]);
+    rmSync(state);
     run('nft', 'delete', 'table', 'ip', 'somebody');
   });
 

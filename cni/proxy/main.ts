@@ -90,7 +90,7 @@ function announce({ options, file }: Loaded, log: Logger): void {
         'but not on 127.0.0.1',
     );
   if (unknownKeys.length > 0)
-    log.warn('the configuration has keys that nobody reads', { file, keys: unknownKeys });
+    log.warn('the configuration has keys that nobody reads', { file: file?.path, keys: unknownKeys });
   if (replacedFlags.length > 0)
     log.warn('flags that the configuration file replaces', { flags: replacedFlags });
   if (ignoredFlags.length > 0) log.info('flags that do nothing here', { flags: ignoredFlags });
@@ -123,6 +123,11 @@ async function cleanUp(options: ProxyOptions, log: Logger): Promise<number> {
     throw new Error('a proxy is running on this node and would program all of it again: stop it first');
   using _ = lock;
   const programmed = new ProgrammedModes(options.stateDir, log);
+  if (programmed.isDamaged)
+    throw new Error(
+      `${programmed.path} cannot be read, and what is programmed is not known: remove that file, run the proxy once in the mode that ` +
+        'it was in, which writes it anew, and then --cleanup again',
+    );
   if (programmed.all.length === 0) log.info('there is nothing to remove', { path: programmed.path });
   return (await removeProgrammed(programmed, () => true, options, systemClock, log)) > 0 ? 1 : 0;
 }

@@ -38,10 +38,10 @@ export async function runProxy(
   stack.defer(() => signal.removeEventListener('abort', stop));
   if (file !== undefined)
     stack.use(
-      followFile(file, clock, () => {
+      followFile(file.path, file.text, clock, () => {
         try {
           const changed = load();
-          if (Bun.deepEquals(changed.options, options)) return;
+          if (!next && Bun.deepEquals(changed.options, options)) return;
           next = changed;
           stop();
         } catch (error) {

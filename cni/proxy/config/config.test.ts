@@ -150,6 +150,20 @@ describe("kubeadm's file", () => {
 
 describe('leniency', () => {
   const text = `${head}mode: nftables\nnftabels: {}\niptables:\n  masqueradBit: 3\n`;
+  test('is read as Go reads YAML: its first document, and the words of YAML 1.1', () => {
+    const text = `${head}iptables: {masqueradeAll: yes, localhostNodePorts: Off}\nmode: iptables\n`;
+    for (const whole of [text, `---\n${text}`, `${text}---\n`, `# mine\n---\n${text}---\nmode: ipvs\n`]) {
+      const { mode, configuration } = options(['--config=x'], whole);
+      expect([mode, configuration.iptables.masqueradeAll, configuration.iptables.localhostNodePorts]).toEqual(
+        ['iptables', true, false],
+      );
+    }
+    expect(() => options(['--config=x'], `${head}iptables: {masqueradeAll: "true"}`)).toThrow(
+      'iptables.masqueradeAll must be true or false',
+    );
+    expect(() => options(['--config=x'], '- a\n- b\n')).toThrow('must be a KubeProxyConfiguration');
+  });
+
   test('unknown keys are named, by their path', () => {
     expect(options(['--config=x'], text).unknownKeys).toEqual(['nftabels', 'iptables.masqueradBit']);
     expect(() => options(['--config=x', '--strict-config'], text)).toThrow(
@@ -238,6 +252,20 @@ describe('flags', () => {
     const inPod = options(args, undefined, { KUBERNETES_SERVICE_HOST: '10.96.0.1' });
     expect(inPod.datastore.type).toBe(args.includes('--datastore=embedded') ? 'embedded' : 'kubernetes');
   });
+});
+
+test("every flag of kube-proxy's is taken, with its short form", () => {
+  const made = options([
+    '--boot-id-file=/proc/sys/kernel/random/boot_id',
+    '--machine-id-file=/etc/machine-id',
+    '--log-json-info-buffer-size=0',
+    '--log-json-split-stream',
+    '--log-text-info-buffer-size=0',
+    '--log-text-split-stream=false',
+    '-v4',
+  ]);
+  expect(made.log.level).toBe('debug');
+  expect(made.ignoredFlags).toHaveLength(6);
 });
 
 test('minSyncPeriod binds where it is written and not the default', () => {

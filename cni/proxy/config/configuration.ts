@@ -115,7 +115,7 @@ export function withDefaults(given: GivenConfiguration): Configuration {
     },
     ipvs: {
       syncPeriod: ipvs?.syncPeriod || 30 * SECOND,
-      minSyncPeriod: ipvs?.minSyncPeriod || DEFAULT_MIN_SYNC_PERIOD,
+      minSyncPeriod: ipvs?.minSyncPeriod ?? 0,
       scheduler: ipvs?.scheduler ?? '',
       excludeCIDRs: ipvs?.excludeCIDRs ?? [],
       strictARP: ipvs?.strictARP ?? false,

@@ -20,7 +20,7 @@ export interface Decoded {
 export function decodeConfiguration(text: string, name: string, strict: boolean): Decoded {
   let document: unknown;
   try {
-    document = Bun.YAML.parse(text);
+    document = firstDocument(text);
   } catch (cause) {
     throw new UsageError(`${name} is neither YAML nor JSON`, { cause });
   }
@@ -43,6 +43,13 @@ export function decodeConfiguration(text: string, name: string, strict: boolean)
     );
   }
   return { given: shape.given, unknownKeys: unknown };
+}
+
+/** As Go's parser: what follows a second `---` is not read. */
+function firstDocument(text: string): unknown {
+  const parsed = Bun.YAML.parse(text);
+  if (!Array.isArray(parsed) || !/^---(?:\s|$)/m.test(text)) return parsed;
+  return parsed.find((one) => one !== null);
 }
 
 function show(value: unknown): string {

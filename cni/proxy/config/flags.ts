@@ -38,7 +38,6 @@ export const CONFIGURATION_FLAGS: readonly FlagSpec[] = [
   {
     name: 'proxy-mode',
     kind: 'string',
-    choices: ['', 'nftables', 'iptables', 'ipvs'],
     value: 'nftables|iptables|ipvs',
     help: "how services are programmed (default nftables; kube-proxy's is iptables)",
   },
@@ -52,7 +51,6 @@ export const CONFIGURATION_FLAGS: readonly FlagSpec[] = [
   {
     name: 'detect-local-mode',
     kind: 'string',
-    choices: ['', 'ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'],
     value: 'MODE',
     help: 'ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix (default ClusterCIDR)',
   },
@@ -264,6 +262,12 @@ export const IGNORED_FLAGS: readonly FlagSpec[] = [
   { name: 'stderrthreshold', kind: 'string', help: 'level from which on to log to stderr' },
   { name: 'log-dir', kind: 'string', help: 'directory of log files' },
   { name: 'log-file', kind: 'string', help: 'log file' },
+  { name: 'log-json-info-buffer-size', kind: 'string', help: 'buffer of log lines' },
+  { name: 'log-json-split-stream', kind: 'boolean', help: 'log errors to stderr, the rest to stdout' },
+  { name: 'log-text-info-buffer-size', kind: 'string', help: 'as --log-json-info-buffer-size' },
+  { name: 'log-text-split-stream', kind: 'boolean', help: 'as --log-json-split-stream' },
+  { name: 'boot-id-file', kind: 'string', help: "files with the machine's boot" },
+  { name: 'machine-id-file', kind: 'string', help: "files with the machine's name" },
 ];
 
 export const PROXY_FLAGS: readonly FlagSpec[] = [

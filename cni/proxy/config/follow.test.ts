@@ -9,11 +9,11 @@ afterEach(() => {
   for (const one of stack.splice(0).reverse()) one[Symbol.dispose]();
 });
 
-function follow(path: string): (() => Promise<void>) & { count(): number } {
+function follow(path: string, known: string): (() => Promise<void>) & { count(): number } {
   let wake = (): void => {};
   let changes = 0;
   stack.push(
-    followFile(path, systemClock, () => {
+    followFile(path, known, systemClock, () => {
       changes += 1;
       wake();
     }),
@@ -36,7 +36,7 @@ test('a file that is written, and one that is replaced', async () => {
   stack.push(directory);
   const path = directory.join('config.conf');
   writeFileSync(path, 'a');
-  const changed = follow(path);
+  const changed = follow(path, 'a');
   writeFileSync(path, 'b');
   await changed();
   // Touched, not changed; nor is another file's change one of this.
@@ -45,6 +45,17 @@ test('a file that is written, and one that is replaced', async () => {
   await Bun.sleep(0);
   expect(changed.count()).toBe(0);
   renameSync(directory.join('new'), path);
+  await changed();
+});
+
+test('what was written between its reading and this counts, and so does the way back', async () => {
+  const directory = new TemporaryDirectory();
+  stack.push(directory);
+  const path = directory.join('config.conf');
+  writeFileSync(path, 'b');
+  const changed = follow(path, 'a');
+  await changed();
+  writeFileSync(path, 'a');
   await changed();
 });
 
@@ -59,7 +70,7 @@ test("a ConfigMap's volume", async () => {
   };
   version('..1', 'a');
   symlinkSync('..data/config.conf', directory.join('config.conf'));
-  const changed = follow(directory.join('config.conf'));
+  const changed = follow(directory.join('config.conf'), 'a');
   version('..2', 'b');
   await changed();
 });

@@ -8,20 +8,20 @@ import { readTextIfExists } from '../../../shared/sys/file.ts';
 /**
  * Calls back whenever the file's text is another one. A file that is missing, as between an editor's two steps, is no change.
  *
+ * @param known what has been read of it: a change since then counts
  * @param onChange told nothing: it reads the file itself
  */
-export function followFile(path: string, clock: Clock, onChange: () => void): Disposable {
-  let known = read(path);
-  return new DirectoryWatch({
-    clock,
-    directory: dirname(path),
-    onChange: () => {
-      const text = read(path);
-      if (text === undefined || text === known) return;
-      known = text;
-      onChange();
-    },
-  });
+export function followFile(path: string, known: string, clock: Clock, onChange: () => void): Disposable {
+  let last = known;
+  const look = (): void => {
+    const text = read(path);
+    if (text === undefined || text === last) return;
+    last = text;
+    onChange();
+  };
+  const watch = new DirectoryWatch({ clock, directory: dirname(path), onChange: look });
+  look();
+  return watch;
 }
 
 function read(path: string): string | undefined {

@@ -13,8 +13,8 @@ import { type ProxyOptions, proxyOptions } from './options.ts';
 export interface Loaded {
   readonly options: ProxyOptions;
   readonly settings: Settings;
-  /** The file of `--config`, whose changes count. */
-  readonly file?: string;
+  /** The file of `--config`, whose changes count, and what was read of it. */
+  readonly file?: { readonly path: string; readonly text: string };
 }
 
 export interface LoadContext {
@@ -25,11 +25,14 @@ export interface LoadContext {
 }
 
 /**
- * kube-proxy's underscores: `--proxy_mode` is `--proxy-mode` (k8s.io/component-base, cli/flag, WordSepNormalizeFunc).
+ * kube-proxy's underscores: `--proxy_mode` is `--proxy-mode` (k8s.io/component-base, cli/flag, WordSepNormalizeFunc). And its one
+ * short flag: `-v4` is `-v=4` (spf13/pflag).
  */
 export function normalized(args: readonly string[]): string[] {
   return args.map((argument) =>
-    argument.replace(/^--?[a-z][^=]*/, (name) => (name.includes('_') ? name.replaceAll('_', '-') : name)),
+    argument
+      .replace(/^-v(\d+)$/, '--v=$1')
+      .replace(/^--?[a-z][^=]*/, (name) => (name.includes('_') ? name.replaceAll('_', '-') : name)),
   );
 }
 
@@ -46,12 +49,13 @@ export function loadOptions(parsed: ParsedArguments, context: LoadContext): Load
   const { environment, hostName } = context;
   if (file === undefined)
     return { options: proxyOptions(settings, undefined, environment, hostName), settings };
-  const { given, unknownKeys } = decodeConfiguration(read(file), file, settings.boolean('strict-config'));
+  const text = read(file);
+  const { given, unknownKeys } = decodeConfiguration(text, file, settings.boolean('strict-config'));
   const configuration = withDefaults(given);
   return {
     options: proxyOptions(settings, { configuration, unknownKeys }, environment, hostName),
     settings,
-    file,
+    file: { path: file, text },
   };
 }
 

@@ -9,7 +9,15 @@ import type { Configuration } from './configuration.ts';
 import { parseGoDuration } from './go-duration.ts';
 
 const text = v.nullish(v.string('must be text'));
-const flag = v.nullish(v.boolean('must be true or false, without quotes'));
+const YES: readonly unknown[] = ['yes', 'Yes', 'YES', 'on', 'On', 'ON', 'y', 'Y'];
+const NO: readonly unknown[] = ['no', 'No', 'NO', 'off', 'Off', 'OFF', 'n', 'N'];
+/** YAML 1.1, which kube-proxy reads, has more words for it. */
+const truth = v.pipe(
+  v.unknown(),
+  v.transform((value) => (YES.includes(value) ? true : NO.includes(value) ? false : value)),
+  v.boolean('must be true or false, without quotes'),
+);
+const flag = v.nullish(truth);
 const number = v.nullish(v.number('must be a number'));
 const integer = v.nullish(v.pipe(v.number('must be a whole number'), v.integer('must be a whole number')));
 const texts = v.nullish(v.array(v.string('must be text'), 'must be a list'));
@@ -32,7 +40,7 @@ const CONFIGURATION = v.object({
   apiVersion: text,
   kind: text,
   metadata: anything,
-  featureGates: v.nullish(v.record(v.string(), v.boolean('must be true or false, without quotes'))),
+  featureGates: v.nullish(v.record(v.string(), truth)),
   clientConnection: v.nullish(
     v.object(
       {

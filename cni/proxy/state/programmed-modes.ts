@@ -20,6 +20,7 @@ export class ProgrammedModes {
   readonly #path: string;
   readonly #log: Logger;
   #all: readonly Programmed[];
+  #isDamaged = false;
 
   /** @param stateDir made where it is missing, when something is to be written */
   constructor(stateDir: string, log: Logger) {
@@ -30,6 +31,11 @@ export class ProgrammedModes {
 
   get path(): string {
     return this.#path;
+  }
+
+  /** There is a file, but it says nothing: more may be programmed than `all` has. */
+  get isDamaged(): boolean {
+    return this.#isDamaged;
   }
 
   get all(): readonly Programmed[] {
@@ -54,6 +60,7 @@ export class ProgrammedModes {
       return text === undefined ? [] : parse(text);
     } catch (error) {
       this.#log.warn('the state file cannot be read and is made anew', { path: this.#path, error });
+      this.#isDamaged = true;
       return [];
     }
   }
