@@ -29,7 +29,7 @@ export async function programCache(parts: AfterBootParts): Promise<boolean> {
     try {
       const programmer = families.get(of);
       if (!programmer || ports.size === 0 || !isEmpty(kit, of)) continue;
-      programmer.configure(settings.of(of, cached.podCidrs));
+      programmer.configure(settings.of(of, cached));
       await programmer.restore(ports);
       isProgrammed = true;
       log.info("this node's cache is programmed until the source tells", { family, ports: ports.size });

@@ -106,6 +106,10 @@ function familyStatus(proxy: ServiceProxy, family: Family): FamilyStatus {
   };
 }
 
+const WAITS_FOR_NETWORKS =
+  "waiting for the Node's pod networks (spec.podCIDRs), which detectLocalMode NodeCIDR tells pods by: " +
+  'let the control plane give them out, or choose another mode';
+
 function problemsOf(proxy: ServiceProxy): string[] {
   const { health, sourceError } = proxy;
   const problems: string[] = [];
@@ -113,7 +117,9 @@ function problemsOf(proxy: ServiceProxy): string[] {
     problems.push(
       proxy.isRestored
         ? "the services are those of this node's cache: the source has not told its own yet"
-        : 'waiting for Services and EndpointSlices',
+        : proxy.settings.lacksPodNetworks
+          ? WAITS_FOR_NETWORKS
+          : 'waiting for Services and EndpointSlices',
     );
   else if (!health.isHealthy) problems.push('changes are not programmed in time');
   if (!health.nodeEligible) problems.push('the Node is about to be deleted: load balancers are turned away');

@@ -14,6 +14,7 @@ import type { Bind } from './config/options.ts';
 import { deleteStaleFlows } from './conntrack/clean-up.ts';
 import { removeKubeProxyRules } from './leftovers/kube-proxy.ts';
 import { openKit, removeProgrammed } from './modes/registry.ts';
+import { RemoveOthers } from './modes/remove-others.ts';
 import { answerHealth, answerMetrics, answerSocket } from './serve/http.ts';
 import { ServiceCatalogue } from './service-catalogue.ts';
 import { ServiceProxy } from './service-proxy.ts';
@@ -52,6 +53,11 @@ export async function runProxy(
   const kit = stack.use(await openKit(options.mode, options, clock));
   const source = stack.use(openSource(options, clock, log.child('source')));
   const programmed = new ProgrammedModes(options.stateDir, log);
+  const others = stack.use(
+    new RemoveOthers(clock, () =>
+      removeProgrammed(programmed, ({ mode }) => mode !== options.mode, options, clock, log),
+    ),
+  );
   let areTheirsGone = !options.removeKubeProxy;
   const removeTheirs = async (): Promise<void> => {
     if (areTheirsGone || !proxy.health.isSynced) return;
@@ -83,7 +89,7 @@ export async function runProxy(
     onReady: async () => {
       notify(log, 'READY=1');
       // Only now: another mode's rules have served until these were in.
-      await removeProgrammed(programmed, ({ mode }) => mode !== options.mode, options, clock, log);
+      await others.run();
       await removeTheirs();
     },
     relax: () => {

@@ -251,6 +251,7 @@ describe('the loop', () => {
     await until('the lists', () => proxy.parts.catalogue.serviceCount === 1);
     await Bun.sleep(50);
     expect(b.kernel.calls).toEqual([]);
+    expect(proxyStatus(proxy).problems[0]).toMatch(/waiting for the Node's pod networks/);
     b.api.put('Node', 'n1', { spec: { podCIDRs: ['10.244.1.0/24'] } });
     await ready(proxy);
     expect(b.kernel.modes[0]?.settings.localDetector).toMatchObject({ by: 'source' });
@@ -351,6 +352,25 @@ describe('the disk', () => {
     expect(answerHealth(proxy, new Request('http://x/healthz')).status).toBe(503);
     expect(proxyStatus(proxy)).toMatchObject({ restored: true, ready: false });
     void hung;
+  });
+
+  test('after a boot node ports are where the Node had them', async () => {
+    const b = bench();
+    const status = { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] };
+    b.api.put('Node', 'n1', { status });
+    b.api.service('web', '10.96.0.10');
+    {
+      const { proxy, stop } = start(b, '--proxy-mode=nftables');
+      await ready(proxy);
+      await stop();
+    }
+    b.kernel.reboot();
+    b.kernel.modes.splice(0);
+    using _hung = b.api.server.inject({ answer: 'hang' });
+    const { proxy } = start(b, '--proxy-mode=nftables');
+    await until('the cache', () => proxy.isRestored);
+    const nodePorts = b.kernel.modes[0]?.settings.nodePortAddresses;
+    expect(nodePorts === 'all' ? nodePorts : nodePorts?.map(formatCidr)).toEqual(['192.0.2.1/32']);
   });
 
   test('then the server tells, and it is healthy', async () => {

@@ -135,6 +135,7 @@ export class ServiceProxy {
       content: () => ({
         families: new Map(FAMILIES.map((family) => [family, catalogue.ports(family)])),
         podCidrs: this.settings.node?.podCidrs ?? [],
+        addresses: this.settings.node?.addresses ?? [],
       }),
     });
     this.#followUp = new FollowUp({

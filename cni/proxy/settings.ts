@@ -9,6 +9,7 @@ import type { Family } from './model/endpoint.ts';
 import type { NodeView } from './sources/source.ts';
 
 const FAMILIES: readonly Family[] = [4, 6];
+const NOTHING: Pick<NodeView, 'podCidrs' | 'addresses'> = { podCidrs: [], addresses: [] };
 const EVERYWHERE: readonly CheckAddress[] = [{ address: '0.0.0.0' }];
 
 export class NodeSettings {
@@ -64,15 +65,19 @@ export class NodeSettings {
     return this.#options.configuration.detectLocalMode === 'NodeCIDR' && !this.#node?.podCidrs.length;
   }
 
-  /** @param podCidrs in place of the Node's, which is not known yet */
-  of(family: Family, podCidrs: readonly Cidr[] = this.#node?.podCidrs ?? []): ModeSettings {
+  /** @param node what it said before a boot, while it is not known yet */
+  of(family: Family, node: Pick<NodeView, 'podCidrs' | 'addresses'> = this.#node ?? NOTHING): ModeSettings {
     const { configuration, masqueradeAll, masqueradeBit } = this.#options;
     return {
       family,
       masqueradeBit,
       masqueradeAll,
-      localDetector: localDetectorOf(configuration, family, podCidrs),
-      nodePortAddresses: nodePortAddressesOf(this.#options, family, this.#primary(family)),
+      localDetector: localDetectorOf(configuration, family, node.podCidrs),
+      nodePortAddresses: nodePortAddressesOf(
+        this.#options,
+        family,
+        node.addresses.find(({ ip }) => ip.family === family),
+      ),
       serviceCidrs: (this.#serviceCidrs ?? []).filter(({ ip }) => ip.family === family),
     };
   }
@@ -126,10 +131,6 @@ export class NodeSettings {
         : nodePortAddresses.map(formatCidr).join(', ');
     });
     return texts.filter(Boolean).join(', ') || 'nowhere: the Node has no address';
-  }
-
-  #primary(family: Family): Cidr | undefined {
-    return this.#node?.addresses.find(({ ip }) => ip.family === family);
   }
 
   /** `bindAddress` is kube-proxy's way to name another main address than the Node's. */

@@ -109,8 +109,10 @@ export class TableState {
     for (const { before, after } of steps) this.#prepare(prepared, before, after, now);
     const gathered = gatherChanges(steps, this.policy, this.#shared());
     for (const { name, after } of steps) {
-      if (after === undefined) this.#programmed.delete(name);
-      else this.#programmed.set(name, after);
+      if (after === undefined) {
+        this.#programmed.delete(name);
+        this.#complaints.delete(name);
+      } else this.#programmed.set(name, after);
     }
     const changes = this.#due(gathered, now);
     return this.#surely(() => {

@@ -25,6 +25,8 @@ export interface CachedServices {
   readonly families: ReadonlyMap<Family, ServicePorts>;
   /** The node's own pod networks, whose endpoints a boot has ended. */
   readonly podCidrs: readonly Cidr[];
+  /** The Node's own addresses, as networks of one; empty: not known. */
+  readonly addresses: readonly Cidr[];
 }
 
 export interface NodeCacheOptions {
@@ -113,8 +115,9 @@ export class NodeCache implements AsyncDisposable {
 }
 
 /** A head, a line a port, and a line that says it is whole. */
-function* render(head: object, { families, podCidrs }: CachedServices): Iterable<string> {
-  let lines = [JSON.stringify({ ...head, podCidrs: podCidrs.map(formatCidr) })];
+function* render(head: object, { families, podCidrs, addresses }: CachedServices): Iterable<string> {
+  const node = { podCidrs: podCidrs.map(formatCidr), addresses: addresses.map(formatCidr) };
+  let lines = [JSON.stringify({ ...head, ...node })];
   for (const [family, ports] of families)
     for (const port of ports) {
       lines.push(`${family}${portToLine(port)}`);
@@ -152,7 +155,10 @@ function parse(text: string, node: string, boot: string): CachedServices | undef
     throw new Error(`it has version ${String(head['version'])}, not ${VERSION}`);
   if (head['node'] !== node) throw new Error(`it is of node ${String(head['node'])}`);
   if (head['boot'] === boot) return undefined;
-  const cidrs = Array.isArray(head['podCidrs']) ? head['podCidrs'] : [];
+  const networks = (key: string): Cidr[] => {
+    const texts: readonly unknown[] = Array.isArray(head[key]) ? head[key] : [];
+    return texts.flatMap((one) => parseCidr(String(one)) ?? []);
+  };
   const families = new Map<Family, Map<ServicePortName, ServicePort>>([
     [4, new Map()],
     [6, new Map()],
@@ -167,7 +173,8 @@ function parse(text: string, node: string, boot: string): CachedServices | undef
   }
   if (at === lines.length) throw new Error('it ends too soon');
   return {
-    podCidrs: cidrs.flatMap((cidr) => parseCidr(String(cidr)) ?? []),
+    podCidrs: networks('podCidrs'),
+    addresses: networks('addresses'),
     families: new Map([...families].map(([family, ports]) => [family, portsOf(ports)])),
   };
 }
@@ -183,21 +190,32 @@ export function portsOf(ports: ReadonlyMap<ServicePortName, ServicePort>): Servi
   };
 }
 
-/** What of it outlives a boot: pods on this node have ended, those on other nodes, and on this one's own network, have not. */
-export function afterBoot({ families, podCidrs }: CachedServices): ReadonlyMap<Family, ServicePorts> {
-  const lives = (endpoint: Endpoint): boolean => {
+/**
+ * What of it outlives a boot: pods on this node have ended, those on other nodes, and on this one's own network, have not. A Node
+ * does not always say its pods' networks: what was on this node, and has not its address, was a pod as well.
+ */
+export function afterBoot({
+  families,
+  podCidrs,
+  addresses,
+}: CachedServices): ReadonlyMap<Family, ServicePorts> {
+  const isIn = (networks: readonly Cidr[], endpoint: Endpoint): boolean => {
     const ip = unpackAddress(addressOf(endpoint));
-    return !podCidrs.some((network) => contains(network, ip));
+    return networks.some((network) => contains(network, ip));
   };
   return new Map(
     [...families].map(([family, ports]) => {
       const living = new Map<ServicePortName, ServicePort>();
-      for (const port of ports)
+      for (const port of ports) {
+        const here = new Set(addresses.length > 0 ? port.localEndpoints : []);
+        const lives = (endpoint: Endpoint): boolean =>
+          !isIn(podCidrs, endpoint) && (!here.has(endpoint) || isIn(addresses, endpoint));
         living.set(port.name, {
           ...port,
           endpoints: port.endpoints.filter(lives),
           localEndpoints: port.localEndpoints.filter(lives),
         });
+      }
       return [family, portsOf(living)];
     }),
   );

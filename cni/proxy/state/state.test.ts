@@ -63,6 +63,7 @@ const content: CachedServices = {
     [6, portsOf(new Map([[six.name, six]]))],
   ]),
   podCidrs: [cidr('10.244.1.0/24')],
+  addresses: [cidr('192.0.2.1/32')],
 };
 
 describe("the node's cache", () => {
@@ -77,7 +78,7 @@ describe("the node's cache", () => {
     const read = readNodeCache({ path: path, node: 'n1', boot: 'two' }, silentLogger);
     expect([...(read?.families.get(4) ?? [])]).toEqual([web]);
     expect([...(read?.families.get(6) ?? [])]).toEqual([six]);
-    expect(read?.podCidrs).toEqual(content.podCidrs);
+    expect([read?.podCidrs, read?.addresses]).toEqual([content.podCidrs, content.addresses]);
     expect(readdirSync(path.slice(0, path.lastIndexOf('/')))).toEqual(['proxy-services.jsonl']);
   });
 
@@ -136,6 +137,15 @@ describe("the node's cache", () => {
     expect(port?.endpoints.map(formatEndpoint)).toEqual(['10.244.2.2:8080', '192.0.2.1:8080']);
     expect(port?.localEndpoints.map(formatEndpoint)).toEqual(['192.0.2.1:8080']);
     expect(port?.frontends).toEqual(web.frontends);
+  });
+
+  test("also where the Node does not say its pods' networks; with nothing known of it all stay", () => {
+    const living = (more: Partial<CachedServices>): string[] | undefined => {
+      const [port] = [...(afterBoot({ ...content, podCidrs: [], ...more }).get(4) ?? [])];
+      return port?.endpoints.map(formatEndpoint);
+    };
+    expect(living({})).toEqual(['10.244.2.2:8080', '192.0.2.1:8080']);
+    expect(living({ addresses: [] })).toHaveLength(3);
   });
 });
 
