@@ -74,6 +74,8 @@ describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('rules (%s) in t
     const tables = await open(4);
     run(`iptables-${variant}`, '-t', 'nat', '-N', 'OTHER');
     run(`iptables-${variant}`, '-t', 'nat', '-A', 'OTHER', '-j', 'ACCEPT');
+    run(`iptables-${variant}`, '-t', 'nat', '-N', 'KUBE-NODEPORTS');
+    run(`iptables-${variant}`, '-t', 'nat', '-A', 'PREROUTING', '-p', 'icmp', '-j', 'KUBE-NODEPORTS');
     const iptables = (): IptablesMode =>
       new IptablesMode(settings(4), {
         dropInvalid: true,
@@ -89,7 +91,12 @@ describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('rules (%s) in t
     await write(tables, settings(4));
     const ours = await left(tables);
     expect(
-      ours.filter((line) => /KUBE-(SVC-|SEP-|EXT-|FW-|NODEPORTS|EXTERNAL-SERVICES|PROXY-CANARY)/.test(line)),
+      ours.filter(
+        (line) =>
+          !line.includes('icmp') &&
+          line !== 'nat KUBE-NODEPORTS' &&
+          /KUBE-(SVC-|SEP-|EXT-|FW-|NODEPORTS|EXTERNAL-SERVICES|PROXY-CANARY)/.test(line),
+      ),
     ).toEqual([]);
     // What the iptables mode would take away is not its any more.
     await before.cleanUp();
