@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { main as status } from '../../commands/status.ts';
 import { TestDaemon } from '../../conformance/testing/daemon.ts';
@@ -26,11 +26,12 @@ const flags = [
 
 const healthz = async (): Promise<number> => (await fetch('http://127.0.0.1:10256/healthz')).status;
 
-function proxy(): TestDaemon {
+function proxy(env: Readonly<Record<string, string>> = {}): TestDaemon {
   const daemon = new TestDaemon({
     name: 'underpod proxy',
     command: [process.execPath, MAIN, 'proxy', ...flags],
     log: directory.join('log'),
+    env,
     startLimitMs: 5000,
     ready: async () => {
       if ((await healthz()) !== 200) throw new Error('not healthy yet');
@@ -178,6 +179,30 @@ describe.skipIf(!available)('underpod proxy', () => {
     await answers('10.96.0.10', '10.244.1.2');
     run('nft', 'delete', 'table', 'ip', 'underpod-proxy');
     await answers('10.96.0.10', '10.244.1.2');
+    await daemon.stop();
+    expect(once('--cleanup', ...flags)[0]).toBe(0);
+  });
+
+  test("changes do not wait for the removal of kube-proxy's rules", async () => {
+    service('web', '10.96.0.10');
+    pod('web', '10.244.1.2');
+    const programs = directory.join('programs');
+    const asked = directory.join('asked');
+    const held = directory.join('held');
+    mkdirSync(programs);
+    writeFileSync(held, '');
+    const program = (name: string, text: string): void => {
+      writeFileSync(`${programs}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    };
+    program('iptables-nft-save', `touch ${asked}; while [ -e ${held} ]; do sleep 0.05; done`);
+    program('iptables-nft-restore', 'true');
+    const daemon = proxy({ PATH: `${programs}:${process.env['PATH']}` });
+    await daemon.start();
+    await until('the removal', () => existsSync(asked));
+    pod('web', '10.244.1.3');
+    await answers('10.96.0.10', '10.244.1.3');
+    expect(existsSync(held)).toBe(true);
+    rmSync(held);
     await daemon.stop();
     expect(once('--cleanup', ...flags)[0]).toBe(0);
   });

@@ -13,8 +13,8 @@ import type { Loaded } from './config/load.ts';
 import type { Bind } from './config/options.ts';
 import { deleteStaleFlows } from './conntrack/clean-up.ts';
 import { removeKubeProxyRules } from './leftovers/kube-proxy.ts';
+import { Removal } from './leftovers/removal.ts';
 import { openKit, removeProgrammed } from './modes/registry.ts';
-import { RemoveOthers } from './modes/remove-others.ts';
 import { answerHealth, answerMetrics, answerSocket } from './serve/http.ts';
 import { ServiceCatalogue } from './service-catalogue.ts';
 import { ServiceProxy } from './service-proxy.ts';
@@ -54,9 +54,15 @@ export async function runProxy(
   const source = stack.use(openSource(options, clock, log.child('source')));
   const programmed = new ProgrammedModes(options.stateDir, log);
   const others = stack.use(
-    new RemoveOthers(clock, () =>
+    new Removal(clock, () =>
       removeProgrammed(programmed, ({ mode }) => mode !== options.mode, options, clock, log),
     ),
+  );
+  const theirs = stack.use(
+    new Removal(clock, async () => {
+      const keep = { keep: kit.iptables, keepIpvs: options.mode === 'ipvs' };
+      return (await removeKubeProxyRules(log, keep)).failed;
+    }),
   );
   let areTheirsGone = !options.removeKubeProxy;
   const removeTheirs = async (): Promise<void> => {
@@ -69,7 +75,7 @@ export async function runProxy(
       return;
     }
     areTheirsGone = true;
-    await removeKubeProxyRules(log, { keep: kit.iptables, keepIpvs: options.mode === 'ipvs' });
+    await theirs.run();
   };
   const proxy: ServiceProxy = new ServiceProxy({
     options,
@@ -89,8 +95,9 @@ export async function runProxy(
     onReady: async () => {
       notify(log, 'READY=1');
       // Only now: another mode's rules have served until these were in.
-      await others.run();
-      await removeTheirs();
+      const removal = others.run().then(removeTheirs);
+      // It may take long, and changes do not wait for it; but of two that write chains of the same names one is at work at a time.
+      if (options.mode !== 'nftables') await removal;
     },
     relax: () => {
       Bun.gc(true);
@@ -115,6 +122,8 @@ export async function runProxy(
     proxy.servers.metrics = listen('metrics', options.metrics, (request) => answerMetrics(proxy, request));
   stack.use(serveSocket(options.runDir, 'proxy.sock', (request) => answerSocket(proxy, request)));
   await proxy.run(end.signal);
+  // The next one's rules may be those that are being removed.
+  await Promise.all([others.finish(), theirs.finish()]);
   return signal.aborted ? undefined : next;
 }
 

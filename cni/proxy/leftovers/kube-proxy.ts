@@ -26,21 +26,26 @@ const PATH = (process.env['PATH'] || '/usr/sbin:/usr/bin:/sbin:/bin').split(':')
  *
  * @param options.keep tables of iptables in which its chains are ours by now
  * @param options.keepIpvs its virtual servers, sets and device are ours by now
- * @returns what was removed, for people
+ * @returns what was removed, for people, and how many things could not be
  */
 export async function removeKubeProxyRules(
   log: Logger,
   { keep, keepIpvs }: { readonly keep?: IptablesVariant | undefined; readonly keepIpvs?: boolean } = {},
-): Promise<string[]> {
+): Promise<{ readonly removed: readonly string[]; readonly failed: number }> {
   const removed: string[] = [];
+  let failed = 0;
   const attempt = async (what: string, work: () => boolean | Promise<boolean>): Promise<void> => {
     try {
       if (await work()) removed.push(what);
     } catch (error) {
-      log.warn("kube-proxy's rules cannot be removed: run kube-proxy --cleanup, or reboot the node", {
-        what,
-        error,
-      });
+      failed += 1;
+      log.warn(
+        "kube-proxy's rules cannot be removed yet: if this goes on, run kube-proxy --cleanup, or reboot the node",
+        {
+          what,
+          error,
+        },
+      );
     }
   };
   for (const family of ['ip', 'ip6'] as const)
@@ -55,7 +60,7 @@ export async function removeKubeProxyRules(
     }
   if (!keepIpvs) await attempt(`device ${DEVICE}`, removeIpvs);
   if (removed.length > 0) log.info("kube-proxy's rules are removed", { removed });
-  return removed;
+  return { removed, failed };
 }
 
 function removeTable(family: 'ip' | 'ip6'): boolean {

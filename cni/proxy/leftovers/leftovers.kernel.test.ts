@@ -91,7 +91,7 @@ describe.skipIf(!available)('in the kernel', () => {
       const restored = Bun.spawnSync([`${program}-restore`], { stdin: Buffer.from(text + FILTER) });
       expect(restored.stderr.toString()).toBe('');
     }
-    expect(await removeKubeProxyRules(silentLogger)).toEqual([
+    expect((await removeKubeProxyRules(silentLogger)).removed).toEqual([
       `chains of iptables-${variant}`,
       `chains of ip6tables-${variant}`,
     ]);
@@ -110,7 +110,7 @@ describe.skipIf(!available)('in the kernel', () => {
         ':KUBE-MARK-MASQ -',
       ]);
     }
-    expect(await removeKubeProxyRules(silentLogger)).toEqual([]);
+    expect((await removeKubeProxyRules(silentLogger)).removed).toEqual([]);
     for (const program of [`iptables-${variant}`, `ip6tables-${variant}`])
       for (const table of ['nat', 'filter']) run(program, '-t', table, '-F');
   });
@@ -118,14 +118,17 @@ describe.skipIf(!available)('in the kernel', () => {
   test('its tables go', async () => {
     for (const family of ['ip', 'ip6']) run('nft', 'add', 'table', family, 'kube-proxy');
     run('nft', 'add', 'table', 'ip', 'somebody');
-    expect(await removeKubeProxyRules(silentLogger)).toEqual(['table ip kube-proxy', 'table ip6 kube-proxy']);
+    expect((await removeKubeProxyRules(silentLogger)).removed).toEqual([
+      'table ip kube-proxy',
+      'table ip6 kube-proxy',
+    ]);
     expect(run('nft', 'list', 'tables')).toContain('table ip somebody');
     expect(run('nft', 'list', 'tables')).not.toContain('kube-proxy');
   });
 
   test.skipIf(!kernelHas('dummy'))('its device goes', async () => {
     run('ip', 'link', 'add', 'kube-ipvs0', 'type', 'dummy');
-    expect(await removeKubeProxyRules(silentLogger)).toEqual(['device kube-ipvs0']);
+    expect((await removeKubeProxyRules(silentLogger)).removed).toEqual(['device kube-ipvs0']);
     expect(run('ip', 'link')).not.toContain('kube-ipvs0');
   });
 });

@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest';
 import { FakeClock } from '../../../shared/daemon/fake-clock.ts';
-import { RemoveOthers } from './remove-others.ts';
+import { Removal } from './removal.ts';
 
-test("another mode's rules that could not be removed are tried again until they are gone, ever less often", async () => {
+test('what could not be removed are tried again until they are gone, ever less often', async () => {
   const clock = new FakeClock();
   let failures = 2;
   let tries = 0;
-  const others = new RemoveOthers(clock, async () => {
+  const removal = new Removal(clock, async () => {
     tries += 1;
     return Math.max(0, failures--);
   });
-  await others.run();
+  await removal.run();
   await clock.advance(4999);
   expect(tries).toBe(1);
   await clock.advance(1);
@@ -22,8 +22,8 @@ test("another mode's rules that could not be removed are tried again until they 
   await clock.advance(3_600_000);
   expect(tries).toBe(3);
   failures = 1;
-  await others.run();
-  others[Symbol.dispose]();
+  await removal.run();
+  await removal.finish();
   await clock.advance(3_600_000);
   expect(tries).toBe(4);
 });
