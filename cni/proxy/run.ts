@@ -1,5 +1,6 @@
 /** One life of the proxy: from a configuration until the next one, or the end. */
 
+import { existsSync } from 'node:fs';
 import { version } from '../../package.json' with { type: 'json' };
 import { systemClock } from '../../shared/daemon/clock.ts';
 import { serveSocket } from '../../shared/daemon/http.ts';
@@ -8,6 +9,7 @@ import type { Logger } from '../../shared/log/logger.ts';
 import { Rtnetlink } from '../../shared/netlink/rtnetlink.ts';
 import { unmapExecutedCode } from '../../shared/sys/memory.ts';
 import { sdNotify } from '../../shared/sys/sd-notify.ts';
+import { readSysctl } from '../../shared/sys/sysctl.ts';
 import { followFile } from './config/follow.ts';
 import type { Loaded } from './config/load.ts';
 import type { Bind } from './config/options.ts';
@@ -86,6 +88,7 @@ export async function runProxy(
     programmed,
     source: source.make,
     deleteStaleFlows,
+    hasFamily: (family) => family === 4 || hasIpv6(options.procSys),
     localAddresses: () => {
       using kernel = Rtnetlink.open();
       return kernel.addresses().map(({ address }) => address.ip);
@@ -125,6 +128,11 @@ export async function runProxy(
   // The next one's rules may be those that are being removed.
   await Promise.all([others.finish(), theirs.finish()]);
   return signal.aborted ? undefined : next;
+}
+
+/** As kube-proxy tells: the kernel has it, and it is not switched off. */
+function hasIpv6(procSys: string): boolean {
+  return existsSync('/proc/net/if_inet6') && readSysctl('net/ipv6/conf/all/disable_ipv6', procSys) !== '1';
 }
 
 /** Tells systemd, where it is there. */

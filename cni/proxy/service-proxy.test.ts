@@ -170,6 +170,28 @@ describe('the loop', () => {
     await until('its end', () => answerHealth(proxy, new Request('http://x/healthz')).status === 200);
   });
 
+  test('a node without IPv6 is healthy, whatever services are of it; one with it is not', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    b.api.service('six', 'fd00:96::1');
+    b.kernel.lacks.add(6);
+    b.hasIpv6 = false;
+    {
+      const { proxy, stop } = start(b, '--iptables-sync-period=50ms', '--iptables-min-sync-period=0');
+      await ready(proxy);
+      await Bun.sleep(150);
+      expect(answerHealth(proxy, new Request('http://x/healthz')).status).toBe(200);
+      expect(proxyStatus(proxy).problems).toEqual(['IPv6 cannot be programmed: see the log']);
+      await stop();
+    }
+    b.hasIpv6 = true;
+    const { proxy } = start(b, '--iptables-sync-period=50ms', '--iptables-min-sync-period=0');
+    await until('IPv4', () => proxy.family(4).isProgrammed && proxy.isFailing(6));
+    await until('it is late', () => answerHealth(proxy, new Request('http://x/livez')).status === 503);
+    expect(answerHealth(proxy, new Request('http://x/healthz')).status).toBe(503);
+  });
+
   test('what a Node said stays when it is deleted', async () => {
     const b = bench();
     const status = { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] };

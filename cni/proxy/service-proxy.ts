@@ -48,6 +48,8 @@ export interface ServiceProxyParts {
   readonly source: (events: SourceEvents<unknown, unknown>, project: Projections<unknown, unknown>) => Source;
   /** Deletes stale flows; @returns how many. @throws whatever the kernel says */
   readonly deleteStaleFlows: (targets: FlowTargets) => number;
+  /** The node has addresses of a family, or may have; without, nobody waits for its services. */
+  readonly hasFamily?: (family: Family) => boolean;
   /** The node's own addresses. */
   readonly localAddresses: () => readonly Ip[];
   /** Where what this node's services were is kept, and which boot this is. */
@@ -370,16 +372,18 @@ export class ServiceProxy {
     if (this.family(family).pending > 0) this.health.queued(family);
   }
 
-  /** A kernel without IPv6 is in nobody's way as long as no service is of it. */
   #isServed(family: Family): boolean {
-    const programmer = this.family(family);
-    const isOfNoUse = this.isFailing(family) && this.parts.catalogue.ports(family).size === 0;
-    return programmer.isProgrammed || isOfNoUse;
+    return this.family(family).isProgrammed || (this.isFailing(family) && !this.#isNeeded(family));
+  }
+
+  /** A kernel without IPv6 is in nobody's way as long as no service is of it, nor where the node has none. */
+  #isNeeded(family: Family): boolean {
+    return this.parts.catalogue.ports(family).size > 0 && (this.parts.hasFamily?.(family) ?? true);
   }
 
   #failed(family: Family): void {
     this.metrics.syncFailed(family, this.parts.options.mode);
-    if (this.parts.catalogue.ports(family).size > 0) {
+    if (this.#isNeeded(family)) {
       this.health.queued(family);
       return;
     }
@@ -399,6 +403,7 @@ export class ServiceProxy {
   /** Has all of a family looked at: it is late, as a change is, when that does not succeed. */
   #comparesAll(family: Family): void {
     this.health.queued(family);
+    this.metrics.queued(family, this.parts.clock.now());
     this.#loop.mark(PART_OF[family]);
   }
 

@@ -85,7 +85,7 @@ export const CONFIGURATION_FLAGS: readonly FlagSpec[] = [
     default: 'true',
     help: 'node ports on 127.0.0.1 (iptables only)',
   },
-  { name: 'iptables-sync-period', kind: 'duration', default: '30s', help: 'compare everything this often' },
+  { name: 'iptables-sync-period', kind: 'duration', default: '30s', help: 'try this often what failed' },
   {
     name: 'iptables-min-sync-period',
     kind: 'duration',

@@ -22,7 +22,7 @@ export interface ProxyOptions {
   readonly datastore: ProxyDatastore;
   readonly healthz: Bind | undefined;
   readonly metrics: Bind | undefined;
-  /** Between two comparisons with the kernel, in ms; healthz gives a change twice as long. */
+  /** Between two attempts at what the kernel refuses, in ms; healthz gives a change twice as long. */
   readonly syncPeriod: number;
   /** Least time between two changes of the kernel, in ms; 0: none. */
   readonly minSyncPeriod: number;

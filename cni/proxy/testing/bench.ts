@@ -27,6 +27,7 @@ export class Bench implements AsyncDisposable {
   readonly api: TestApi;
   readonly kernel: FakeKernel = new FakeKernel();
   readonly directory: string;
+  hasIpv6 = true;
   readonly #stack = new AsyncDisposableStack();
 
   constructor() {
@@ -68,6 +69,7 @@ export class Bench implements AsyncDisposable {
         flows.push(`v${family}`);
         return 1;
       },
+      hasFamily: (family) => family === 4 || this.hasIpv6,
       localAddresses: () => [],
       cache: { path: `${directory}/services`, boot: kernel.boot },
       version: '0',

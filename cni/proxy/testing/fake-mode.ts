@@ -13,6 +13,8 @@ export class FakeKernel implements ModeKit {
   readonly modes: FakeMode[] = [];
   /** Thrown by the next calls that write, one each. */
   readonly failures: Error[] = [];
+  /** Families of which it takes nothing. */
+  readonly lacks: Set<Family> = new Set();
   /** Names that the kernel does not take. */
   readonly refused: Set<ServicePortName> = new Set();
   /** What every report has besides. */
@@ -117,6 +119,7 @@ export class FakeMode implements Mode, Disposable {
 
   #call(what: string): void {
     this.#kernel.calls.push(`v${this.settings.family} ${what}`);
+    if (this.#kernel.lacks.has(this.settings.family)) throw new Error('EAFNOSUPPORT');
     const failure = this.#kernel.failures.shift();
     if (failure) throw failure;
   }
