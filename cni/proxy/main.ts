@@ -12,7 +12,7 @@ import { isStoreRefused } from '../../shared/store/errors.ts';
 import { mkdirp, overwriteFile, writeFileAtomic } from '../../shared/sys/file.ts';
 import { lockForLife } from '../../shared/sys/lock.ts';
 import { hostname } from '../../shared/sys/process.ts';
-import { toVersioned } from './config/configuration.ts';
+import { toVersioned, unfollowedKeys } from './config/configuration.ts';
 import { FLAG_GROUPS, PROXY_FLAGS } from './config/flags.ts';
 import { type Loaded, loadOptions, normalized } from './config/load.ts';
 import type { ProxyOptions } from './config/options.ts';
@@ -91,6 +91,9 @@ function announce({ options, file }: Loaded, log: Logger): void {
     );
   if (unknownKeys.length > 0)
     log.warn('the configuration has keys that nobody reads', { file: file?.path, keys: unknownKeys });
+  const unfollowed = unfollowedKeys(options.configuration);
+  if (unfollowed.length > 0)
+    log.warn('the configuration asks for what is not done here', { file: file?.path, keys: unfollowed });
   if (replacedFlags.length > 0)
     log.warn('flags that the configuration file replaces', { flags: replacedFlags });
   if (ignoredFlags.length > 0) log.info('flags that do nothing here', { flags: ignoredFlags });

@@ -46,10 +46,14 @@ export async function* follow<T extends ApiObject>(
   while (!signal.aborted) {
     let settled: Disposable | undefined;
     let wait = 0;
+    let isSuccess = false;
     try {
       const onOpen = (): void => {
         onHealth?.(undefined);
-        settled = clock.setTimer(SHORT, () => backoff.reset());
+        settled = clock.setTimer(SHORT, () => {
+          backoff.reset();
+          isSuccess = true;
+        });
       };
       for await (const events of client.watch(resource, { ...rest, resourceVersion, signal, onOpen })) {
         backoff.reset();
@@ -60,8 +64,8 @@ export async function* follow<T extends ApiObject>(
         }
         yield { events: events.filter(({ type }) => type !== 'BOOKMARK'), resourceVersion };
       }
-      // A watch that ends without a word, again and again, is not asked for in a tight loop.
-      wait = backoff.next();
+      // Its time was over. One that ends without a word, again and again, is not asked for in a tight loop.
+      if (!isSuccess) wait = backoff.next();
     } catch (error) {
       if (isGone(error)) throw error;
       wait = backoff.next(error instanceof KubeError ? error.retryAfterMs : 0);
@@ -69,7 +73,7 @@ export async function* follow<T extends ApiObject>(
     } finally {
       settled?.[Symbol.dispose]();
     }
-    await sleep(clock, wait, signal);
+    if (wait > 0) await sleep(clock, wait, signal);
   }
 }
 

@@ -175,6 +175,17 @@ test('a server that ends watches at once is not asked in a tight loop', async ()
   expect(waits).toEqual([500, 1000, 2000, 4000, 8000]);
 });
 
+test('a watch whose time is over is opened again at once: what happens meanwhile is not late', async () => {
+  await using t = setUp();
+  await t.watching();
+  await until('opened', () => t.health.length === 1);
+  t.clock.advance(6000);
+  t.server.watches.end();
+  t.put('a', '10.0.1.0/24');
+  await until('a', () => t.reflector.items.has('a'));
+  expect(t.health).toEqual(['up', 'up']);
+});
+
 test('setting the clock changes nothing', async () => {
   await using t = setUp();
   await t.watching();

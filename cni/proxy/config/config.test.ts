@@ -3,7 +3,7 @@ import { parseArguments } from '../../../shared/config/flags.ts';
 import { Settings } from '../../../shared/config/settings.ts';
 import { UsageError } from '../../../shared/config/usage-error.ts';
 import { formatCidr, parseCidr } from '../../../shared/ip/cidr.ts';
-import { toVersioned, withDefaults } from './configuration.ts';
+import { toVersioned, unfollowedKeys, withDefaults } from './configuration.ts';
 import { decodeConfiguration } from './decode.ts';
 import { PROXY_FLAGS } from './flags.ts';
 import { formatGoDuration, parseGoDuration } from './go-duration.ts';
@@ -319,6 +319,15 @@ test.each<[string, object, object]>([
   const podCidrs = podCidr ? [podCidr] : [];
   expect(localDetectorOf(configuration, 4, podCidrs)).toMatchObject(v4);
   expect(localDetectorOf(configuration, 6, podCidrs)).toMatchObject(v6);
+});
+
+test('what is asked for and not done is told; a key that most releases do not know is written only then', () => {
+  const given = (text: string) => withDefaults(decodeConfiguration(head + text, 'x', true).given);
+  expect(unfollowedKeys(given(''))).toEqual([]);
+  expect(JSON.stringify(toVersioned(given('')))).not.toContain('snatNodeInternalIP');
+  const asked = given('bindAddressHardFail: true\niptables: {snatNodeInternalIP: true}\n');
+  expect(unfollowedKeys(asked)).toEqual(['iptables.snatNodeInternalIP', 'bindAddressHardFail']);
+  expect(toVersioned(asked)).toMatchObject({ iptables: { snatNodeInternalIP: true, syncPeriod: '30s' } });
 });
 
 test('what is written is read again as it was', () => {

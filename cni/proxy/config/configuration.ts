@@ -179,7 +179,22 @@ export function toVersioned(configuration: Configuration): Record<string, unknow
     apiVersion: API_VERSION,
     kind: KIND,
     ...(render(configuration) as Record<string, unknown>),
+    iptables: render(iptablesOf(configuration.iptables)),
   };
+}
+
+/** Releases before 1.37 do not know the last key, and it makes no difference. */
+function iptablesOf({ snatNodeInternalIP, ...known }: Configuration['iptables']): object {
+  return snatNodeInternalIP ? { ...known, snatNodeInternalIP } : known;
+}
+
+/** What the file asks for and is not done here. */
+export function unfollowedKeys({ iptables, bindAddressHardFail, enableProfiling }: Configuration): string[] {
+  return Object.entries({
+    'iptables.snatNodeInternalIP': iptables.snatNodeInternalIP,
+    bindAddressHardFail,
+    enableProfiling,
+  }).flatMap(([key, isAsked]) => (isAsked ? [key] : []));
 }
 
 function render(value: unknown): unknown {
