@@ -36,11 +36,14 @@ export function problemsOf(configuration: Configuration): string[] {
   const notNegative = (name: string, value: number): void =>
     expect(value >= 0, `${name} is ${value}; write 0 or more`);
   expect(mode === '' || isOneOf(MODES, mode), `mode is "${mode}"; write ${list(MODES)}, or leave it empty`);
-  for (const [name, { masqueradeBit }] of Object.entries({ iptables, nftables })) {
+  // The section of a mode that is not in force may say anything (kube-proxy's rule); iptables' bit is that of ipvs, too.
+  const isNftables = mode === 'nftables' || mode === '';
+  for (const [name, { masqueradeBit }] of Object.entries({ iptables, ...(isNftables && { nftables }) })) {
     const isBit = Number.isInteger(masqueradeBit) && masqueradeBit >= 0 && masqueradeBit <= 31;
     expect(isBit, `${name}.masqueradeBit is ${masqueradeBit}; write 0 to 31`);
   }
-  problems.push(...periods('iptables', iptables), ...periods('nftables', nftables));
+  if (mode === 'iptables' || mode === '') problems.push(...periods('iptables', iptables));
+  if (isNftables) problems.push(...periods('nftables', nftables));
   if (mode === 'ipvs') {
     problems.push(...periods('ipvs', ipvs));
     for (const key of ['tcpTimeout', 'tcpFinTimeout', 'udpTimeout'] as const)

@@ -268,6 +268,37 @@ test("every flag of kube-proxy's is taken, with its short form", () => {
   expect(made.ignoredFlags).toHaveLength(6);
 });
 
+describe('the section that counts', () => {
+  const counts = (text: string): unknown[] => {
+    const { mode, masqueradeBit, masqueradeAll, syncPeriod } = options(['--config=x'], head + text);
+    return [mode, masqueradeBit, masqueradeAll, syncPeriod];
+  };
+  const iptables = 'iptables: {masqueradeAll: true, masqueradeBit: 3, syncPeriod: 10s}\n';
+  test.each<[string, unknown[]]>([
+    [iptables, ['nftables', 3, true, 10_000]],
+    [`${iptables}nftables: {masqueradeBit: 5}\n`, ['nftables', 5, true, 10_000]],
+    [`mode: nftables\n${iptables}`, ['nftables', 14, false, 30_000]],
+    [`mode: iptables\n${iptables}`, ['iptables', 3, true, 10_000]],
+    [`mode: ipvs\n${iptables}`, ['ipvs', 3, true, 30_000]],
+  ])('%j', (text, expected) => {
+    expect(counts(text)).toEqual(expected);
+  });
+
+  test('is so with flags', () => {
+    const { masqueradeBit, masqueradeAll } = options(['--iptables-masquerade-bit=3', '--masquerade-all']);
+    expect([masqueradeBit, masqueradeAll]).toEqual([3, true]);
+  });
+
+  test('is the one that is checked', () => {
+    const wrong = 'iptables: {syncPeriod: 500ms}\n';
+    expect(counts(`mode: nftables\n${wrong}`)).toEqual(['nftables', 14, false, 30_000]);
+    expect(counts(`mode: ipvs\n${wrong}`)).toEqual(['ipvs', 14, false, 30_000]);
+    expect(() => counts(`mode: iptables\n${wrong}`)).toThrow('minSyncPeriod is longer');
+    expect(() => counts(wrong)).toThrow('minSyncPeriod is longer');
+    expect(() => counts(`mode: ipvs\niptables: {masqueradeBit: 40}\n`)).toThrow('masqueradeBit is 40');
+  });
+});
+
 test('minSyncPeriod binds where it is written and not the default', () => {
   const period = (text: string): number => options(['--config=x'], `${head}${text}`).minSyncPeriod;
   expect([

@@ -46,6 +46,7 @@ export function configurationOf(settings: Settings): Configuration {
       tcpFinTimeout: settings.duration('ipvs-tcpfin-timeout'),
       udpTimeout: settings.duration('ipvs-udp-timeout'),
     },
+    logging: { ...base.logging, verbosity: settings.integer('v') },
     detectLocalMode: settings.string('detect-local-mode') || base.detectLocalMode,
     detectLocal: {
       bridgeInterface: settings.string('pod-bridge-interface'),

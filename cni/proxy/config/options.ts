@@ -7,7 +7,7 @@ import type { Level, LogFormat } from '../../../shared/log/format.ts';
 import type { Family } from '../model/endpoint.ts';
 import type { LocalDetector } from '../model/service-port.ts';
 import { parseBind, problemsOf } from './check.ts';
-import { type Configuration, DEFAULT_MIN_SYNC_PERIOD, type ModeName } from './configuration.ts';
+import { type Configuration, DEFAULT_MIN_SYNC_PERIOD, type ModeName, withDefaults } from './configuration.ts';
 import type { Decoded } from './decode.ts';
 import { IGNORED_FLAGS } from './flags.ts';
 import { configurationOf, replacedFlags } from './from-flags.ts';
@@ -76,9 +76,7 @@ export function proxyOptions(
   const node = (override || environment['NODE_NAME'] || hostName).trim().toLowerCase();
   if (node === '') throw new UsageError('the Node has no name: give --hostname-override');
   const mode = (configuration.mode || 'nftables') as ModeName;
-  const { syncPeriod, minSyncPeriod } = configuration[mode];
-  // ipvs has no bit of its own.
-  const { masqueradeBit, masqueradeAll } = configuration[mode === 'nftables' ? 'nftables' : 'iptables'];
+  const { syncPeriod, minSyncPeriod, masqueradeBit, masqueradeAll } = choicesOf(configuration);
   return {
     node,
     configuration,
@@ -105,6 +103,22 @@ export function proxyOptions(
     replacedFlags: file ? replacedFlags(settings) : [],
     ignoredFlags: IGNORED_FLAGS.map(({ name }) => name).filter((name) => settings.source(name) !== 'default'),
   };
+}
+
+/**
+ * What of the modes' sections holds. Who names no mode wrote for kube-proxy, which takes iptables then: what that section says
+ * counts, unless the one of nftables says something else.
+ */
+function choicesOf({ mode, iptables, ipvs, nftables }: Configuration): Configuration['nftables'] {
+  if (mode === 'nftables') return nftables;
+  if (mode === 'iptables') return iptables;
+  // ipvs has no bit of its own.
+  if (mode === 'ipvs') return { ...iptables, syncPeriod: ipvs.syncPeriod, minSyncPeriod: ipvs.minSyncPeriod };
+  const { nftables: silent } = withDefaults({});
+  const said = Object.entries(nftables).filter(
+    ([key, value]) => value !== silent[key as keyof typeof silent],
+  );
+  return { ...iptables, ...Object.fromEntries(said) };
 }
 
 /** What the IPVS mode is told besides. Networks have been checked. */
