@@ -53,7 +53,8 @@ export class Machine implements IptablesMachine, Disposable {
 
   /**
    * Tells the process ids of our programs that are running, now and whenever these change: what such a program does to
-   * nf_tables is announced with its id, since that is the port that the kernel gives to a process's first socket.
+   * nf_tables is announced with its id, since that is the port that the kernel gives to a process's first socket. Unless
+   * somebody in another namespace of processes has it: then our change is taken for somebody else's, and all is compared.
    */
   onPrograms(listener: (pids: readonly number[]) => void): Disposable {
     this.#listeners.add(listener);
