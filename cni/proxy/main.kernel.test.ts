@@ -207,6 +207,44 @@ describe.skipIf(!available)('underpod proxy', () => {
     expect(once('--cleanup', ...flags)[0]).toBe(0);
   });
 
+  test.each(['nft', 'legacy'])(
+    'mode iptables (%s): what somebody flushes is there again, and counted',
+    async (variant) => {
+      const iptables = (...args: string[]): string => run(`iptables-${variant}`, ...args);
+      // By it the kubelet tells which kind of tables a node uses.
+      iptables('-t', 'mangle', '-N', 'KUBE-IPTABLES-HINT');
+      onTestFinished(() => void iptables('-t', 'mangle', '-X'));
+      service('web', '10.96.0.10');
+      pod('web', '10.244.1.2');
+      writeFileSync(CONFIG, configuration('mode: iptables\n'));
+      const daemon = proxy();
+      await daemon.start();
+      await answers('10.96.0.10', '10.244.1.2');
+      const number = async (name: string): Promise<number> => {
+        const text = await (await fetch('http://127.0.0.1:10249/metrics')).text();
+        return Number(
+          text
+            .split('\n')
+            .find((line) => line.startsWith(`${name} `))
+            ?.slice(name.length),
+        );
+      };
+      expect(await number('underpod_proxy_repairs_total')).toBe(0);
+      const before = iptables('-t', 'nat', '-S');
+      iptables('-F');
+      iptables('-t', 'nat', '-F');
+      await until('it is as it was', () => iptables('-t', 'nat', '-S') === before);
+      await answers('10.96.0.10', '10.244.1.2');
+      expect(await number('underpod_proxy_repairs_total')).toBeGreaterThan(0);
+      expect(await number('kubeproxy_sync_proxy_rules_iptables_total{table="nat",ip_family="IPv4"}')).toBe(
+        before.split('\n').filter((line) => line.startsWith('-A KUBE-')).length,
+      );
+      await daemon.stop();
+      expect(once('--cleanup', ...flags)[0]).toBe(0);
+      expect(iptables('-t', 'nat', '-S')).not.toContain('KUBE-');
+    },
+  );
+
   test('writes its configuration with all defaults', () => {
     const path = directory.join('written.conf');
     expect(once(...flags, `--write-config-to=${path}`)).toEqual([0, '']);
