@@ -1,13 +1,11 @@
 /** The IPVS mode, on the kernel and the machine's iptables programs. */
 
 import type { Clock } from '../../../shared/daemon/clock.ts';
-import { chooseVariant } from '../../../shared/iptables/choose-variant.ts';
-import { hasChain, type IptablesVariant } from '../../../shared/iptables/programs.ts';
+import type { IptablesVariant } from '../../../shared/iptables/programs.ts';
 import { IpSets } from '../../../shared/netlink/ipset.ts';
 import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import { harmTo } from '../iptables/foreign.ts';
-import { type KernelTables, needTables, openTables } from '../iptables/kernel-tables.ts';
-import { Machine } from '../iptables/machine.ts';
+import { NodeTables } from '../iptables/node-tables.ts';
 import { type IpvsChoices, IpvsMode } from '../ipvs/ipvs-mode.ts';
 import { LinuxIpvs } from '../ipvs/linux-kernel.ts';
 import { setNameOf } from '../ipvs/names.ts';
@@ -23,40 +21,29 @@ export interface IpvsKitChoices extends IpvsChoices {
   readonly syncPeriod: number;
 }
 
-/** What tells that a kind of tables is the proxy's. */
-const CHAIN = ['nat', 'KUBE-SERVICES'] as const;
-
 const HOOK_CHAINS: ReadonlySet<string> = new Set([...HOOKS.filter, ...HOOKS.nat].map(({ chain }) => chain));
 const mayHarm = harmTo(HOOK_CHAINS, (table, chain) => table !== 'mangle' && CHAINS[table].includes(chain));
 
 export class IpvsKit implements ModeKit {
-  readonly iptables: IptablesVariant;
-  readonly #machine: Machine;
+  readonly #tables: NodeTables;
   readonly #clock: Clock;
   readonly #choices: IpvsKitChoices;
-  readonly #tables = new Map<Family, Promise<KernelTables>>();
   /** The only one that changes addresses, so that others' changes are told from ours. */
   readonly #links: Rtnetlink = Rtnetlink.open();
 
-  private constructor(machine: Machine, variant: IptablesVariant, clock: Clock, choices: IpvsKitChoices) {
-    this.#machine = machine;
-    this.iptables = variant;
+  private constructor(tables: NodeTables, clock: Clock, choices: IpvsKitChoices) {
+    this.#tables = tables;
     this.#clock = clock;
     this.#choices = choices;
   }
 
   /** @throws Error where the programs are missing */
   static async open(clock: Clock, choices: IpvsKitChoices): Promise<IpvsKit> {
-    const machine = new Machine();
-    try {
-      const variant = await chooseVariant(machine, [CHAIN]);
-      if (!variant)
-        throw new Error('mode ipvs needs the programs of iptables: install them, or write "mode: nftables"');
-      return new IpvsKit(machine, variant, clock, choices);
-    } catch (error) {
-      machine[Symbol.dispose]();
-      throw error;
-    }
+    return new IpvsKit(await NodeTables.open('ipvs'), clock, choices);
+  }
+
+  get iptables(): IptablesVariant {
+    return this.#tables.variant;
   }
 
   create(settings: ModeSettings, onTrouble: (error: unknown) => void): Mode & Disposable {
@@ -66,8 +53,8 @@ export class IpvsKit implements ModeKit {
       ...this.#choices,
       kernel,
       clock: this.#clock,
-      open: () => this.#open(family),
-      openOther: () => this.#openOther(family),
+      open: () => this.#tables.of(family),
+      openOther: () => this.#tables.otherOf(family),
       onTrouble,
     });
     return new Owned(mode, kernel);
@@ -80,32 +67,15 @@ export class IpvsKit implements ModeKit {
 
   async watch(family: Family, onForeign: () => void, onError: (error: unknown) => void): Promise<Disposable> {
     using stack = new DisposableStack();
-    const tables = await this.#open(family);
-    stack.use(await watchTables(this.#machine, tables, this.#clock, mayHarm, onForeign, onError));
+    const tables = await this.#tables.of(family);
+    stack.use(await watchTables(this.#tables.machine, tables, this.#clock, mayHarm, onForeign, onError));
     stack.use(every(this.#clock, this.#choices.syncPeriod, onForeign));
     stack.use(await watchAddresses(family, this.#links, this.#clock, onForeign, onError));
     return stack.move();
   }
 
-  #open(family: Family): Promise<KernelTables> {
-    const known = this.#tables.get(family);
-    if (known) return known;
-    const opened = needTables(this.#machine, this.iptables, family);
-    this.#tables.set(family, opened);
-    // A program that is missing may be installed.
-    opened.catch(() => this.#tables.delete(family));
-    return opened;
-  }
-
-  /** Tables of the other kind, where a proxy has left something in them. */
-  async #openOther(family: Family): Promise<KernelTables | undefined> {
-    const other = this.iptables === 'nft' ? 'legacy' : 'nft';
-    if (!hasChain(this.#machine, other, family, ...CHAIN)) return undefined;
-    return await openTables(this.#machine, other, family);
-  }
-
   [Symbol.dispose](): void {
-    this.#machine[Symbol.dispose]();
+    this.#tables[Symbol.dispose]();
     this.#links[Symbol.dispose]();
   }
 }
