@@ -106,6 +106,17 @@ export class FamilyProgrammer implements Disposable {
 
   /** Does what there is to do; `undefined`: nothing. @throws whatever the mode throws; then everything is done anew */
   async run(): Promise<Run | undefined> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code !== 'EPERM') throw error;
+      throw new Error('this takes root, or CAP_NET_ADMIN in the network namespace of the node', {
+        cause: error,
+      });
+    }
+  }
+
+  async #run(): Promise<Run | undefined> {
     const { clock, ports } = this.#options;
     if (!this.#settings) return undefined;
     const names = this.#changed;

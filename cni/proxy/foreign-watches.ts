@@ -1,6 +1,7 @@
 /** Hears of what others do to what is programmed; where that ends, again a little later, and with a look at everything. */
 
 import type { Timers } from '../../shared/daemon/timers.ts';
+import { errorText } from '../../shared/log/format.ts';
 import type { Logger } from '../../shared/log/logger.ts';
 import { familyLabel } from './metrics.ts';
 import type { Family } from './model/endpoint.ts';
@@ -20,6 +21,8 @@ export interface ForeignWatchesOptions {
 export class ForeignWatches implements Disposable {
   readonly #options: ForeignWatchesOptions;
   readonly #watches = new DisposableStack();
+  /** What was told last of a family that cannot be heard. */
+  readonly #told = new Map<Family, string>();
 
   constructor(options: ForeignWatchesOptions) {
     this.#options = options;
@@ -35,6 +38,7 @@ export class ForeignWatches implements Disposable {
       const watch = await kit.watch?.(family, changed, (error) => this.#again(family, error));
       if (watch && this.#watches.disposed) watch[Symbol.dispose]();
       else if (watch) this.#watches.use(watch);
+      this.#told.delete(family);
     } catch (error) {
       this.#again(family, error);
     }
@@ -43,7 +47,13 @@ export class ForeignWatches implements Disposable {
   #again(family: Family, error: unknown): void {
     if (this.#watches.disposed) return;
     const { timers, log, onChange } = this.#options;
-    log.error("others' changes cannot be heard; listening again", { family: familyLabel(family), error });
+    const text = errorText(error);
+    if (text !== this.#told.get(family))
+      log.error("others' changes cannot be heard; tried again every second", {
+        family: familyLabel(family),
+        error,
+      });
+    this.#told.set(family, text);
     timers.after(AGAIN, () => {
       void this.listen(family).then(() => {
         if (!this.#watches.disposed) onChange(family);

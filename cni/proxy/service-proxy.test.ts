@@ -170,6 +170,17 @@ describe('the loop', () => {
     await until('its end', () => answerHealth(proxy, new Request('http://x/healthz')).status === 200);
   });
 
+  test('a kernel that takes nothing is not asked all the time, and who is told to stop ends', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.kernel.lacks.add(4).add(6);
+    const { proxy, stop } = start(b);
+    await until('the failures', () => proxy.isFailing(4) && proxy.isFailing(6));
+    await Bun.sleep(200);
+    expect(b.kernel.calls.length).toBeLessThan(8);
+    await stop();
+  });
+
   test('a node without IPv6 is healthy, whatever services are of it; one with it is not', async () => {
     const b = bench();
     b.api.put('Node', 'n1');

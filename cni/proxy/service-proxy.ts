@@ -388,8 +388,9 @@ export class ServiceProxy {
       return;
     }
     this.#upToDate(family);
-    // The other one may have been done before, and waited for this one.
-    if (!this.health.isSynced) this.#loop.mark(PART_OF[family === 4 ? 6 : 4]);
+    // The other one may have been done before, and waited for this one. If it has failed it comes again by itself.
+    const other = family === 4 ? 6 : 4;
+    if (!this.health.isSynced && this.family(other).isProgrammed) this.#loop.mark(PART_OF[other]);
   }
 
   #foreignChange(family: Family): void {

@@ -46,7 +46,7 @@ export class WorkLoop<Part extends string> implements Disposable {
   /** Has the parts looked at soon. */
   mark(...parts: readonly Part[]): void {
     if (this.#stopped) return;
-    for (const part of parts) this.#dirty.add(part);
+    for (const part of parts) if (!this.#isLast || !this.#failures.has(part)) this.#dirty.add(part);
     this.#schedule();
   }
 
