@@ -29,9 +29,12 @@ const healthz = async (): Promise<number> => (await fetch('http://127.0.0.1:1025
 function proxy(env: Readonly<Record<string, string>> = {}): TestDaemon {
   const daemon = new TestDaemon({
     name: 'underpod proxy',
-    command: [process.execPath, MAIN, 'proxy', ...flags],
+    command: [
+      'env',
+      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      ...[process.execPath, MAIN, 'proxy', ...flags],
+    ],
     log: directory.join('log'),
-    env,
     startLimitMs: 5000,
     ready: async () => {
       if ((await healthz()) !== 200) throw new Error('not healthy yet');
@@ -181,6 +184,32 @@ describe.skipIf(!available)('underpod proxy', () => {
     await answers('10.96.0.10', '10.244.1.2');
     await daemon.stop();
     expect(once('--cleanup', ...flags)[0]).toBe(0);
+  });
+
+  test('keeps to its configuration where the mode of the new one cannot be had', async () => {
+    service('web', '10.96.0.10');
+    pod('web', '10.244.1.2');
+    writeFileSync(CONFIG, configuration());
+    // Without any program.
+    const daemon = proxy({ PATH: directory.join('none') });
+    await daemon.start();
+    const logged = (): string => readFileSync(directory.join('log'), 'utf8');
+    const before = logged().length;
+    writeFileSync(CONFIG, configuration('mode: iptables\n'));
+    await until('the complaint', () => logged().slice(before).includes('mode iptables needs'));
+    await until('its health', () => logged().slice(before).includes('proxy ready'));
+    pod('web', '10.244.1.3');
+    await answers('10.96.0.10', '10.244.1.3');
+    expect(await (await fetch('http://127.0.0.1:10249/proxyMode')).text()).toBe('nftables');
+    // Once, not again and again.
+    expect(logged().slice(before).split('mode iptables needs')).toHaveLength(2);
+    writeFileSync(CONFIG, configuration('nftables: {masqueradeBit: 15}\n'));
+    await until('the next one', () =>
+      run('nft', 'list', 'table', 'ip', 'underpod-proxy').includes('0x00008000'),
+    );
+    await daemon.stop();
+    expect(once('--cleanup', ...flags)[0]).toBe(0);
+    writeFileSync(CONFIG, configuration());
   });
 
   test("changes do not wait for the removal of kube-proxy's rules", async () => {

@@ -69,13 +69,25 @@ async function serve(first: Loaded, load: () => Loaded, log: Logger): Promise<nu
   process.once('SIGINT', onSignal);
   using _ = onlyOne(first.options.runDir);
   let loaded = first;
+  let before: Loaded | undefined;
   while (!stop.signal.aborted) {
     announce(loaded, log);
     await initialize(loaded.options, log);
-    const next = await runProxy(loaded, load, log, stop.signal);
-    if (!next) break;
-    log.info('the configuration file has changed: going on with the new one');
-    loaded = next;
+    try {
+      const next = await runProxy(loaded, load, log, stop.signal);
+      if (!next) break;
+      log.info('the configuration file has changed: going on with the new one');
+      before = loaded;
+      loaded = next;
+    } catch (error) {
+      if (!before) throw error;
+      log.error('what the configuration file asks for cannot be had: going on with the one before', {
+        error,
+      });
+      // It is the file as it is now that was tried.
+      loaded = { ...before, ...(loaded.file && { file: loaded.file }) };
+      before = undefined;
+    }
   }
   return 0;
 }

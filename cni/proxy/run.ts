@@ -36,6 +36,7 @@ export async function runProxy(
   const end = new AbortController();
   const stop = (): void => end.abort();
   signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
   let next: Loaded | undefined;
   using stack = new DisposableStack();
   stack.defer(() => signal.removeEventListener('abort', stop));
