@@ -182,6 +182,8 @@ describe.skipIf(!available)('underpod proxy', () => {
     await answers('10.96.0.10', '10.244.1.2');
     run('nft', 'delete', 'table', 'ip', 'underpod-proxy');
     await answers('10.96.0.10', '10.244.1.2');
+    writeFileSync(CONFIG, configuration('logging: {format: json}\n'));
+    await until('another log', () => readFileSync(directory.join('log'), 'utf8').includes('"starting"'));
     await daemon.stop();
     expect(once('--cleanup', ...flags)[0]).toBe(0);
   });

@@ -58,7 +58,8 @@ export async function main(args: string[]): Promise<number> {
 }
 
 /** Runs with the configuration as it is, and again with each that follows it. */
-async function serve(first: Loaded, load: () => Loaded, log: Logger): Promise<number> {
+async function serve(first: Loaded, load: () => Loaded, firstLog: Logger): Promise<number> {
+  let log = firstLog;
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     log.info('stopping; what is programmed stays', { signal });
@@ -71,6 +72,7 @@ async function serve(first: Loaded, load: () => Loaded, log: Logger): Promise<nu
   let loaded = first;
   let before: Loaded | undefined;
   while (!stop.signal.aborted) {
+    if (loaded !== first) log = createLogger('proxy', loaded.options.log);
     announce(loaded, log);
     await initialize(loaded.options, log);
     try {
