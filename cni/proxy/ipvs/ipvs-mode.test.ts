@@ -167,11 +167,15 @@ describe('endpoints that go', () => {
     const ports = new Ports(web('10.244.1.1:80', '10.244.2.1:80'));
     await fixture.mode.replace(ports);
     connect(fixture, '10.244.1.1:80', 2);
+    fixture.kernel.done.length = 0;
     for (const back of [['10.244.2.1:80'], ['10.244.1.1:80', '10.244.2.1:80']]) {
       ports.set(web(...back));
       await fixture.mode.update(ports, new Set(['default/web:http']));
     }
     expect(weights(fixture)).toEqual(['1:1', '2:1']);
+    expect(new Set(fixture.kernel.done.map(({ on, verb }) => `${verb} ${on}`))).toEqual(
+      new Set(['change endpoint', 'add entry', 'delete entry']),
+    );
     connect(fixture, '10.244.1.1:80', 0);
     await fixture.time.advance(60_000);
     expect(weights(fixture)).toEqual(['1:1', '2:1']);
