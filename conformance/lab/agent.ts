@@ -1,18 +1,15 @@
 /** The agent of a node: the compiled executable or flanneld, started, killed and started again. */
 
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
-import type { Subprocess } from 'bun';
+import { statSync } from 'node:fs';
 import { slowness } from '../testing/slowness.ts';
 import { SUBNET_ENV } from './kernel-state.ts';
 import type { LabNode } from './node.ts';
+import { NodeProcess } from './node-process.ts';
 import type { LabOptions } from './options.ts';
-import { onlyChild } from './processes.ts';
 import { commandOf, HEALTH_PORT, type ProgramName, programOf } from './programs.ts';
-import { cleanEnvironment, killQuietly } from './run.ts';
 
 const READY_URL = `http://127.0.0.1:${HEALTH_PORT}/readyz`;
 const READY_TIMEOUT = 15_000 * slowness;
-const MAX_LINE = 300;
 
 export interface AgentSettings {
   readonly options: LabOptions;
@@ -25,16 +22,14 @@ export interface AgentSettings {
 export class Agent {
   readonly #node: LabNode;
   readonly #settings: AgentSettings;
-  readonly #log: string;
+  readonly #process: NodeProcess;
   #program: ProgramName;
-  #nsenter: Subprocess | undefined;
-  #pid: number | undefined;
 
   constructor(node: LabNode, settings: AgentSettings) {
     this.#node = node;
     this.#settings = settings;
     this.#program = programOf(node, settings.options);
-    this.#log = `${settings.logs}/${node.name}-agent.log`;
+    this.#process = new NodeProcess(node, `${settings.logs}/${node.name}-agent.log`);
   }
 
   get program(): ProgramName {
@@ -43,7 +38,7 @@ export class Agent {
 
   /** Its process in the holder's numbering, or undefined while it does not run. */
   get pid(): number | undefined {
-    return this.#pid;
+    return this.#process.pid;
   }
 
   /**
@@ -57,34 +52,17 @@ export class Agent {
     await this.kill();
     this.#program = program;
     const before = this.#subnetFile();
-    const log = openSync(this.#log, 'a');
     const { storeFlags, options } = this.#settings;
-    const startedAt = performance.now();
-    const child = Bun.spawn([...this.#node.enter, ...commandOf(program, storeFlags, options)], {
-      stdin: 'ignore',
-      stdout: log,
-      stderr: log,
-      env: cleanEnvironment({ NODE_NAME: this.#node.name }),
-      cwd: '/',
-    });
-    closeSync(log);
-    this.#nsenter = child;
-    this.#pid = await onlyChild(child.pid, READY_TIMEOUT);
-    const ended = child.exited.then((code) => {
-      throw new Error(`it ended with exit code ${code}`);
-    });
-    const ready = program === 'flanneld' ? this.#wrote(before, child) : this.#saysReady();
+    const command = commandOf(program, storeFlags, options);
     try {
-      await Promise.race([ready, ended]);
-      return performance.now() - startedAt;
+      return await this.#process.start(command, READY_TIMEOUT, () =>
+        program === 'flanneld' ? this.#wrote(before) : this.#saysReady(),
+      );
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new Error(`${program} on ${this.#node.name} is not ready: ${why}\n${this.logTail(12)}`, {
         cause: error,
       });
-    } finally {
-      ended.catch(() => {});
-      ready.catch(() => {});
     }
   }
 
@@ -93,10 +71,10 @@ export class Agent {
   }
 
   /** flanneld has no way to ask: writing subnet.env is the last thing it does before it waits for events. */
-  async #wrote(before: string, child: Subprocess): Promise<void> {
+  async #wrote(before: string): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT;
     while (this.#subnetFile() === before) {
-      if (child.exitCode !== null) return;
+      if (this.#process.hasEnded) return;
       if (performance.now() > deadline) throw new Error(`no new ${SUBNET_ENV} after ${READY_TIMEOUT} ms`);
       await Bun.sleep(5);
     }
@@ -113,30 +91,17 @@ export class Agent {
   }
 
   /** SIGTERM, as a supervisor stops it, and waits for the end. */
-  async stop(): Promise<void> {
-    if (this.#pid !== undefined) killQuietly(this.#pid, 'SIGTERM');
-    await this.#nsenter?.exited;
-    this.#pid = undefined;
+  stop(): Promise<void> {
+    return this.#process.stop();
   }
 
   /** SIGKILL, and waits for the end. */
-  async kill(): Promise<void> {
-    if (this.#pid !== undefined) killQuietly(this.#pid);
-    await this.#nsenter?.exited;
-    this.#pid = undefined;
+  kill(): Promise<void> {
+    return this.#process.kill();
   }
 
   /** The last lines of its log. */
   logTail(lines: number): string {
-    try {
-      const all = readFileSync(this.#log, 'utf8').trimEnd().split('\n');
-      // A crash quotes the minified source, line by endless line.
-      return all
-        .map((line) => line.slice(0, MAX_LINE))
-        .slice(-lines)
-        .join('\n');
-    } catch {
-      return '';
-    }
+    return this.#process.logTail(lines);
   }
 }

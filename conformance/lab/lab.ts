@@ -14,6 +14,7 @@ import type { Probe } from './probe/handle.ts';
 import type { ProgramName } from './programs.ts';
 import { type Report, withProgress } from './report.ts';
 import { run } from './run.ts';
+import { EVERYBODY, Services } from './services.ts';
 import { createStore } from './stores/registry.ts';
 import type { LabStore } from './stores/store.ts';
 import { makeOutside, makeUnderlay } from './underlay.ts';
@@ -29,6 +30,8 @@ export class Lab {
   readonly options: LabOptions;
   readonly nodes: readonly LabNode[];
   readonly store: LabStore;
+  /** Where there is an embedded store for them. */
+  readonly services: Services | undefined;
   readonly #files: string;
   readonly #agents = new Map<LabNode, Agent>();
   readonly #pods = new Map<LabNode, readonly Pod[]>();
@@ -46,6 +49,7 @@ export class Lab {
     const conf = netConf(options.ipv, labBackend(options.backend), netConfOfPeers(options));
     this.store = createStore({ options, netConf: conf, directory: `${files}/servers`, nodes: this.nodes });
     const settings = { options, storeFlags: this.store.flags, logs: `${files}/logs` };
+    if (options.store === 'embedded') this.services = new Services(options, this.nodes, `${files}/logs`);
     for (const node of this.nodes) this.#agents.set(node, new Agent(node, settings));
   }
 
@@ -96,10 +100,15 @@ export class Lab {
         await this.agentOf(node).start();
       }),
     );
+    await this.services?.announce(
+      this.nodes.flatMap((node) => podNames(node).map((name) => ({ name, node }))),
+    );
     await withProgress(
       report,
-      'adding pods',
-      this.#each((node) => this.#addPods(node)),
+      'adding pods, starting service proxies',
+      this.#each(async (node) => {
+        await Promise.all([this.#addPods(node), this.services?.start(node)]);
+      }),
     );
     await withProgress(report, 'waiting until all nodes know one another', this.converged());
   }
@@ -129,8 +138,7 @@ export class Lab {
   }
 
   async #addPods(node: LabNode): Promise<void> {
-    const names = POD_LETTERS.map((letter) => `pod${node.index}${letter}`);
-    this.#pods.set(node, await Promise.all(names.map((name) => Pod.create(name, node))));
+    this.#pods.set(node, await Promise.all(podNames(node).map((name) => Pod.create(name, node))));
   }
 
   /**
@@ -145,7 +153,7 @@ export class Lab {
     await this.store.prepare(node);
     const ms = await this.agentOf(node).start(program);
     for (const name of old) await Pod.disconnect(name, node);
-    await this.#addPods(node);
+    await Promise.all([this.#addPods(node), this.services?.start(node)]);
     return ms;
   }
 
@@ -153,6 +161,7 @@ export class Lab {
   async powerCut(node: LabNode): Promise<void> {
     await node.kill();
     await this.agentOf(node).kill();
+    await this.services?.kill(node);
   }
 
   /** A pod for one check. */
@@ -161,11 +170,12 @@ export class Lab {
     return { pod, [Symbol.asyncDispose]: () => pod.remove() };
   }
 
-  /** Waits until every node has every other in its kernel, at most `timeout` ms; checks tell what is missing. */
+  /** Waits until every node has every other in its kernel, and all pods in services, at most `timeout` ms; checks tell what is missing. */
   async converged(timeout: number = CONVERGENCE): Promise<void> {
     const deadline = performance.now() + timeout;
     const traces = new Map<LabNode, NodeTrace[]>();
     for (const node of this.nodes) traces.set(node, await traceOf(node, this.options).catch(() => []));
+    const served = this.services?.converged(EVERYBODY, [...this.#pods.values()].flat(), timeout);
     await this.#each(async (node) => {
       for (const [peer, trace] of traces) {
         if (peer === node) continue;
@@ -173,7 +183,12 @@ export class Lab {
         await programmedPeer(node, trace, (found) => found.length >= wanted, deadline - performance.now());
       }
     });
+    await served?.catch(() => {});
   }
+}
+
+function podNames({ index }: LabNode): string[] {
+  return POD_LETTERS.map((letter) => `pod${index}${letter}`);
 }
 
 /** Without br_netfilter flanneld insists on nf_tables. */

@@ -79,8 +79,8 @@ export const usage: string = `The lab: nodes in namespaces of their own on one m
   --json            print what happens as lines of JSON
   --quick           without the checks that kill something
   --only A,B        these checks: same-node, forward, other-icmp, other-udp, other-tcp, other-10mb, mtu, pod-node,
-                    node-pod, no-nat-same, no-nat-other, no-nat-self, outside (with /4 or /6 for one family),
-                    agent-killed, agent-restarted, node-restarted, node-removed
+                    node-pod, no-nat-same, no-nat-other, no-nat-self, outside, service, node-port, affinity (with /4 or
+                    /6 for one family), rolling-update, agent-killed, agent-restarted, node-restarted, node-removed
 `;
 
 /**

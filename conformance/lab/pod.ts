@@ -53,7 +53,9 @@ export class Pod {
       },
     );
     const result = JSON.parse(
-      await node.run([UNDERPOD, 'cni', 'add', NETWORK, netns], { timeout: CALL_TIMEOUT }),
+      await node.run([UNDERPOD, 'cni', 'add', NETWORK, netns, `--args=${podArgs(name)}`], {
+        timeout: CALL_TIMEOUT,
+      }),
     ) as AddResult;
     const probe = await Probe.start(name, [
       'nsenter',
@@ -63,6 +65,11 @@ export class Pod {
       '--',
     ]);
     return new Pod(name, node, addressesOf(result), probe);
+  }
+
+  /** The command that enters its network namespace; it does not fork. */
+  get enter(): readonly string[] {
+    return ['nsenter', `--net=${this.node.path(`/run/netns/${this.name}`)}`, '--'];
   }
 
   /** Runs a command in the pod's network namespace. */
@@ -81,6 +88,11 @@ export class Pod {
   static async disconnect(name: string, node: LabNode): Promise<void> {
     await node.run([UNDERPOD, 'cni', 'del', NETWORK, `/run/netns/${name}`], { timeout: CALL_TIMEOUT });
   }
+}
+
+/** What a runtime of Kubernetes tells of a pod. */
+function podArgs(name: string): string {
+  return `K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}`;
 }
 
 const LOOPBACK_ENVIRONMENT = ['CNI_COMMAND=ADD', 'CNI_IFNAME=lo', 'CNI_PATH=/opt/cni/bin'];

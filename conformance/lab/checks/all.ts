@@ -5,6 +5,8 @@ import type { Check } from './check.ts';
 import { disruptionChecks } from './disruption.ts';
 import { identityChecks } from './identity.ts';
 import { reachChecks } from './reach.ts';
+import { rollingCheck } from './rolling.ts';
+import { serviceChecks } from './services.ts';
 
 /** The checks of a lab; those that need several nodes say so where there is one. */
 export function allChecks(options: LabOptions): Check[] {
@@ -13,7 +15,9 @@ export function allChecks(options: LabOptions): Check[] {
     ...families(options.ipv).flatMap((family) => [
       ...reachChecks(family, single),
       ...identityChecks(family, single),
+      ...(options.store === 'embedded' ? serviceChecks(family, single) : []),
     ]),
+    ...(options.store === 'embedded' ? [rollingCheck(options.ipv)] : []),
     ...disruptionChecks(options.ipv, single),
   ];
 }

@@ -18,9 +18,9 @@ interface Fetched {
   readonly chunks: Uint8Array[];
 }
 
-function fetchTcp(host: string, request: object, timeout: number): Promise<Fetched> {
+function fetchTcp(host: string, request: object, timeout: number, port = PROBE_PORT): Promise<Fetched> {
   const { promise, resolve, reject } = Promise.withResolvers<Fetched>();
-  const socket = connect({ host, port: PROBE_PORT });
+  const socket = connect({ host, port });
   const chunks: Uint8Array[] = [];
   let local = '';
   const timer = setTimeout(() => {
@@ -45,9 +45,10 @@ function fetchTcp(host: string, request: object, timeout: number): Promise<Fetch
   });
 }
 
-export async function tcp(host: string, timeout: number): Promise<TcpAnswer> {
-  const { local, chunks } = await fetchTcp(host, {}, timeout);
-  return { local, seen: Buffer.concat(chunks).toString('latin1').trim() };
+export async function tcp(host: string, timeout: number, port?: number): Promise<TcpAnswer> {
+  const { local, chunks } = await fetchTcp(host, {}, timeout, port);
+  const [seen = '', by = ''] = Buffer.concat(chunks).toString('latin1').trim().split(' ');
+  return { local, seen, by };
 }
 
 export async function transfer(

@@ -14,7 +14,7 @@ let flows: Flows | undefined;
 async function perform(request: ProbeRequest, sightings: Sightings): Promise<unknown> {
   switch (request.op) {
     case 'tcp':
-      return tcp(request.host, request.timeout);
+      return tcp(request.host, request.timeout, request.port);
     case 'udp':
       return udp(request.host, request.nonce, request.timeout);
     case 'transfer':

@@ -5,8 +5,8 @@ export const PROBE_PORT: number = 7100;
 
 /** What a probe is asked to do. Times are in milliseconds. */
 export type ProbeRequest =
-  /** Connects and asks the server which address it sees. */
-  | { readonly op: 'tcp'; readonly host: string; readonly timeout: number }
+  /** Connects, by default to PROBE_PORT, and asks the server which address it sees, and which one it has. */
+  | { readonly op: 'tcp'; readonly host: string; readonly port?: number; readonly timeout: number }
   /** Sends a datagram, again every 200 ms, until the echo is here. */
   | { readonly op: 'udp'; readonly host: string; readonly nonce: string; readonly timeout: number }
   /** Fetches `bytes` of generated data and compares the digest with that of its own copy. */
@@ -45,6 +45,8 @@ export interface TcpAnswer {
   readonly local: string;
   /** The client's address as the server sees it. */
   readonly seen: string;
+  /** The server's own, which need not be the one that was asked for. */
+  readonly by: string;
 }
 export interface UdpAnswer {
   readonly seen: string;

@@ -62,7 +62,10 @@ function tcp(host: string): Promise<void> {
   return promise;
 }
 
-/** One line of JSON is the request: `{}` for the client's address, `{bytes, seed}` for data, `{echo}` for what follows. */
+/**
+ * One line of JSON is the request: `{}` for the client's address and ours, `{bytes, seed}` for data, `{echo}` for what follows. A
+ * line that is none comes back with our address, and the connection stays (conformance/proxy/traffic).
+ */
 function serve(socket: Socket): void {
   let request = '';
   socket.on('error', () => socket.destroy());
@@ -70,6 +73,12 @@ function serve(socket: Socket): void {
     request += chunk.toString('latin1');
     const end = request.indexOf('\n');
     if (end < 0) return;
+    if (!request.startsWith('{')) {
+      const words = request.split('\n');
+      request = words.pop() ?? '';
+      socket.write(words.map((word) => `${word} ${plainAddress(socket.localAddress)}\n`).join(''));
+      return;
+    }
     const { bytes, seed, echo } = JSON.parse(request.slice(0, end)) as {
       bytes?: number;
       seed?: number;
@@ -79,7 +88,8 @@ function serve(socket: Socket): void {
       socket.removeAllListeners('data');
       socket.write(request.slice(end + 1), 'latin1');
       socket.setNoDelay(true).pipe(socket);
-    } else if (bytes === undefined) socket.end(`${plainAddress(socket.remoteAddress)}\n`);
+    } else if (bytes === undefined)
+      socket.end(`${plainAddress(socket.remoteAddress)} ${plainAddress(socket.localAddress)}\n`);
     else socket.end(generate(bytes, seed ?? 1));
   });
 }
