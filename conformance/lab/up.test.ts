@@ -85,7 +85,10 @@ describe.skipIf(!available)('a lab whose agents repair', () => {
     expect(idsOf(up.rows, 'failed')).toEqual([]);
     expect(idsOf(up.rows, 'skipped')).toEqual([]);
     expect(up.rows.map((row) => row.id)).toEqual(
-      expect.arrayContaining(['other-10mb/4', 'other-10mb/6', 'outside/4', 'outside/6', 'node-removed']),
+      expect.arrayContaining([
+        ...['other-10mb/4', 'other-10mb/6', 'outside/4', 'outside/6', 'node-removed'],
+        ...['service/4', 'node-port/6', 'affinity/4', 'rolling-update'],
+      ]),
     );
   });
 
@@ -124,8 +127,8 @@ describe.skipIf(!available)('a lab whose agents repair', () => {
   test('goes without a trace', async () => {
     const state = lab.instance.readState();
     const members = membersOf(state?.parent.pid ?? 0);
-    // The holder; three nodes' first processes, agents and probes; the probes of six pods and of outside.
-    expect(members.length).toBeGreaterThanOrEqual(1 + 3 * 3 + 6 + 1);
+    // The holder; three nodes' first processes, agents, proxies and probes; the probes of six pods and of outside.
+    expect(members.length).toBeGreaterThanOrEqual(1 + 3 * 4 + 6 + 1);
     await lab.must('down');
     expect(members.filter(isAlive)).toEqual([]);
     expect(lab.instance.holders()).toEqual([]);
