@@ -36,12 +36,12 @@ function breaksOneByOne(lab: LabUnderTest, cases: readonly Case[], flags: readon
 describe.skipIf(!available)('a lab whose agents do not repair', () => {
   const lab = new LabUnderTest('broken');
   const cases: readonly Case[] = [
-    ['fdb', 'other-icmp/4', 8, /FDB entry .* \(node2\) missing on node1/],
-    ['route', 'other-icmp/4', 8, /route to 10\.244\.\d+\.0\/24 \(node2\) missing on node1/],
-    ['device', 'other-icmp/4', 8, /node1 has no flannel\.1|missing on node1/],
+    ['fdb', 'other-icmp/4', 11, /FDB entry .* \(node2\) missing on node1/],
+    ['route', 'other-icmp/4', 11, /route to 10\.244\.\d+\.0\/24 \(node2\) missing on node1/],
+    ['device', 'other-icmp/4', 11, /node1 has no flannel\.1|missing on node1/],
     ['mtu', 'mtu/4', 0, /ip -d link show flannel\.1 \(on node1\)/],
     ['masquerade', 'outside/4', 0, /no rule masquerades on node1/],
-    ['forward', 'forward/4', 12, /FORWARD drops on node2 .* iptables-nft -S FORWARD/],
+    ['forward', 'forward/4', 15, /FORWARD drops on node2 .* iptables-nft -S FORWARD/],
     ['mtu-raised', 'mtu/4', 0, /pod1a → pod2a: eth0 has MTU 1500, not 1450/],
   ];
   breaksOneByOne(lab, cases, ['--ipv', '4']);
@@ -56,9 +56,9 @@ describe.skipIf(!available)('a lab whose agents do not repair', () => {
 describe.skipIf(!available)('the same with IPv6 alone', () => {
   const lab = new LabUnderTest('broken6');
   const cases: readonly Case[] = [
-    ['fdb', 'other-icmp/6', 8, /FDB entry .* → 2001:db8::2 \(node2\) missing on node1: .*flannel-v6\.1/],
+    ['fdb', 'other-icmp/6', 11, /FDB entry .* → 2001:db8::2 \(node2\) missing on node1: .*flannel-v6\.1/],
     ['masquerade', 'outside/6', 0, /no rule masquerades on node1/],
-    ['forward', 'forward/6', 12, /FORWARD drops on node2 .* ip6tables-nft -S FORWARD/],
+    ['forward', 'forward/6', 15, /FORWARD drops on node2 .* ip6tables-nft -S FORWARD/],
     ['mtu-raised', 'mtu/6', 0, /pod1a → pod2a: eth0 has MTU 1500, not 1430/],
   ];
   breaksOneByOne(lab, cases, ['--ipv', '6', '--nodes', '2']);
