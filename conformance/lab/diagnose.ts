@@ -108,7 +108,9 @@ export async function explainMasquerade(pod: Pod, family: Family): Promise<strin
   if (!node.isUp) return [`${node.name} is down`];
   const nft = await node.tryRun(['nft', 'list', 'ruleset']);
   const hints = await explainLeaving(pod, family);
-  if (nft.code === 0 && !nft.out.replaceAll(/comment ".*?"/g, '').includes('masquerade')) {
+  // The service proxy masquerades what it translates, in tables of its own.
+  const others = nft.out.replaceAll(/^table ip6? underpod-proxy \{[\s\S]*?^\}/gm, '');
+  if (nft.code === 0 && !others.replaceAll(/comment ".*?"/g, '').includes('masquerade')) {
     hints.push(`no rule masquerades on ${node.name}: nft list ruleset`);
   } else {
     hints.push(`look: nft list ruleset (on ${node.name}); is ${CLUSTER[family]} matched as it should be?`);

@@ -1,4 +1,4 @@
-/** What traffic is asked for, and what became of it. Pure. */
+/** What traffic is asked for, and what became of it. */
 
 /** Connections to one address, each of them opened, answered, checked and closed. */
 export interface Target {
