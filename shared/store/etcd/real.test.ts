@@ -1,6 +1,6 @@
 /** Faults, certificates and users of a real etcd. */
 
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { etcdProgram } from '../../../conformance/etcd/program.ts';
 import { Etcd } from '../../../conformance/etcd/server.ts';
@@ -50,6 +50,13 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   }
 }
 
+/** As proc(5) has them: `T` for a stopped one. */
+function threadStates(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`).map(
+    (thread) => /\) (.)/.exec(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'))?.[1] ?? '',
+  );
+}
+
 const failure = (error: unknown): unknown => error;
 
 describe.skipIf(!program)('a real etcd', () => {
@@ -86,6 +93,8 @@ describe.skipIf(!program)('a real etcd', () => {
     await using watcher = new LeaseWatcher(registry, (await registry.list()).version);
     const next = watcher.next().catch(failure);
     process.kill(etcd.daemon.pid ?? 0, 'SIGSTOP');
+    // Its threads stop one by one, and one that still runs answers.
+    await until(async () => threadStates(etcd.daemon.pid ?? 0).every((state) => state === 'T'));
     const before = performance.now();
     const call = await registry.list().catch(failure);
     expect(isDeadlineExceeded(call) || isUnavailable(call)).toBe(true);
