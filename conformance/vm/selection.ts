@@ -47,6 +47,7 @@ const PLUGINS = new Set([
 const PATIENT = new Set([
   'cni/agent/agent-wireguard.kernel.test.ts',
   'cni/agent/backends/data-path.kernel.test.ts',
+  'cni/proxy/ipvs/program.kernel.test.ts',
   'conformance/edge/nat.ci.test.ts',
 ]);
 
