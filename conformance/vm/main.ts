@@ -41,7 +41,8 @@ const BACKENDS = [
 
 function lab(flags: string): string[] {
   const main = 'node_modules/.bin/bun --bun conformance/lab/main.ts';
-  return [`${main} up --nodes 3 ${flags}`.trimEnd(), `${main} down`];
+  const note = 'echo "skipped: services in the lab of the VM: not tried with this kernel, and too slow"';
+  return [note, `${main} up --nodes 3 ${flags}`.trimEnd(), `${main} down`];
 }
 
 /** In seconds, for both kernels: what .ci/run gives, less what it takes to say what went wrong. */
