@@ -78,6 +78,24 @@ describe.skipIf(!node)('ADD', () => {
     expect(node.leftovers(String(net['name']))).toEqual(nothing);
   });
 
+  test('a pod that has not spoken yet hears at once who calls it through the node', async () => {
+    const net = network({ isDefaultGateway: true }, [[{ subnet: 'fd00:203::/64' }]]);
+    const [pod, caller] = [node.container(), node.container()];
+    run('ip', 'link', 'add', 'caller', 'type', 'veth', 'peer', 'name', 'eth9', 'netns', caller.id);
+    // Else the answer would be held up where this test is not looking.
+    writeSysctl('net/ipv6/conf/caller/accept_dad', '0');
+    run('ip', 'address', 'add', 'fd00:99::1/64', 'dev', 'caller', 'nodad');
+    run('ip', 'link', 'set', 'caller', 'up');
+    run('ip', '-n', caller.id, 'address', 'add', 'fd00:99::2/64', 'dev', 'eth9', 'nodad');
+    run('ip', '-n', caller.id, 'link', 'set', 'eth9', 'up');
+    run('ip', '-n', caller.id, '-6', 'route', 'add', 'default', 'via', 'fd00:99::1');
+    await expect.poll(() => reaches(caller, 'fd00:99::1'), { timeout: 10_000 }).toBe(true);
+    await node.ok('ADD', net, pod);
+    expect(reaches(caller, 'fd00:203::2', 1)).toBe(true);
+    await node.ok('DEL', net, pod);
+    run('ip', 'link', 'delete', 'caller');
+  });
+
   test('IPv6 alone, where the runtime switched it off in the namespace', async () => {
     const net = network({ isDefaultGateway: true }, [[{ subnet: 'fd00:201::/64' }]]);
     const pod = node.container();

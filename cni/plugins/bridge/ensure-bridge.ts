@@ -32,12 +32,24 @@ export function ensureBridge(
   }
   const wanted = IFF.UP | (config.promiscMode ? IFF.PROMISC : 0);
   if ((link.flags & wanted) !== wanted) {
-    // Router advertisements must not give the bridge routes: those of this interface are ours. Set before it is up,
-    // and not only by the call that made it, which may have been killed in between.
-    if ((link.flags & IFF.UP) === 0) trySysctl(`net/ipv6/conf/${link.name}/accept_ra`, '0');
+    // Set before it is up, and not only by the call that made it, which may have been killed in between.
+    if ((link.flags & IFF.UP) === 0) setIpv6Parameters(link.name, config);
     host.request(setLink({ index: link.index, flags: wanted }));
   }
   return link;
+}
+
+/**
+ * What the host's side of the pods' network needs before it is up.
+ *
+ * While its own fe80 address is tentative, a second or two after the first port, the kernel asks for no neighbour on
+ * behalf of a packet that it forwards: whoever calls a pod that has not spoken yet would hear nothing. That is what the
+ * plugin of containernetworking/plugins leaves as it is.
+ */
+export function setIpv6Parameters(name: string, { enableDad }: Pick<BridgeConfig, 'enableDad'>): void {
+  // Router advertisements must not give it routes: those of this interface are ours.
+  trySysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+  if (!enableDad) trySysctl(`net/ipv6/conf/${name}/accept_dad`, '0');
 }
 
 function createBridge(host: NetlinkSocket, config: BridgeConfig): LinkView {

@@ -19,6 +19,7 @@ import { readLink } from '../common/links.ts';
 import { trySysctl } from '../common/try-sysctl.ts';
 import type { BridgeConfig } from './config.ts';
 import { gatewayLinkName } from './config.ts';
+import { setIpv6Parameters } from './ensure-bridge.ts';
 import { gatewayPortVlans, podPortVlans } from './port-vlans.ts';
 
 /** VLANs of a bridge, for one ADD. */
@@ -89,7 +90,7 @@ export class BridgeVlans {
     const port = readLink(this.#host, { index: peer });
     if (!port) throw internalError(`the other end of ${name} is not in this namespace`);
     trySysctl(`net/ipv6/conf/${port.name}/accept_ra`, '0');
-    trySysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+    setIpv6Parameters(name, this.#config);
     return [
       setLink({ index: peer, flags: IFF.UP, master: this.#bridge.index }),
       ...this.#portRequests(peer, gatewayPortVlans(this.#config.vlan)),

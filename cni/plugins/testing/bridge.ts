@@ -49,9 +49,9 @@ export function link(name: string): Json {
 }
 
 /** True if a container gets an answer from an address. */
-export function reaches(from: Container, target: string): boolean {
+export function reaches(from: Container, target: string, patience = 2): boolean {
   try {
-    run('ip', 'netns', 'exec', from.id, 'ping', '-c1', '-W2', target);
+    run('ip', 'netns', 'exec', from.id, 'ping', '-c1', `-W${patience}`, target);
     return true;
   } catch {
     return false;
