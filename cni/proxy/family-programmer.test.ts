@@ -13,7 +13,7 @@ import { FakeKernel } from './testing/fake-mode.ts';
 import { FakeTime } from './testing/fake-time.ts';
 import { Ports, port, settings } from './testing/ports.ts';
 
-test('changes of others are looked at at once, unless they never end: then a twentieth of the time is theirs', async () => {
+test('changes of others are looked at at once, unless they never end: then a tenth of the time is theirs', async () => {
   let now = 0;
   const kernel = new FakeKernel();
   using programmer = new FamilyProgrammer({
@@ -55,8 +55,8 @@ test('changes of others are looked at at once, unless they never end: then a twe
   // A program, for a minute.
   const [start, before] = [now, kernel.calls.length];
   while (now - start < 60_000) await compare();
-  expect(kernel.calls.length - before).toBeGreaterThan(290);
-  expect(kernel.calls.length - before).toBeLessThan(320);
+  expect(kernel.calls.length - before).toBeGreaterThan(590);
+  expect(kernel.calls.length - before).toBeLessThan(650);
   // After a rest it is as before.
   now += 60_000;
   expect(await compare()).toBe(0);

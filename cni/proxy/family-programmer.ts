@@ -11,9 +11,12 @@ import type { ServicePort, ServicePortName } from './model/service-port.ts';
 import type { ModeKit } from './modes/kit.ts';
 
 /** Comparing everything takes no more than this part of the time … */
-const SHARE = 1 / 20;
-/** … in the long run: so much time (ms) has to be filled before the next one waits. */
-const CREDIT = 2000;
+const SHARE = 1 / 10;
+/**
+ * … in the long run: so much time (ms) has to be filled before the next one waits. Somebody who flushes tables by hand a few
+ * times while the processors are busy, and comparing takes long, is not to wait for seconds.
+ */
+const CREDIT = 4000;
 
 /** What a run did. */
 export interface Run {
