@@ -276,6 +276,37 @@ describe.skipIf(!available)('underpod proxy', () => {
     },
   );
 
+  test('--cleanup leaves what a kube-proxy has taken over, in a mode whose names are the same', async () => {
+    service('web', '10.96.0.10');
+    pod('web', '10.244.1.2');
+    writeFileSync(CONFIG, configuration('mode: iptables\n'));
+    const daemon = proxy();
+    await daemon.start();
+    await answers('10.96.0.10', '10.244.1.2');
+    await daemon.stop();
+    const before = run('iptables-nft', '-t', 'nat', '-S');
+    {
+      // All that is asked of a kube-proxy.
+      using server = Bun.serve({
+        port: 10_249,
+        hostname: '127.0.0.1',
+        fetch: () => new Response('iptables'),
+      });
+      expect(server.port).toBe(10_249);
+      const cleaned = Bun.spawn([process.execPath, MAIN, 'proxy', '--cleanup', ...flags], { stderr: 'pipe' });
+      expect(await new Response(cleaned.stderr).text()).toMatch(/a kube-proxy is at work/);
+      expect(await cleaned.exited).toBe(0);
+    }
+    expect(run('iptables-nft', '-t', 'nat', '-S')).toBe(before);
+    expect(once('--cleanup', ...flags)[1]).toMatch(/nothing to remove/);
+    // As the kube-proxy would when it is removed.
+    run('iptables-nft', '-t', 'nat', '-F');
+    run('iptables-nft', '-t', 'nat', '-X');
+    run('iptables-nft', '-F');
+    run('iptables-nft', '-X');
+    writeFileSync(CONFIG, configuration());
+  });
+
   test('writes its configuration with all defaults', () => {
     const path = directory.join('written.conf');
     expect(once(...flags, `--write-config-to=${path}`)).toEqual([0, '']);

@@ -17,6 +17,7 @@ import { FLAG_GROUPS, PROXY_FLAGS } from './config/flags.ts';
 import { type Loaded, loadOptions, normalized } from './config/load.ts';
 import type { ProxyOptions } from './config/options.ts';
 import { conntrackParameters, setConntrack } from './conntrack/sysctls.ts';
+import { takenOverMode } from './leftovers/taken-over.ts';
 import { removeProgrammed } from './modes/registry.ts';
 import { notify, runProxy } from './run.ts';
 import { ProgrammedModes } from './state/programmed-modes.ts';
@@ -146,6 +147,14 @@ async function cleanUp(options: ProxyOptions, log: Logger): Promise<number> {
         'it was in, which writes it anew, and then --cleanup again',
     );
   if (programmed.all.length === 0) log.info('there is nothing to remove', { path: programmed.path });
+  const takenOver = await takenOverMode(options.metrics);
+  for (const { mode, family } of programmed.all.filter((one) => one.mode === takenOver)) {
+    log.info('a kube-proxy is at work in this mode, and what was ours is its: it stays', {
+      mode,
+      family: `IPv${family}`,
+    });
+    programmed.remove(mode, family);
+  }
   return (await removeProgrammed(programmed, () => true, options, systemClock, log)) > 0 ? 1 : 0;
 }
 
