@@ -13,6 +13,7 @@ import { buildGoPlugins } from './cni/go-plugins.ts';
 import { upstreamFlannel } from './cni/upstream.ts';
 import { etcdProgram } from './etcd/program.ts';
 import { buildFlanneld } from './flannel/programs.ts';
+import { ipsetEnvironment } from './kubernetes/ipset.ts';
 import { buildKubernetes, KUBERNETES_PROGRAMS, KUBERNETES_VERSION } from './kubernetes/programs.ts';
 import { TOO_LATE } from './testing/go-programs.ts';
 
@@ -30,6 +31,8 @@ function missing(what: string, why: string | undefined): string[] {
 const absent = (what: string, path: string | undefined): string[] => (path === undefined ? [what] : []);
 
 etcdProgram();
+// Of kube-proxy's mode ipvs.
+if (values.all) ipsetEnvironment();
 const failed = [
   ...absent("upstream's plugins", buildGoPlugins()),
   ...absent("flannel's", upstreamFlannel()),

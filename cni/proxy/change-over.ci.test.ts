@@ -1,14 +1,24 @@
-/** From a real kube-proxy to ours, under a thousand new connections a second: its rules go once ours are in, and none fails. */
+/**
+ * From a real kube-proxy to ours and back, under a thousand new connections a second: its rules go once ours are in, and no
+ * connection fails. In mode ipvs in the VM (`conformance/vm`), at a rate that an emulated processor reaches.
+ */
 
 import { existsSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ControlPlane, controlPlaneMissing } from '../../conformance/kubernetes/control-plane.ts';
+import { ipsetEnvironment } from '../../conformance/kubernetes/ipset.ts';
 import { kubernetesProgram } from '../../conformance/kubernetes/programs.ts';
 import { TrafficClient } from '../../conformance/proxy/traffic/client.ts';
+import { inNetns } from '../../conformance/proxy/traffic/lines.ts';
 import { summary } from '../../conformance/proxy/traffic/report.ts';
 import { TrafficServers } from '../../conformance/proxy/traffic/servers.ts';
 import { TestDaemon } from '../../conformance/testing/daemon.ts';
+import { kernelHas } from '../../conformance/testing/kernel-features.ts';
 import { freshNetns, run, TemporaryDirectory } from '../../conformance/testing/netns.ts';
+import { isVm, slowness } from '../../conformance/testing/slowness.ts';
+import { IpSets } from '../../shared/netlink/ipset.ts';
+import { Ipvs } from '../../shared/netlink/ipvs.ts';
+import { until } from './testing/until.ts';
 
 const missing =
   controlPlaneMissing() ??
@@ -18,8 +28,18 @@ const missing =
 if (missing !== undefined) process.stderr.write(`skipped: a change-over from kube-proxy: ${missing}\n`);
 
 const MAIN = new URL('../../main.ts', import.meta.url).pathname;
+const available = missing === undefined && freshNetns();
+const ipset = available && kernelHas('ipvs', 'dummy') ? ipsetEnvironment() : undefined;
 
-describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () => {
+const WEB = '10.96.0.100';
+/** New connections a second, of the node and of a pod each. */
+const RATE = isVm ? 15 : 500;
+/** Who is not answered within this time (ms) has failed. */
+const PATIENCE = isVm ? 30_000 : 5000;
+
+type ModeName = 'nftables' | 'iptables' | 'ipvs';
+
+describe.skipIf(!available)('from kube-proxy', () => {
   const directory = new TemporaryDirectory();
   let plane: ControlPlane;
   let kubeconfig: string;
@@ -30,6 +50,7 @@ describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () =>
     for (const device of ['near', 'far']) run('ip', 'link', 'set', device, 'up');
     for (const ip of ['192.0.2.1/24', '10.244.1.2/32']) run('ip', 'address', 'add', ip, 'dev', 'near');
     run('ip', 'route', 'add', 'default', 'via', '192.0.2.254', 'dev', 'near');
+    addPod();
     const server = Bun.serve({ hostname: '10.244.1.2', port: 8080, fetch: () => new Response('served') });
     afterAll(() => server.stop(true));
     servers = new TrafficServers([]);
@@ -40,7 +61,7 @@ describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () =>
     await plane.admin.post('/api/v1/namespaces/default/services', {
       metadata: { name: 'web' },
       spec: {
-        clusterIP: '10.96.0.100',
+        clusterIP: WEB,
         ports: [
           { name: 'http', port: 80, targetPort: 8080 },
           { name: 'traffic', port: 81, targetPort: 8081 },
@@ -56,14 +77,14 @@ describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () =>
       ],
       endpoints: [{ addresses: ['10.244.1.2'] }],
     });
-  }, 120_000);
+  }, 120_000 * slowness);
   afterAll(async () => {
     await plane?.[Symbol.asyncDispose]();
     await servers?.[Symbol.asyncDispose]();
     directory[Symbol.dispose]();
   });
 
-  const daemon = (name: string, command: readonly string[], mode: string): TestDaemon => {
+  const daemon = (name: string, command: readonly string[], mode: ModeName): TestDaemon => {
     const config = directory.join(`${name}.conf`);
     writeFileSync(
       config,
@@ -74,6 +95,7 @@ describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () =>
       name,
       command: [...command, `--config=${config}`, '--hostname-override=n1'],
       log: directory.join(`${name}.log`),
+      ...(ipset && { env: ipset }),
       startLimitMs: 20_000,
       ready: async () => {
         if ((await fetch('http://127.0.0.1:10256/healthz')).status !== 200)
@@ -82,57 +104,117 @@ describe.skipIf(missing !== undefined || !freshNetns())('from kube-proxy', () =>
       },
     });
   };
+  const kubeProxy = (mode: ModeName): TestDaemon =>
+    daemon('kube-proxy', [kubernetesProgram('kube-proxy')], mode);
   const ask = async (): Promise<string> => {
-    const options = { keepalive: false, signal: AbortSignal.timeout(2000) };
-    return await fetch('http://10.96.0.100/', options).then(
+    const options = { keepalive: false, signal: AbortSignal.timeout(2000 * slowness) };
+    return await fetch(`http://${WEB}/`, options).then(
       (response) => response.text(),
       (error: unknown) => String(error),
     );
   };
-  const theirs = (): string[] =>
-    [run('nft', 'list', 'ruleset'), run('iptables-nft-save'), run('iptables-legacy-save')]
-      .join('\n')
-      .split('\n')
-      .filter((line) => /KUBE-S(VC|EP|ERVICES)|table ip6? kube-proxy/.test(line));
+  const traffic = (enter: readonly string[]): TrafficClient =>
+    new TrafficClient(enter, {
+      targets: [{ address: WEB, port: 81, perSecond: RATE, held: 4 }],
+      patienceMs: PATIENCE,
+    });
+  const state = [`--state-dir=${directory.join('state')}`, `--run-dir=${directory.join('run')}`];
+  const cleanUp = (): string => {
+    const { exitCode, stderr } = Bun.spawnSync([process.execPath, MAIN, 'proxy', '--cleanup', ...state]);
+    expect([exitCode, stderr.toString()]).toEqual([0, expect.anything()]);
+    return stderr.toString();
+  };
 
-  test.each(['nftables', 'iptables'])(
-    'in mode %s, and back',
-    async (mode) => {
-      await using before = daemon('kube-proxy', [kubernetesProgram('kube-proxy')], mode);
+  test.each<[ModeName, ModeName]>([
+    ['nftables', 'nftables'],
+    ['iptables', 'nftables'],
+    ['iptables', 'iptables'],
+    ['ipvs', 'ipvs'],
+    ['ipvs', 'nftables'],
+  ])(
+    'in mode %s to ours in mode %s, and back',
+    async (theirMode, ourMode) => {
+      if (theirMode === 'ipvs' && !ipset) return;
+      const isTakenOver = theirMode === ourMode && theirMode !== 'nftables';
+      await using before = kubeProxy(theirMode);
       await before.start();
-      expect(theirs().length).toBeGreaterThan(0);
-      await using traffic = new TrafficClient([], {
-        targets: [{ address: '10.96.0.100', port: 81, perSecond: 1000, held: 8 }],
-        patienceMs: 5000,
-      });
+      expect(theirs(theirMode).length).toBeGreaterThan(0);
+      await using node = traffic([]);
+      await using pod = traffic(inNetns('pod'));
       await before.stop();
-      const state = [`--state-dir=${directory.join('state')}`, `--run-dir=${directory.join('run')}`];
       {
-        await using ours = daemon('underpod proxy', [process.execPath, MAIN, 'proxy', ...state], 'nftables');
-        await ours.start();
-        const end = performance.now() + 20_000;
-        while (theirs().length > 0) {
-          if (performance.now() > end) throw new Error(`left: ${theirs().join('\n')}`);
-          await Bun.sleep(50);
-        }
+        await using ours = daemon('underpod proxy', [process.execPath, MAIN, 'proxy', ...state], ourMode);
+        // As long as ours is not ready, all of theirs is there.
+        const there = theirs(theirMode);
+        const starting = ours.start();
+        await until('the start', () => existsSync(directory.join('state', 'proxy.json')), 20_000 * slowness);
+        const meanwhile = theirs(theirMode);
+        if (!isHealthy()) expect(meanwhile).toEqual(there);
+        await starting;
+        await until(
+          `${isTakenOver ? 'staying' : 'going'} of theirs`,
+          () => theirs(theirMode).length > 0 === isTakenOver,
+          20_000 * slowness,
+        );
+        await Bun.sleep(isVm ? 5000 : 500);
         await ours.stop();
       }
-      await using after = daemon('kube-proxy', [kubernetesProgram('kube-proxy')], mode);
+      await using after = kubeProxy(theirMode);
       await after.start();
       // What is healthy has programmed, as kube-proxy does not say by itself.
-      while (theirs().length === 0) await Bun.sleep(50);
-      const cleaned = Bun.spawnSync([process.execPath, MAIN, 'proxy', '--cleanup', ...state]);
-      expect(cleaned.exitCode).toBe(0);
+      await until('theirs again', () => theirs(theirMode).length > 0, 20_000 * slowness);
+      const said = cleanUp();
+      if (isTakenOver) expect(said).toContain('kube-proxy');
+      expect(theirs(theirMode).length).toBeGreaterThan(0);
       expect(run('nft', 'list', 'tables')).not.toContain('underpod');
-      await Bun.sleep(200);
-      const report = await traffic.stop();
-      process.stderr.write(`${mode}: ${summary(report)}\n`);
-      expect(report.failures).toEqual([]);
-      expect(report.held.ended).toBe(0);
-      expect(report.opened / report.seconds).toBeGreaterThan(300);
+      await Bun.sleep(isVm ? 5000 : 200);
+      for (const [who, client] of Object.entries({ node, pod })) {
+        const report = await client.stop();
+        process.stderr.write(`${theirMode} → ${ourMode} → ${theirMode}, ${who}: ${summary(report)}\n`);
+        expect(report.failures).toEqual([]);
+        expect(report.held.ended).toBe(0);
+        expect(report.opened / report.seconds).toBeGreaterThan(RATE / 4);
+      }
       await after.stop();
-      expect(Bun.spawnSync([kubernetesProgram('kube-proxy'), '--cleanup']).exitCode).toBe(0);
+      const cleaned = Bun.spawnSync([kubernetesProgram('kube-proxy'), '--cleanup'], {
+        ...(ipset && { env: ipset }),
+      });
+      expect(cleaned.exitCode).toBe(0);
     },
-    120_000,
+    120_000 * slowness,
   );
 });
+
+/** A pod of this node, in a namespace of its own. */
+function addPod(): void {
+  run('ip', 'netns', 'add', 'pod');
+  run('ip', 'link', 'add', 'veth-pod', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', 'pod');
+  run('ip', 'link', 'set', 'veth-pod', 'up');
+  run('ip', 'address', 'add', '10.244.1.1/32', 'dev', 'veth-pod');
+  run('ip', 'route', 'add', '10.244.1.9', 'dev', 'veth-pod');
+  for (const link of ['lo', 'eth0']) run('ip', '-n', 'pod', 'link', 'set', link, 'up');
+  run('ip', '-n', 'pod', 'address', 'add', '10.244.1.9/24', 'dev', 'eth0');
+  run('ip', '-n', 'pod', 'route', 'add', 'default', 'via', '10.244.1.1');
+}
+
+/** What a kube-proxy has in the kernel, in each of its modes. */
+function theirs(mode: ModeName): string[] {
+  const texts = [run('nft', 'list', 'ruleset'), run('iptables-nft-save'), run('iptables-legacy-save')];
+  const lines = texts
+    .join('\n')
+    .split('\n')
+    .map((line) => line.replace(/\[\d+:\d+\]/, ''))
+    .filter((line) => /KUBE-S(VC|EP|ERVICES)|table ip6? kube-proxy/.test(line));
+  if (mode !== 'ipvs') return lines;
+  using kernel = Ipvs.open();
+  using sets = IpSets.open();
+  const devices = run('ip', '-o', 'address').match(/kube-ipvs0\s+inet \S+/g) ?? [];
+  const virtual = kernel
+    .virtualServers()
+    .map(({ address, port }) => `virtual server ${address.value}:${port}`);
+  return [...lines, ...devices, ...virtual, ...sets.names()].sort();
+}
+
+function isHealthy(): boolean {
+  return Bun.spawnSync(['curl', '-sf', 'http://127.0.0.1:10256/healthz']).exitCode === 0;
+}

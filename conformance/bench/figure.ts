@@ -58,16 +58,25 @@ export function table(figures: readonly Figure[]): string {
       `${figure.rounds}`,
     ];
   });
+  const notes = figures.flatMap(({ name, note }) => (note === undefined ? [] : [`${name}: ${note}`]));
+  return [...markdown(header, rows), ...notes.flatMap((note) => ['', note])].join('\n');
+}
+
+/** Where an emulated processor measures, amounts say nothing, and how one compares with the other does. */
+export function ratios(figures: readonly Figure[]): string {
+  const rows = figures.map(({ name, ours, peer, rounds }) => [
+    name,
+    peer === undefined ? '–' : (ours / peer).toFixed(2),
+    `${rounds}`,
+  ]);
+  return markdown(['what (p50)', 'ours/peer', 'rounds'], rows).join('\n');
+}
+
+function markdown(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
-  const notes = figures.flatMap(({ name, note }) => (note === undefined ? [] : [`${name}: ${note}`]));
-  return [
-    line(header),
-    line(widths.map((width) => '-'.repeat(width))),
-    ...rows.map(line),
-    ...notes.flatMap((note) => ['', note]),
-  ].join('\n');
+  return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)];
 }

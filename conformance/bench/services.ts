@@ -3,16 +3,21 @@
  * until its first connection, a hundred changes a second, memory and processor time.
  *
  * What counts is a client's connection: services' endpoints are listeners on this node, and a client tries until it gets
- * through, for both alike.
+ * through, for both alike. Mode ipvs is measured in the VM (`conformance/vm`), where only the ratios say something.
  */
 
 import { connect } from 'node:net';
 import type { Subprocess } from 'bun';
+import { removeKubeProxyRules } from '../../cni/proxy/leftovers/kube-proxy.ts';
+import { silentLogger } from '../../shared/log/logger.ts';
 import { enterWorld } from '../cni/world.ts';
 import { etcdProgram } from '../etcd/program.ts';
 import { ControlPlane, controlPlaneMissing } from '../kubernetes/control-plane.ts';
+import { ipsetEnvironment } from '../kubernetes/ipset.ts';
 import { kubernetesMissing, kubernetesProgram } from '../kubernetes/programs.ts';
+import { kernelHas } from '../testing/kernel-features.ts';
 import { run, TemporaryDirectory } from '../testing/netns.ts';
+import { isVm } from '../testing/slowness.ts';
 import { pssMiB } from './agent.ts';
 import { type Figure, median, quantile } from './figure.ts';
 import { busyMsOf } from './kubernetes.ts';
@@ -20,7 +25,7 @@ import { busyMsOf } from './kubernetes.ts';
 /** Requests at a time while the cluster is filled. */
 const AT_ONCE = 32;
 /** kube-proxy's first run takes 10 s at 10,000 services, and 40 s in iptables mode. */
-const PATIENCE_MS = 180_000;
+const PATIENCE_MS = 180_000 * (isVm ? 10 : 1);
 /**
  * Between two tries of a client (ms): at first, and at the most. Each is a tenth longer than the one before, so that five hundred
  * clients who wait for seconds do not take the processor from what they wait for.
@@ -28,9 +33,11 @@ const PATIENCE_MS = 180_000;
 const FIRST_TRY_MS = 1;
 const LAST_TRY_MS = 100;
 const TRY_GROWTH = 1.1;
-const TRY_TIMEOUT_MS = 100;
+const TRY_TIMEOUT_MS = isVm ? 3000 : 100;
 /** How many single changes are measured. */
 const SINGLES = 10;
+/** What a start leaves to be done is over after it (ms). */
+const SETTLE_MS = 5000 * (isVm ? 6 : 1);
 const CHURN_PER_SECOND = 100;
 const CHURN_SECONDS = 10;
 /** The node's own address. */
@@ -45,7 +52,7 @@ const SLICES = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
 interface Side {
   readonly name: 'ours' | 'peer';
   start(kubeconfig: string): Subprocess;
-  clean(): void;
+  clean(): Promise<void>;
 }
 
 interface Measured {
@@ -60,13 +67,17 @@ interface Measured {
 export interface ServicesShape {
   readonly services: number;
   readonly endpoints: number;
-  readonly mode: 'nftables' | 'iptables';
+  readonly mode: 'nftables' | 'iptables' | 'ipvs';
+  /** Without a hundred changes a second, which an emulated processor does not do. */
+  readonly quiet?: boolean;
 }
 
 /** @throws Error when a service never answers */
 export async function benchServices(executable: string, shape: ServicesShape): Promise<Figure[]> {
+  if (shape.mode === 'ipvs' && !kernelHas('ipvs', 'dummy')) return [];
   etcdProgram();
-  const missing = controlPlaneMissing();
+  const ipset = shape.mode === 'ipvs' ? ipsetEnvironment() : {};
+  const missing = controlPlaneMissing() ?? (ipset ? undefined : 'ipset is missing');
   if (missing !== undefined) {
     process.stderr.write(`no figures of services: ${missing}\n`);
     return [];
@@ -86,12 +97,12 @@ export async function benchServices(executable: string, shape: ServicesShape): P
   await cluster.fill(shape.services);
   const kubeconfig = plane.kubeconfig('admin', plane.adminKeys);
   const measured = new Map<string, Measured>();
-  for (const side of sides(executable, shape.mode))
+  for (const side of sides(executable, shape.mode, ipset))
     measured.set(side.name, await measure(side, cluster, kubeconfig, shape));
   return figures(shape, measured.get('ours'), measured.get('peer'));
 }
 
-function sides(executable: string, mode: string): Side[] {
+function sides(executable: string, mode: string, env: Readonly<Record<string, string>> = {}): Side[] {
   const start = (cmd: string[], kubeconfig: string): Subprocess =>
     Bun.spawn({
       cmd: [
@@ -107,14 +118,15 @@ function sides(executable: string, mode: string): Side[] {
         ...['--cluster-cidr=10.244.0.0/16', '--hostname-override=bench', '--conntrack-max-per-core=0'],
         '--oom-score-adj=0',
       ],
-      env: { PATH: process.env['PATH'] ?? '' },
+      env: { PATH: process.env['PATH'] ?? '', ...env },
       stdout: 'ignore',
       stderr: process.env['BENCH_LOG'] ? 'inherit' : 'ignore',
     });
-  const flush = (): void => {
+  const flush = async (): Promise<void> => {
     run('nft', 'flush', 'ruleset');
     for (const table of ['nat', 'filter', 'mangle'])
       run('sh', '-c', `iptables-legacy -t ${table} -F; iptables-legacy -t ${table} -X`);
+    if (mode === 'ipvs') await removeKubeProxyRules(silentLogger);
   };
   const missing = kubernetesMissing('kube-proxy');
   if (missing !== undefined) process.stderr.write(`no comparison: ${missing}\n`);
@@ -240,25 +252,25 @@ async function measure(
   kubeconfig: string,
   shape: ServicesShape,
 ): Promise<Measured> {
-  side.clean();
+  await side.clean();
   const begin = performance.now();
   const child = side.start(kubeconfig);
   try {
     const coldMs = (await answers(cluster.last)) - begin;
     const coldBusyMs = busyMsOf(child.pid);
     // What a start leaves to be done afterwards is not measured with what follows.
-    await Bun.sleep(5000);
+    await Bun.sleep(SETTLE_MS);
     const singles: number[] = [];
     for (let index = shape.services; index < shape.services + SINGLES; index += 1) {
       const address = await cluster.add(index);
       const created = performance.now();
       singles.push((await answers(address)) - created);
-      await Bun.sleep(500);
+      await Bun.sleep(SETTLE_MS / 10);
     }
     const busy = busyMsOf(child.pid);
-    const churn = await churnFor(cluster, shape.services + SINGLES);
+    const churn = shape.quiet ? [] : await churnFor(cluster, shape.services + SINGLES);
     const churnBusyMs = busyMsOf(child.pid) - busy;
-    await Bun.sleep(5000);
+    await Bun.sleep(SETTLE_MS);
     const memory = pssMiB(child.pid);
     for (let index = shape.services; index < shape.services + SINGLES; index += 1)
       await cluster.remove(index);
@@ -289,7 +301,11 @@ async function churnFor(cluster: Cluster, from: number): Promise<number[]> {
   return lags;
 }
 
-function figures({ services, endpoints, mode }: ServicesShape, ours?: Measured, peer?: Measured): Figure[] {
+function figures(
+  { services, endpoints, mode, quiet }: ServicesShape,
+  ours?: Measured,
+  peer?: Measured,
+): Figure[] {
   if (!ours) return [];
   const figure = (what: string, value: (of: Measured) => number, more: Partial<Figure> = {}): Figure => ({
     name: `${mode}, ${services} services × ${endpoints}: ${what}`,
@@ -308,9 +324,13 @@ function figures({ services, endpoints, mode }: ServicesShape, ours?: Measured, 
       ...singles,
       ...(flat && { budget: 20 }),
     }),
-    figure('100 changes a second: a new service, p50', (one) => median(one.churn), churn),
-    figure('100 changes a second: a new service, p99', (one) => quantile(one.churn, 0.99), churn),
-    figure('processor time for them', ({ churnBusyMs }) => churnBusyMs),
+    ...(quiet
+      ? []
+      : [
+          figure('100 changes a second: a new service, p50', (one) => median(one.churn), churn),
+          figure('100 changes a second: a new service, p99', (one) => quantile(one.churn, 0.99), churn),
+          figure('processor time for them', ({ churnBusyMs }) => churnBusyMs),
+        ]),
     figure('memory (PSS)', ({ memory }) => memory, { unit: 'MiB', ...(flat && { budget: 120 }) }),
   ];
 }

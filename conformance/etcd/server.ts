@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Authority, type KeyPair } from '../testing/certificates.ts';
 import { TestDaemon } from '../testing/daemon.ts';
 import { freePort } from '../testing/free-port.ts';
+import { slowness } from '../testing/slowness.ts';
 
 export interface EtcdOptions {
   /** See `etcdProgram`. */
@@ -131,7 +132,7 @@ export class Etcd implements AsyncDisposable {
     const response = await fetch(`${this.endpoint}/v3/${method}`, {
       method: 'POST',
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(5_000 * slowness),
       ...(this.client && {
         tls: {
           ca: this.authority?.cert ?? '',

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { KeyPair } from '../testing/certificates.ts';
+import { slowness } from '../testing/slowness.ts';
 
 /** Who asks: a certificate, or a token. */
 export type Credentials = KeyPair | { readonly token: string };
@@ -39,7 +40,7 @@ const PATCHES: Readonly<Record<Patch, string>> = {
 };
 
 /** Longer than any answer takes, in ms. */
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 10_000 * slowness;
 
 export class KubeApi {
   readonly #url: string;

@@ -14,7 +14,7 @@ import type { Probe } from './probe/handle.ts';
 import type { ProgramName } from './programs.ts';
 import { type Report, withProgress } from './report.ts';
 import { run } from './run.ts';
-import { EVERYBODY, hasServices, Services } from './services.ts';
+import { EVERYBODY, Services } from './services.ts';
 import { createStore } from './stores/registry.ts';
 import type { LabStore } from './stores/store.ts';
 import { makeOutside, makeUnderlay } from './underlay.ts';
@@ -49,7 +49,7 @@ export class Lab {
     const conf = netConf(options.ipv, labBackend(options.backend), netConfOfPeers(options));
     this.store = createStore({ options, netConf: conf, directory: `${files}/servers`, nodes: this.nodes });
     const settings = { options, storeFlags: this.store.flags, logs: `${files}/logs` };
-    if (hasServices(options)) this.services = new Services(options, this.nodes, `${files}/logs`);
+    if (options.services) this.services = new Services(options, this.nodes, `${files}/logs`);
     for (const node of this.nodes) this.#agents.set(node, new Agent(node, settings));
   }
 

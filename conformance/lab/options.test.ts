@@ -11,11 +11,13 @@ describe('the command line', () => {
       IPV: '6',
     });
     expect(line.options).toMatchObject({ nodes: 5, ipv: '4', repair: false });
-    expect(line.options).toMatchObject({ store: 'embedded', backend: 'vxlan', flannel: [] });
+    expect(line.options).toMatchObject({ store: 'embedded', backend: 'vxlan', flannel: [], services: true });
+    expect(parseCommandLine(['up', '--services=false'], {}).options).toMatchObject({ services: false });
     const env = { STORE: 'etcd', BACKEND: 'host-gw', FLANNEL: '1,node3' };
     expect(parseCommandLine(['up'], env).options).toMatchObject({
       store: 'etcd',
       backend: 'host-gw',
+      services: false,
       flannel: [1, 3],
     });
   });

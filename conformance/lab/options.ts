@@ -25,6 +25,8 @@ export interface LabOptions {
   /** Where agents keep their leases. */
   readonly store: StoreName;
   readonly backend: BackendName;
+  /** Whether nodes have a service proxy, and pods services: where the store is the embedded one. */
+  readonly services: boolean;
   /** Numbers of the nodes whose agent is flanneld. */
   readonly flannel: readonly number[];
 }
@@ -74,6 +76,7 @@ export const usage: string = `The lab: nodes in namespaces of their own on one m
   --binary PATH     the compiled executable (default dist/underpod-linux-ARCH)
   --firewall F      legacy, nft or none: the iptables whose FORWARD chain drops on node2
                     (default legacy where it is installed)
+  --services=false  no service proxies, and no services
   --repair=false    agents do not put back what someone deletes
   --no-checks       up: do not check
   --json            print what happens as lines of JSON
@@ -114,10 +117,11 @@ export function parseCommandLine(
       binary: resolve(
         values.binary ?? `${checkout}/dist/underpod-linux-${process.arch === 'x64' ? 'amd64' : 'arm64'}`,
       ),
-      repair: oneOf('--repair', values.repair ?? 'true', ['true', 'false'] as const) === 'true',
+      repair: yesOrNo('--repair', values.repair),
       firewall: oneOf('--firewall', values.firewall ?? defaultFirewall(), ['legacy', 'nft', 'none'] as const),
       store,
       backend,
+      services: store === 'embedded' && yesOrNo('--services', values.services),
       flannel,
     },
     checks: values['no-checks'] !== true,
@@ -138,6 +142,7 @@ const flags = {
   binary: { type: 'string' },
   firewall: { type: 'string' },
   repair: { type: 'string' },
+  services: { type: 'string' },
   only: { type: 'string' },
   quick: { type: 'boolean' },
   json: { type: 'boolean' },
@@ -159,6 +164,11 @@ function oneOf<T extends string>(flag: string, value: string, allowed: readonly 
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) throw new UsageError(`${flag} is "${value}": use one of ${allowed.join(', ')}`);
   return found;
+}
+
+/** Yes unless it says no. */
+function yesOrNo(flag: string, value: string | undefined): boolean {
+  return oneOf(flag, value ?? 'true', ['true', 'false'] as const) === 'true';
 }
 
 /** A node's number, from 1, as a person writes it: `2` or `node2`. */

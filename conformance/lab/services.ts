@@ -3,7 +3,7 @@
  * with a label, and get their addresses from CNI's results on their node.
  */
 
-import { isVm, slowness } from '../testing/slowness.ts';
+import { slowness } from '../testing/slowness.ts';
 import { type Family, families } from './addresses.ts';
 import type { LabNode } from './node.ts';
 import { NodeProxy } from './node-proxy.ts';
@@ -16,14 +16,6 @@ import { PROBE_PORT } from './probe/protocol.ts';
 const STORE = `${SHARED}/store.db`;
 /** All nodes have what is written within this time, in ms. */
 const CONVERGENCE = 5_000 * slowness;
-
-/**
- * Whether a lab has services: those of an embedded store. Not in the VM, where the older kernel has not been tried with the
- * proxy and an emulated processor has no time for three more programs; conformance/vm/main.ts says so.
- */
-export function hasServices({ store }: LabOptions): boolean {
-  return store === 'embedded' && !isVm;
-}
 
 /** A Service of the lab. */
 export interface LabService {

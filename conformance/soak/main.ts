@@ -149,6 +149,30 @@ const steps: readonly Step[] = [
     keep: 30,
   },
   {
+    name: 'vm-proxy-flood',
+    claim:
+      'the same flood under the kernel of Debian 12, as fast as an emulated processor is: a million packets that each open a ' +
+      'connection while endpoints go, and none without an endpoint',
+    command: bun(
+      'conformance/vm/main.ts',
+      '--timeout=5400',
+      'node_modules/.bin/bun conformance/proxy/packets/flood-main.ts --removals 300 --packets 1000000 --seconds 5000',
+    ),
+    keep: 3,
+  },
+  {
+    name: 'vm-services-ipvs',
+    claim:
+      "mode ipvs beside kube-proxy's on one real API server, under the kernel of Debian 12: how many times what kube-proxy takes, " +
+      'since an emulated processor says nothing of time itself',
+    command: bun(
+      'conformance/vm/main.ts',
+      ...['--timeout=5400', '--memory=6144'],
+      'node_modules/.bin/bun --bun conformance/bench/main.ts services-ipvs',
+    ),
+    keep: 8,
+  },
+  {
     name: 'vm',
     claim:
       'the same executable, the kernel tests and the lab under the kernels of Debian 12 and of Debian 11',

@@ -28,7 +28,11 @@ const KERNEL_ITSELF = new Set([
 ]);
 
 /** Slow ones, which are no part of a tier of their own here. */
-const SLOW = new Set(['conformance/edge/nat.ci.test.ts', 'conformance/matrix/matrix.ci.test.ts']);
+const SLOW = new Set([
+  'cni/proxy/change-over.ci.test.ts',
+  'conformance/edge/nat.ci.test.ts',
+  'conformance/matrix/matrix.ci.test.ts',
+]);
 
 /**
  * Whole plugins, those that other kernels lack beside upstream's and as their pages show them: under the newer one,
@@ -47,6 +51,7 @@ const PLUGINS = new Set([
 const PATIENT = new Set([
   'cni/agent/agent-wireguard.kernel.test.ts',
   'cni/agent/backends/data-path.kernel.test.ts',
+  'cni/proxy/change-over.ci.test.ts',
   'cni/proxy/ipvs/program.kernel.test.ts',
   'conformance/edge/nat.ci.test.ts',
 ]);

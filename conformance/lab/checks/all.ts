@@ -1,7 +1,6 @@
 /** Every line of the table, in its order. */
 import { families } from '../addresses.ts';
 import type { LabOptions } from '../options.ts';
-import { hasServices } from '../services.ts';
 import type { Check } from './check.ts';
 import { disruptionChecks } from './disruption.ts';
 import { identityChecks } from './identity.ts';
@@ -16,9 +15,9 @@ export function allChecks(options: LabOptions): Check[] {
     ...families(options.ipv).flatMap((family) => [
       ...reachChecks(family, single),
       ...identityChecks(family, single),
-      ...(hasServices(options) ? serviceChecks(family, single) : []),
+      ...(options.services ? serviceChecks(family, single) : []),
     ]),
-    ...(hasServices(options) ? [rollingCheck(options.ipv)] : []),
+    ...(options.services ? [rollingCheck(options.ipv)] : []),
     ...disruptionChecks(options.ipv, single),
   ];
 }

@@ -9,6 +9,7 @@ import { endpointOf } from '../../../cni/proxy/model/endpoint.ts';
 import type { ServicePort } from '../../../cni/proxy/model/service-port.ts';
 import { Ports } from '../../../cni/proxy/testing/ports.ts';
 import { ipJson, nftJson, run } from '../../testing/netns.ts';
+import { slowness } from '../../testing/slowness.ts';
 import { ADDRESSES, packedAddress } from './addresses.ts';
 
 export interface FloodResult {
@@ -115,7 +116,7 @@ function startSender(seconds: number): Bun.Subprocess {
 }
 
 async function waitForPackets(): Promise<void> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 20_000 * slowness;
   while (counted().translated === 0) {
     if (performance.now() > deadline) throw new Error('no packets come');
     await Bun.sleep(20);
