@@ -99,7 +99,8 @@ describe.skipIf(!program)('a real etcd', () => {
     const call = await registry.list().catch(failure);
     expect(isDeadlineExceeded(call) || isUnavailable(call)).toBe(true);
     expect(isUnavailable(await next)).toBe(true);
-    expect(performance.now() - before).toBeLessThan(5000);
+    // Tries go on for three seconds, and the last one takes its time; nothing but pings tells that nobody answers.
+    expect(performance.now() - before).toBeLessThan(10_000);
     process.kill(etcd.daemon.pid ?? 0, 'SIGCONT');
     await until(async () => (await registry.list().catch(() => undefined)) !== undefined);
   });
