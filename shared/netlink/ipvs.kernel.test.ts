@@ -70,7 +70,7 @@ describe.skipIf(!freshNetns() || !kernelHas('ipvs'))('IPVS in the kernel', () =>
     expect(refusal(delRealServer(family, server, real))).toBe('ESRCH');
     expect(kernel.virtualServers()).toEqual([]);
     expect(kernel.realServers(server)).toEqual([]);
-    expect(refusal(newVirtualServer(family, { ...server, scheduler: 'none' }))).toBe('ENOENT');
+    expect(refusal(newVirtualServer(family, { ...server, scheduler: 'nosuch' }))).toBe('ENOENT');
   });
 
   test('a thousand servers are told in many messages', () => {

@@ -34,8 +34,8 @@ describe.skipIf(!available || !hasIpvs)('IPVS in the kernel', () => {
   });
 
   test('a scheduler that is missing is named', async () => {
-    await expect(prepareIpvs({ ...section, scheduler: 'none' }, silentLogger)).rejects.toThrow(
-      /IPVS's scheduler none is missing \(modprobe ip_vs_none\)/,
+    await expect(prepareIpvs({ ...section, scheduler: 'nosuch' }, silentLogger)).rejects.toThrow(
+      /IPVS's scheduler nosuch is missing \(modprobe ip_vs_nosuch\)/,
     );
     await prepareIpvs({ ...section, scheduler: 'mh' }, silentLogger);
   });
