@@ -27,6 +27,8 @@ export interface MetricSources {
   readonly isReady: () => boolean;
   /** Services that have no endpoint on this node though only those count. */
   readonly noLocalEndpoints: (family: Family) => Readonly<Record<'internal' | 'external', number>>;
+  /** Other metrics that are told with these: of the process, of requests to the API server. */
+  readonly more?: readonly { expose(): Promise<string> }[];
 }
 
 export interface ProxyMetrics {
@@ -185,7 +187,8 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
   const unknown = ours.gauge('configuration_unknown_keys', 'Keys of the configuration that nobody reads.');
 
   return {
-    expose: async () => `${await theirs.expose()}\n${await ours.expose()}`,
+    expose: async () =>
+      (await Promise.all([theirs, ours, ...(sources.more ?? [])].map((one) => one.expose()))).join('\n'),
     serviceChanges: (count) => services.inc(count),
     endpointChanges: (count) => endpoints.inc(count),
     queued: (family, at) => lastQueued.set(label(family), at / 1000),

@@ -11,6 +11,7 @@ import {
 import { TestDaemon } from '../../conformance/testing/daemon.ts';
 import { freshNetns, run, TemporaryDirectory } from '../../conformance/testing/netns.ts';
 import { slowness } from '../../conformance/testing/slowness.ts';
+import type { KubeEvent } from './events/event.ts';
 import { until } from './testing/until.ts';
 
 const missing = controlPlaneMissing();
@@ -114,6 +115,26 @@ describe.skipIf(missing !== undefined || !freshNetns())('underpod proxy on a rea
     await until('the ServiceCIDR', () =>
       run('nft', 'list', 'table', 'ip', 'underpod-proxy').includes('10.96.0.0/16'),
     );
+    const events = async (): Promise<readonly KubeEvent[]> => {
+      const path = '/apis/events.k8s.io/v1/namespaces/default/events';
+      return (await plane.admin.get<{ items: readonly KubeEvent[] }>(path)).items;
+    };
+    let started: KubeEvent | undefined;
+    for (const end = performance.now() + 10_000; !started && performance.now() < end; await Bun.sleep(50))
+      started = (await events()).find(({ reason }) => reason === 'Starting');
+    expect(started).toMatchObject({
+      reportingController: 'underpod-proxy',
+      regarding: { kind: 'Node', name: 'n1' },
+    });
+    const metrics = await (await fetch('http://127.0.0.1:10249/metrics')).text();
+    for (const [code, method] of [
+      [200, 'GET'],
+      [201, 'POST'],
+    ])
+      expect(metrics).toContain(
+        `rest_client_requests_total{code="${code}",method="${method}",host="127.0.0.1:`,
+      );
+    expect(metrics).toMatch(/^process_resident_memory_bytes \d+$/m);
     // Refused is what the manifest's rights do not hold.
     expect(await Bun.file(directory.join('log')).text()).not.toMatch(/forbidden|403/i);
   });

@@ -6,6 +6,7 @@ import { systemClock } from '../../shared/daemon/clock.ts';
 import { serveSocket } from '../../shared/daemon/http.ts';
 import { Listener, type ListenerOptions } from '../../shared/daemon/listener.ts';
 import type { Logger } from '../../shared/log/logger.ts';
+import { ProcessMetrics } from '../../shared/metrics/process.ts';
 import { Rtnetlink } from '../../shared/netlink/rtnetlink.ts';
 import { unmapExecutedCode } from '../../shared/sys/memory.ts';
 import { sdNotify } from '../../shared/sys/sd-notify.ts';
@@ -14,6 +15,7 @@ import { followFile } from './config/follow.ts';
 import type { Loaded } from './config/load.ts';
 import type { Bind } from './config/options.ts';
 import { deleteStaleFlows } from './conntrack/clean-up.ts';
+import { portRefused } from './events/events.ts';
 import { removeKubeProxyRules } from './leftovers/kube-proxy.ts';
 import { Removal } from './leftovers/removal.ts';
 import { openKit, removeProgrammed } from './modes/registry.ts';
@@ -96,6 +98,8 @@ export async function runProxy(
     },
     cache: { path: `${options.stateDir}/proxy-services.jsonl`, boot: bootOf() },
     version,
+    ...(source.events && { events: source.events }),
+    moreMetrics: [new ProcessMetrics(), ...(source.metrics ? [source.metrics] : [])],
     onReady: async () => {
       notify(log, 'READY=1');
       // Only now: another mode's rules have served until these were in.
@@ -108,7 +112,7 @@ export async function runProxy(
       unmapExecutedCode();
     },
   });
-  const listen = (what: string, bind: Bind, answer: ListenerOptions['answer']): Listener =>
+  const listen = (what: 'healthz' | 'metrics', bind: Bind, answer: ListenerOptions['answer']): Listener =>
     stack.use(
       new Listener({
         clock,
@@ -116,6 +120,7 @@ export async function runProxy(
         what,
         ...bind,
         answer,
+        onRefused: (why) => source.events?.tell(portRefused(options.node, what, why)),
         // The listener itself is not in its place yet.
         onListen: () => queueMicrotask(() => void removeTheirs()),
       }),

@@ -15,6 +15,8 @@ import { programCache } from './after-boot.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ProxyOptions } from './config/options.ts';
 import type { FlowTargets } from './conntrack/stale-flows.ts';
+import { checkRefused, starting } from './events/events.ts';
+import type { EventSink } from './events/recorder.ts';
 import { FamilyProgrammer, type Run } from './family-programmer.ts';
 import { FollowUp } from './follow-up.ts';
 import { ForeignWatches } from './foreign-watches.ts';
@@ -55,6 +57,10 @@ export interface ServiceProxyParts {
   /** Where what this node's services were is kept, and which boot this is. */
   readonly cache: { readonly path: string; readonly boot: string };
   readonly version: string;
+  /** Metrics that are told with the proxy's. */
+  readonly moreMetrics?: readonly { expose(): Promise<string> }[];
+  /** Where Events can be told. */
+  readonly events?: EventSink;
   /** Called once, when services are programmed from their source; what another mode left behind may go then. */
   readonly onReady?: () => void | Promise<void>;
   /** Called when much was programmed: a moment to give memory back. */
@@ -98,6 +104,7 @@ export class ServiceProxy {
       isConnected: () => this.isConnected,
       isReady: () => this.health.isSynced,
       noLocalEndpoints: (family) => catalogue.noLocalEndpoints(family),
+      ...(parts.moreMetrics && { more: parts.moreMetrics }),
     });
     this.metrics.unknownKeys(options.unknownKeys.length);
     this.checks = new ServiceChecks({
@@ -105,6 +112,7 @@ export class ServiceProxy {
       log: log.child('health'),
       isHealthy: () => this.health.isHealthy,
       addresses: () => this.settings.checkAddresses(parts.localAddresses),
+      onRefused: (service, port, why) => parts.events?.tell(checkRefused(service, options.node, port, why)),
     });
     this.#timers = new Timers(clock, log);
     this.#watches = new ForeignWatches({
@@ -205,7 +213,8 @@ export class ServiceProxy {
 
   /** Works until the signal is aborted. What is in the kernel stays there. */
   async run(signal: AbortSignal): Promise<void> {
-    const { options, cache, log } = this.parts;
+    const { options, cache, log, events, version } = this.parts;
+    events?.tell(starting(options.node, options.mode, version));
     try {
       this.#restored = await programCache({
         ...this.parts,

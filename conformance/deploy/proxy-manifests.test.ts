@@ -116,11 +116,13 @@ test('allow what is asked for, and nothing else', () => {
   );
   expect(rules.flatMap(({ resources }) => resources).sort()).toEqual([
     'endpointslices',
+    'events',
     'nodes',
     'servicecidrs',
     'services',
   ]);
-  for (const { verbs } of rules) expect(verbs).toEqual(['list', 'watch']);
+  for (const { resources, verbs } of rules)
+    expect(verbs).toEqual(resources.includes('events') ? ['create'] : ['list', 'watch']);
 });
 
 test("kubeadm's own DaemonSet runs the image", () => {

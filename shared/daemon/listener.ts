@@ -10,6 +10,8 @@ import { type Answer, type HttpServer, serveTcp } from './http.ts';
 
 /** Between two attempts, in ms: kube-proxy's own is 5 s. */
 const RETRY = 1000;
+/** After so many attempts it is no program any more that is about to end. */
+const PATIENCE = 10;
 
 export interface ListenerOptions {
   readonly clock: Clock;
@@ -23,6 +25,8 @@ export interface ListenerOptions {
   readonly answer: Answer;
   /** It listens, at once or later. */
   readonly onListen?: () => void;
+  /** Called once, where the port could not be had for ten seconds. */
+  readonly onRefused?: (why: string) => void;
 }
 
 export class Listener implements Disposable {
@@ -30,6 +34,7 @@ export class Listener implements Disposable {
   #server: HttpServer | undefined;
   #retry: Timer | undefined;
   #told = false;
+  #attempts = 0;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -52,7 +57,7 @@ export class Listener implements Disposable {
   }
 
   #listen(): void {
-    const { clock, log, what, address, family, port, answer, onListen } = this.#options;
+    const { clock, log, what, address, family, port, answer, onListen, onRefused } = this.#options;
     try {
       this.#server = serve(address, family, port, answer);
       if (this.#told) log.info('the port is free now', { what, address, port });
@@ -66,6 +71,8 @@ export class Listener implements Disposable {
           error: errorText(error),
         });
       this.#told = true;
+      this.#attempts += 1;
+      if (this.#attempts === PATIENCE) onRefused?.(errorText(error));
       this.#retry = clock.after(RETRY, () => this.#listen());
     }
   }

@@ -86,9 +86,18 @@ export class KubeClient {
   }
 
   /** @param target where, without a name: the object has one */
-  async create<T extends ApiObject>(resource: Resource<T>, object: T, target: Target = {}): Promise<T> {
-    const { name: _, ...where } = target;
-    return (await this.#transport.json({ method: 'POST', path: pathOf(resource, where), body: object })) as T;
+  async create<T extends ApiObject>(
+    resource: Resource<T>,
+    object: T,
+    target: Target & { readonly signal?: AbortSignal } = {},
+  ): Promise<T> {
+    const { name: _, signal, ...where } = target;
+    return (await this.#transport.json({
+      method: 'POST',
+      path: pathOf(resource, where),
+      body: object,
+      signal,
+    })) as T;
   }
 
   /** Replaces; a `resourceVersion` in the object makes it a compare-and-swap. */

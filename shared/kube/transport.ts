@@ -6,6 +6,7 @@ import type { Access, AccessSource } from './access/access.ts';
 import type { KubeClock } from './clock.ts';
 import { sleep } from './clock.ts';
 import { isUnauthorized, KubeError } from './errors.ts';
+import { RequestAccount, type RequestObserver } from './observer.ts';
 import type { Status } from './types.ts';
 import { Watchdog } from './watchdog.ts';
 import { decodeStatus, PROTOBUF_TYPE } from './wire/decode-status.ts';
@@ -54,6 +55,8 @@ export interface TransportOptions {
   readonly clock: KubeClock;
   /** `underpod/0.1.0 agent` */
   readonly userAgent: string;
+  /** Who counts requests. */
+  readonly observer?: RequestObserver;
 }
 
 export class Transport {
@@ -76,10 +79,21 @@ export class Transport {
    * @throws KubeError; AccessError; the signal's reason where that is aborted
    */
   async send(request: Request, pauseMs: number = PAUSE_MS): Promise<Answer> {
+    const { method, query } = request;
+    const account = new RequestAccount(this.#options.observer, method, query?.['watch'] === true);
+    try {
+      return await this.#sendPatiently(request, pauseMs, account);
+    } catch (error) {
+      account.end();
+      throw error;
+    }
+  }
+
+  async #sendPatiently(request: Request, pauseMs: number, account: RequestAccount): Promise<Answer> {
     let refused = false;
     for (let retries = 0; ; retries++) {
       try {
-        return await this.#sendOnce(request, pauseMs);
+        return await this.#sendOnce(request, pauseMs, account);
       } catch (error) {
         if (isUnauthorized(error) && !refused) {
           refused = true;
@@ -106,7 +120,7 @@ export class Transport {
     }
   }
 
-  async #sendOnce(request: Request, pauseMs: number): Promise<Answer> {
+  async #sendOnce(request: Request, pauseMs: number, account: RequestAccount): Promise<Answer> {
     const { access, clock } = this.#options;
     request.signal?.throwIfAborted();
     const at = await unlessAborted(access.current(), request.signal);
@@ -115,17 +129,20 @@ export class Transport {
     try {
       watchdog.arm('whole', WHOLE_MS, 'the answer was not complete after');
       watchdog.arm('answer', HEADERS_MS);
-      const response = await this.#fetch(request, at, watchdog.signal, what);
+      const response = await this.#fetch(request, at, watchdog.signal, what, account);
       watchdog.disarm('answer');
       watchdog.arm('pause', pauseMs);
-      const chunks = read(response, watchdog, pauseMs, what);
+      const chunks = read(response, watchdog, pauseMs, what, account);
       if (!response.ok) throw await refusal(response, chunks, what);
       return {
         chunks,
         watchdog,
         what,
         contentType: typeOf(response),
-        [Symbol.dispose]: () => watchdog[Symbol.dispose](),
+        [Symbol.dispose]: () => {
+          watchdog[Symbol.dispose]();
+          account.end();
+        },
       };
     } catch (error) {
       watchdog[Symbol.dispose]();
@@ -133,8 +150,15 @@ export class Transport {
     }
   }
 
-  async #fetch(request: Request, at: Access, signal: AbortSignal, what: string): Promise<Response> {
-    const { method, path, query = {}, body, contentType = JSON_TYPE, accept = JSON_TYPE } = request;
+  async #fetch(
+    request: Request,
+    at: Access,
+    signal: AbortSignal,
+    what: string,
+    account: RequestAccount,
+  ): Promise<Response> {
+    const { method, path, query = {}, contentType = JSON_TYPE, accept = JSON_TYPE } = request;
+    const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     const url = new URL(at.server + path);
     for (const [key, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(key, String(value));
@@ -151,13 +175,18 @@ export class Transport {
         'user-agent': this.#options.userAgent,
         ...(body !== undefined && { 'content-type': contentType }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body }),
       ...(at.tls && { tls: at.tls }),
       ...(at.proxy !== undefined && { proxy: at.proxy }),
     };
+    account.attempt(url.host, body === undefined ? undefined : Buffer.byteLength(body));
     try {
-      return await fetch(url, init);
+      const response = await fetch(url, init);
+      account.answered(response.status);
+      return response;
     } catch (error) {
+      // Who stopped asking is no server that did not answer.
+      if (!request.signal?.aborted) account.answered(undefined);
       throw unreachable(error, signal, what);
     }
   }
@@ -168,6 +197,7 @@ async function* read(
   watchdog: Watchdog,
   pauseMs: number,
   what: string,
+  account: RequestAccount,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (response.body === null) return;
   const reader = response.body.getReader();
@@ -176,6 +206,7 @@ async function* read(
       const { done, value } = await reader.read();
       if (done) return;
       watchdog.arm('pause', pauseMs);
+      account.received(value.length);
       yield value;
     }
   } catch (error) {

@@ -24,6 +24,21 @@ test('counters, gauges and histograms are exposed under the prefix', async () =>
   expect(lines).toContain('# HELP underpod_test_repairs_total Repairs.');
 });
 
+test('a count that somebody else keeps is told as it is, and not at all while it cannot be', async () => {
+  const metrics = new Metrics('their_');
+  let packets: number | undefined = 7;
+  metrics.counterOf('packets_total', 'Packets.', () => packets);
+  const told = async (): Promise<string[]> =>
+    (await metrics.expose()).split('\n').filter((line) => line.startsWith('their_'));
+  expect(await told()).toEqual(['their_packets_total 7']);
+  packets = 9;
+  expect(await told()).toEqual(['their_packets_total 9']);
+  packets = undefined;
+  expect(await told()).toEqual([]);
+  packets = 11;
+  expect(await told()).toEqual(['their_packets_total 11']);
+});
+
 test('two programs in one process do not share metrics', async () => {
   const [one, two] = [new Metrics('one_'), new Metrics('one_')];
   one.counter('things', 'Things.').inc();

@@ -24,6 +24,24 @@ export class Metrics {
     return new Counter<Label>({ name: this.#prefix + name, help, labelNames, registers: [this.#registry] });
   }
 
+  /** A count that somebody else keeps, looked up at each scrape. @param collect `undefined`: it cannot be told now */
+  counterOf(name: string, help: string, collect: () => number | undefined): Counter {
+    return new Counter({
+      name: this.#prefix + name,
+      help,
+      registers: [this.#registry],
+      collect(this: Counter): void {
+        const value = collect();
+        if (value === undefined) {
+          this.remove();
+          return;
+        }
+        this.reset();
+        this.inc(value);
+      },
+    });
+  }
+
   /** A value that goes up and down. @param collect called before each scrape, for values that are looked up */
   gauge<Label extends string = never>(
     name: string,

@@ -19,6 +19,8 @@ export interface ServiceChecksOptions {
   readonly isHealthy: () => boolean;
   /** Where to listen: where node ports are served. The kernel may be asked for it. */
   readonly addresses: () => readonly CheckAddress[];
+  /** A port that another program has. @param service `namespace/name` */
+  readonly onRefused?: (service: string, port: number, why: string) => void;
 }
 
 export interface CheckAddress {
@@ -68,7 +70,7 @@ export class ServiceChecks implements Disposable {
   }
 
   #start(service: string, check: ServiceCheck, addresses: readonly CheckAddress[]): void {
-    const { clock, log } = this.#options;
+    const { clock, log, onRefused } = this.#options;
     const listeners = addresses.map(
       (at) =>
         new Listener({
@@ -78,6 +80,7 @@ export class ServiceChecks implements Disposable {
           ...at,
           port: check.port,
           answer: () => this.#answer(service),
+          onRefused: (why) => onRefused?.(service, check.port, why),
         }),
     );
     this.#running.set(service, { check, addresses, listeners });

@@ -7,10 +7,12 @@ import type { AccessSource } from '../../../shared/kube/access/access.ts';
 import { inClusterAccess } from '../../../shared/kube/access/in-cluster.ts';
 import { kubeconfigAccess } from '../../../shared/kube/access/kubeconfig.ts';
 import { KubeClient } from '../../../shared/kube/client.ts';
+import { ClientMetrics } from '../../../shared/kube/client-metrics.ts';
 import { systemClock as kubeClock } from '../../../shared/kube/clock.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { EmbeddedStore } from '../../../shared/store/embedded/store.ts';
 import type { ProxyDatastore, ProxyOptions } from '../config/options.ts';
+import { EventRecorder, type EventSink } from '../events/recorder.ts';
 import { EmbeddedSource } from './embedded.ts';
 import { KubernetesSource } from './kubernetes.ts';
 import { PodAddresses } from './pod-addresses.ts';
@@ -20,29 +22,39 @@ export type MakeSource = <S, E>(events: SourceEvents<S, E>, project: Projections
 
 export interface OpenedSource extends Disposable {
   readonly make: MakeSource;
+  /** Of requests to the API server, where there is one. */
+  readonly metrics?: ClientMetrics;
+  /** Where Events can be told. */
+  readonly events?: EventSink;
 }
 
 /** @throws UsageError for settings that lead to no server; StoreRefusedError with the way out */
 export function openSource(options: ProxyOptions, clock: Clock, log: Logger): OpenedSource {
   const { datastore } = options;
   return datastore.type === 'kubernetes'
-    ? fromKubernetes(datastore, options, log)
+    ? fromKubernetes(datastore, options, clock, log)
     : fromStore(datastore, options, clock, log);
 }
 
 function fromKubernetes(
   datastore: Extract<ProxyDatastore, { type: 'kubernetes' }>,
   { node }: ProxyOptions,
+  clock: Clock,
   log: Logger,
 ): OpenedSource {
+  const metrics = new ClientMetrics();
   const client = new KubeClient({
+    observer: metrics,
     access: accessOf(datastore),
     clock: kubeClock,
     userAgent: `underpod/${version} proxy`,
   });
+  const recorder = new EventRecorder({ client, clock, log: log.child('events'), host: node });
   return {
     make: (events, project) => new KubernetesSource({ client, clock: kubeClock, log, node, project, events }),
-    [Symbol.dispose]: () => {},
+    metrics,
+    events: recorder,
+    [Symbol.dispose]: () => recorder[Symbol.dispose](),
   };
 }
 

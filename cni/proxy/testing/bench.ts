@@ -9,6 +9,7 @@ import { clientOf } from '../../../shared/kube/testing/fake-client.ts';
 import { silentLogger } from '../../../shared/log/logger.ts';
 import { PROXY_FLAGS } from '../config/flags.ts';
 import { loadOptions } from '../config/load.ts';
+import type { EventSink } from '../events/recorder.ts';
 import { ServiceCatalogue } from '../service-catalogue.ts';
 import { ServiceProxy } from '../service-proxy.ts';
 import { KubernetesSource } from '../sources/kubernetes.ts';
@@ -35,7 +36,7 @@ export class Bench implements AsyncDisposable {
     this.directory = this.#stack.use(new TemporaryDirectory()).path;
   }
 
-  start(flags: readonly string[] = [], clock: Clock = systemClock): Started {
+  start(flags: readonly string[] = [], clock: Clock = systemClock, events?: EventSink): Started {
     const { kernel, api, directory } = this;
     const args = [
       '--hostname-override=n1',
@@ -73,6 +74,7 @@ export class Bench implements AsyncDisposable {
       localAddresses: () => [],
       cache: { path: `${directory}/services`, boot: kernel.boot },
       version: '0',
+      ...(events && { events }),
     });
     const end = new AbortController();
     const run = proxy.run(end.signal);
