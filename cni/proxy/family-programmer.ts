@@ -103,6 +103,11 @@ export class FamilyProgrammer implements Disposable {
     return this.#isProgrammed;
   }
 
+  /** The kernel has all of the model, as far as anybody has said. */
+  get isUpToDate(): boolean {
+    return this.#isProgrammed && !this.#wantsAll && !this.#wantsCheck && this.#changed.size === 0;
+  }
+
   get mode(): Mode | undefined {
     return this.#mode;
   }

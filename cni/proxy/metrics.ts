@@ -3,6 +3,7 @@
 import { Metrics } from '../../shared/metrics/metrics.ts';
 import type { ModeReport } from './mode.ts';
 import type { Family } from './model/endpoint.ts';
+import type { ModeKit } from './modes/kit.ts';
 
 /** kube-proxy's for syncs: 1 ms, doubled 14 times; in seconds. */
 const SYNC_BUCKETS = Array.from({ length: 15 }, (_, step) => 0.001 * 2 ** step);
@@ -27,6 +28,8 @@ export interface MetricSources {
   readonly isReady: () => boolean;
   /** Services that have no endpoint on this node though only those count. */
   readonly noLocalEndpoints: (family: Family) => Readonly<Record<'internal' | 'external', number>>;
+  /** Packets that rules have counted, in mode iptables. */
+  readonly packets?: ModeKit['packets'];
   /** Other metrics that are told with these: of the process, of requests to the API server. */
   readonly more?: readonly { expose(): Promise<string> }[];
 }
@@ -39,6 +42,8 @@ export interface ProxyMetrics {
   /** @param at ms since the epoch */
   queued(family: Family, at: number): void;
   synced(family: Family, kind: 'full' | 'partial', tookMs: number, at: number): void;
+  /** There was nothing to do. @param at ms since the epoch */
+  inStep(family: Family, at: number): void;
   syncFailed(family: Family, mode: string): void;
   /** What changed was refused as a whole, and programmed in another way. */
   partialFailed(family: Family): void;
@@ -88,7 +93,7 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
   );
   const last = theirs.gauge(
     'sync_proxy_rules_last_timestamp_seconds',
-    'When a sync last succeeded.',
+    'When the kernel last had what the source says.',
     byFamily,
   );
   const lastQueued = theirs.gauge(
@@ -161,6 +166,19 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
     'Stale flows deleted.',
     byFamily,
   );
+  const { packets } = sources;
+  if (packets) {
+    theirs.counterOf(
+      'iptables_ct_state_invalid_dropped_packets_total',
+      'Packets dropped that conntrack takes for invalid.',
+      () => packets('invalid'),
+    );
+    theirs.counterOf(
+      'iptables_localhost_nodeports_accepted_packets_total',
+      'Packets to node ports on the loopback.',
+      () => packets('loopback'),
+    );
+  }
   const healthz = theirs.counter('proxy_healthz_total', 'Answers of /healthz.', ['code']);
   const livez = theirs.counter('proxy_livez_total', 'Answers of /livez.', ['code']);
 
@@ -197,6 +215,7 @@ export function proxyMetrics(sources: MetricSources): ProxyMetrics {
       (kind === 'full' ? full : partial).observe(label(family), tookMs / 1000);
       last.set(label(family), at / 1000);
     },
+    inStep: (family, at) => last.set(label(family), at / 1000),
     syncFailed: (family, mode) => failures[mode === 'nftables' ? 'nftables' : 'iptables'].inc(label(family)),
     partialFailed: (family) => {
       partialFailures.inc(label(family));

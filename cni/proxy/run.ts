@@ -56,6 +56,8 @@ export async function runProxy(
       }),
     );
   const kit = stack.use(await openKit(options.mode, options, clock));
+  if (options.mode === 'iptables' && !kit.packets)
+    log.warn("the kernel lacks nfnetlink_acct: kube-proxy's counters of packets are not in the metrics");
   const source = stack.use(openSource(options, clock, log.child('source')));
   const programmed = new ProgrammedModes(options.stateDir, log);
   const others = stack.use(

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { type Clock, systemClock } from '../../shared/daemon/clock.ts';
 import { formatCidr } from '../../shared/ip/cidr.ts';
 import { silentLogger } from '../../shared/log/logger.ts';
 import { formatEndpoint } from './model/endpoint.ts';
@@ -466,6 +467,52 @@ describe('what it tells', () => {
       'underpod_proxy_event_to_kernel_seconds_count',
     ])
       expect(metrics).toContain(name);
+  });
+
+  test('the time of the last sync goes on while nothing happens, and stands still while something is wrong', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    const { proxy } = start(b, '--iptables-sync-period=20ms', '--iptables-min-sync-period=0');
+    await ready(proxy);
+    await proxy.idle();
+    const of = async (name: string): Promise<number> =>
+      Number(
+        new RegExp(`^kubeproxy_sync_proxy_rules_${name}\\{ip_family="IPv4"\\} (\\S+)$`, 'm').exec(
+          await proxy.metrics.expose(),
+        )?.[1],
+      );
+    const goesOn = async (): Promise<boolean> => {
+      const before = await of('last_timestamp_seconds');
+      await Bun.sleep(100);
+      return (await of('last_timestamp_seconds')) > before;
+    };
+    expect(await goesOn()).toBe(true);
+    expect(await of('duration_seconds_count')).toBe(1);
+    expect(b.kernel.calls).toEqual(['v4 replace', 'v6 replace']);
+    // Longer than this test: the kernel takes nothing.
+    b.kernel.failures.push(...Array.from({ length: 100 }, () => new Error('ENOBUFS')));
+    b.api.service('web', '10.96.0.11');
+    await until('the failure', () => proxy.isFailing(4));
+    expect(await goesOn()).toBe(false);
+    b.kernel.failures.length = 0;
+    await until('the repair', () => !proxy.isFailing(4));
+    expect(await goesOn()).toBe(true);
+  });
+
+  test('every hour everything is compared, though nobody has said anything', async () => {
+    const b = bench();
+    b.api.put('Node', 'n1');
+    b.api.service('web', '10.96.0.10');
+    // An hour is half a second.
+    const clock: Clock = { ...systemClock, after: (ms, callback) => systemClock.after(ms / 7200, callback) };
+    const { proxy } = b.start([], clock);
+    await ready(proxy);
+    await proxy.idle();
+    expect(b.kernel.calls).toEqual(['v4 replace', 'v6 replace']);
+    b.kernel.tables.get(4)?.clear();
+    await until('it is put right', () => b.kernel.names(4).length === 1);
+    expect(b.kernel.calls).toContain('v4 verify');
   });
 
   test('a family without a network of pods is masqueraded for nobody, and status says so', async () => {

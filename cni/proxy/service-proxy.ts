@@ -36,7 +36,10 @@ const FAMILIES: readonly Family[] = [4, 6];
 /** What the Node and ServiceCIDRs say is waited for so long (ms) after the lists: a change of them is a mode made anew. */
 const PATIENCE = 2000;
 
-type Part = 'v4' | 'v6' | 'follow-up';
+/** After so long (ms) everything is compared with the kernel, whoever has said what, as kube-proxy does (pkg/proxy/util, FullSyncPeriod). */
+const COMPARE_PERIOD = 3_600_000;
+
+type Part = 'v4' | 'v6' | 'follow-up' | 'in-step';
 const PART_OF: Readonly<Record<Family, Part>> = { 4: 'v4', 6: 'v6' };
 
 export interface ServiceProxyParts {
@@ -104,6 +107,7 @@ export class ServiceProxy {
       isConnected: () => this.isConnected,
       isReady: () => this.health.isSynced,
       noLocalEndpoints: (family) => catalogue.noLocalEndpoints(family),
+      ...(kit.packets && { packets: kit.packets }),
       ...(parts.moreMetrics && { more: parts.moreMetrics }),
     });
     this.metrics.unknownKeys(options.unknownKeys.length);
@@ -165,10 +169,11 @@ export class ServiceProxy {
         v4: () => this.#program(4),
         v6: () => this.#program(6),
         'follow-up': () => this.#followUp.run(),
+        'in-step': () => this.#tellInStep(),
       },
-      spacing: { v4: spacing, v6: spacing, 'follow-up': 0 },
+      spacing: { v4: spacing, v6: spacing, 'follow-up': 0, 'in-step': 0 },
       onError: (part) => {
-        if (part !== 'follow-up') this.#failed(part === 'v4' ? 4 : 6);
+        if (part === 'v4' || part === 'v6') this.#failed(part === 'v4' ? 4 : 6);
       },
     });
     catalogue.node(this.settings.node);
@@ -226,6 +231,10 @@ export class ServiceProxy {
       this.#timers.every(options.syncPeriod, () => {
         this.#retryRefused();
         this.checks.moved();
+        this.#loop.mark('in-step');
+      });
+      this.#timers.every(COMPARE_PERIOD, () => {
+        for (const family of FAMILIES) this.#foreignChange(family);
       });
       await this.#source.run(signal);
     } finally {
@@ -415,6 +424,16 @@ export class ServiceProxy {
     this.health.queued(family);
     this.metrics.queued(family, this.parts.clock.now());
     this.#loop.mark(PART_OF[family]);
+  }
+
+  /**
+   * A family in which nothing happens is in step with its source all the same, and alerts look at when it last was. It is a part of
+   * the loop's work: where that hangs, nothing is told.
+   */
+  #tellInStep(): void {
+    for (const [family, programmer] of this.#families)
+      if (programmer.isUpToDate && !this.isFailing(family))
+        this.metrics.inStep(family, this.parts.clock.now());
   }
 
   /** What the kernel refused it may take by now. */

@@ -6,6 +6,7 @@
 import { IptablesMode } from '../../cni/proxy/iptables/iptables-mode.ts';
 import { needTables, type Tables } from '../../cni/proxy/iptables/kernel-tables.ts';
 import { Machine } from '../../cni/proxy/iptables/machine.ts';
+import { NO_COUNTERS } from '../../cni/proxy/iptables/packet-counters.ts';
 import type { IptablesVariant } from '../../shared/iptables/programs.ts';
 import { enterWorld } from '../cni/world.ts';
 import { type Figure, median } from './figure.ts';
@@ -44,6 +45,7 @@ async function measure(variant: IptablesVariant, count: number): Promise<Figure[
       dropInvalid: true,
       localhostNodePorts: false,
       routeLocalnet: () => {},
+      counters: NO_COUNTERS,
       open: async () => meter.of(await needTables(machine, variant, 4)),
       openOther: async () => undefined,
     });

@@ -3,6 +3,7 @@
 import { type Cidr, overlaps } from '../../../shared/ip/cidr.ts';
 import type { ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
+import { type CountSettings, count } from './counters.ts';
 import { isPortChain } from './names.ts';
 import type { RuleText, TableName } from './tables.ts';
 import { comment, jump, markOf, network, rule } from './words.ts';
@@ -73,7 +74,11 @@ export const HOOKS: Readonly<Record<'filter' | 'nat', readonly Hook[]>> = {
 export const KUBELET_CHAIN = 'KUBE-FIREWALL';
 
 /** Whether node ports are served on 127.0.0.1; on ::1 the kernel does not let them be. */
-export function servesLoopback({ family, localhostNodePorts, nodePortAddresses }: FixedSettings): boolean {
+export function servesLoopback({
+  family,
+  localhostNodePorts,
+  nodePortAddresses,
+}: Pick<FixedSettings, 'family' | 'localhostNodePorts' | 'nodePortAddresses'>): boolean {
   if (family === 6 || !localhostNodePorts) return false;
   return nodePortAddresses === 'all' || nodePortAddresses.some((one) => overlaps(one, LOOPBACK[4]));
 }
@@ -95,7 +100,7 @@ export function kubeletHooks(settings: FixedSettings): readonly Hook[] {
   ];
 }
 
-export interface FixedSettings extends ModeSettings {
+export interface FixedSettings extends ModeSettings, CountSettings {
   /** Node ports are served on 127.0.0.1 where `nodePortAddresses` has it. */
   readonly localhostNodePorts: boolean;
   /** Packets that conntrack takes for invalid would reset connections, unless it is told to be liberal. */
@@ -108,7 +113,15 @@ export function fixedChains(
 ): Record<'filter' | 'nat', Map<string, readonly RuleText[]>> {
   const mark = markOf(settings);
   const forward = [
-    ...(settings.dropInvalid ? ['-m conntrack --ctstate INVALID -j DROP'] : []),
+    ...(settings.dropInvalid
+      ? [
+          rule(
+            '-m conntrack --ctstate INVALID',
+            settings.counts.has('invalid') ? count('invalid') : '',
+            jump('DROP'),
+          ),
+        ]
+      : []),
     rule(comment('kubernetes forwarding rules'), `-m mark --mark ${mark}/${mark}`, jump('ACCEPT')),
     rule(
       comment('kubernetes forwarding conntrack rule'),

@@ -7,6 +7,7 @@ import { Ports, port, settings } from '../testing/ports.ts';
 import { IptablesMode } from './iptables-mode.ts';
 import { needTables, type Tables } from './kernel-tables.ts';
 import { Machine } from './machine.ts';
+import { NO_COUNTERS, PacketCounters } from './packet-counters.ts';
 
 const available = freshNetns();
 
@@ -49,7 +50,11 @@ describe.skipIf(!available).each(['nft', 'legacy'] as const)(
   'iptables (%s) in the kernel',
   (variant: IptablesVariant) => {
     const machine = new Machine();
-    afterAll(() => machine[Symbol.dispose]());
+    const counters = PacketCounters.open();
+    afterAll(() => {
+      machine[Symbol.dispose]();
+      counters?.[Symbol.dispose]();
+    });
     let restored: string[] = [];
 
     function make(family: Family = 4): IptablesMode {
@@ -68,6 +73,7 @@ describe.skipIf(!available).each(['nft', 'legacy'] as const)(
         dropInvalid: true,
         localhostNodePorts: true,
         routeLocalnet: () => {},
+        counters: counters ?? NO_COUNTERS,
         open,
         openOther: async () => undefined,
       });

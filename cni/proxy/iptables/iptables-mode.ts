@@ -3,11 +3,15 @@
 import type { Mode, ModeReport, ModeSettings, ServicePorts } from '../mode.ts';
 import { formatEndpoint } from '../model/endpoint.ts';
 import type { ServicePort, ServicePortName } from '../model/service-port.ts';
+import { type Counted, count, counts } from './counters.ts';
 import { findRefused, isForParts } from './find-refused.ts';
 import { servesLoopback } from './fixed-rules.ts';
 import type { Tables } from './kernel-tables.ts';
 import { chainsOf, endpointChain } from './names.ts';
+import type { CounterKeeper } from './packet-counters.ts';
 import { type AllSettings, type Plan, planAll, planChanges, planRemoval, portsToWrite } from './plan.ts';
+import type { RuleText, SavedTable } from './tables.ts';
+import { endOfTrial, trialOfRule } from './trial.ts';
 
 /** With more endpoints rules do not say whose they are: as in kube-proxy, comments are two fifths of a table. */
 const ENDPOINTS_WITH_COMMENTS = 1000;
@@ -17,6 +21,7 @@ export interface IptablesModeOptions {
   readonly localhostNodePorts: boolean;
   /** Lets packets of 127.0.0.1 leave the node; called before node ports are served there. @throws Error */
   readonly routeLocalnet: () => void;
+  readonly counters: CounterKeeper;
   /** Opens the tables of the namespace that is programmed. @throws Error where the programs are missing */
   readonly open: () => Promise<Tables>;
   /** Opens those of the other kind, nft or legacy, where a proxy has left something there. */
@@ -24,6 +29,8 @@ export interface IptablesModeOptions {
 }
 
 type Refused = ModeReport['refused'];
+
+const NOTHING: ReadonlySet<Counted> = new Set();
 
 export class IptablesMode implements Mode, Disposable {
   readonly #options: IptablesModeOptions;
@@ -36,11 +43,19 @@ export class IptablesMode implements Mode, Disposable {
   readonly #refused = new Map<ServicePortName, string>();
   /** Rules by table. */
   #total = { filter: 0, nat: 0 };
+  /** Whether the program and the kernel know rules that count. */
+  #canCount: boolean | undefined;
 
   constructor(settings: ModeSettings, options: IptablesModeOptions) {
     this.#options = options;
     const { dropInvalid, localhostNodePorts } = options;
-    this.#settings = { ...settings, dropInvalid, localhostNodePorts, endpointComments: true };
+    this.#settings = {
+      ...settings,
+      dropInvalid,
+      localhostNodePorts,
+      endpointComments: true,
+      counts: NOTHING,
+    };
   }
 
   async replace(ports: ServicePorts): Promise<ModeReport> {
@@ -94,6 +109,7 @@ export class IptablesMode implements Mode, Disposable {
     this.#programmed.clear();
     for (const tables of [await this.#options.open(), await this.#options.openOther()])
       if (tables) await restore(tables, planRemoval(await tables.save(), tables));
+    this.#options.counters.remove();
   }
 
   [Symbol.dispose](): void {}
@@ -117,6 +133,7 @@ export class IptablesMode implements Mode, Disposable {
 
   async #restoreAll(tables: Tables, ports: ServicePorts, refused: Refused): Promise<[Plan, Refused]> {
     const saved = await tables.save();
+    this.#settings = { ...this.#settings, counts: await this.#counts(tables, saved) };
     const wanted = without(ports, refused);
     const plan = planAll(wanted, saved, this.#settings, tables);
     try {
@@ -132,6 +149,16 @@ export class IptablesMode implements Mode, Disposable {
       await restore(tables, rest);
       return [rest, all];
     }
+  }
+
+  /** What can be counted, of what there is to count. */
+  async #counts(tables: Tables, saved: ReadonlyMap<string, SavedTable>): Promise<ReadonlySet<Counted>> {
+    const all = new Set(this.#options.counters.make());
+    if (!servesLoopback(this.#settings)) all.delete('loopback');
+    const [any] = all;
+    if (any === undefined) return all;
+    this.#canCount ??= counts(saved) || (await takes(tables, count(any)));
+    return this.#canCount ? all : NOTHING;
   }
 
   /** What changed was refused: a port of it is at fault, or somebody changed what we thought was there. */
@@ -172,6 +199,19 @@ export class IptablesMode implements Mode, Disposable {
         nat: { total: this.#total.nat, written: rules.nat.written },
       },
     };
+  }
+}
+
+/** Whether the program and the kernel know a rule. */
+async function takes(tables: Tables, rule: RuleText): Promise<boolean> {
+  try {
+    await tables.restore(trialOfRule(rule));
+    return true;
+  } catch (error) {
+    if (!isForParts(error)) throw error;
+    return false;
+  } finally {
+    await tables.restore(endOfTrial());
   }
 }
 

@@ -12,6 +12,7 @@ const all: AllSettings = {
   dropInvalid: true,
   localhostNodePorts: true,
   endpointComments: true,
+  counts: new Set(),
 };
 
 /** What iptables-restore --noflush does, for whole texts; refuses what the kernel would. */
@@ -143,6 +144,28 @@ test('health checks of load balancers are let in, with endpoints here or without
       rule: '-p tcp -m comment --comment "a/b health check node port" -m tcp --dport 31000 -j ACCEPT',
     },
   ]);
+});
+
+test('node ports on the loopback are counted by a rule before the one for all, whoever comes first', () => {
+  const counting: AllSettings = { ...all, counts: new Set(['invalid', 'loopback']) };
+  const one = port({ name: 'a/b', frontends: ['node-port 30080'], endpoints: ['10.244.0.1:80'] });
+  const { external } = chainsOf(one);
+  const about = '-p tcp -m comment --comment "a/b" -m tcp --dport 30080';
+  const expected = [
+    `-d 127.0.0.0/8 ${about} -m nfacct --nfacct-name  localhost_nps_accepted_pkts -j ${external}`,
+    `${about} -j ${external}`,
+  ];
+  const tables = new FakeTables();
+  tables.restore(planAll(new Ports(), tables.saved, counting).text);
+  tables.restore(planChanges([[undefined, one]], counting).text);
+  const nodePorts = (): unknown => tables.tables.get('nat')?.get('KUBE-NODEPORTS');
+  expect(nodePorts()).toEqual(expected);
+  tables.restore(planChanges([[one, undefined]], counting).text);
+  tables.restore(planAll(new Ports(one), tables.saved, counting).text);
+  expect(nodePorts()).toEqual(expected);
+  expect(tables.tables.get('filter')?.get('KUBE-FORWARD')?.[0]).toBe(
+    '-m conntrack --ctstate INVALID -m nfacct --nfacct-name  ct_state_invalid_dropped_pkts -j DROP',
+  );
 });
 
 test('many ports come in many transactions, and nobody is led to them before the last', () => {

@@ -147,10 +147,14 @@ export function planRemoval(saved: ReadonlyMap<string, SavedTable>, { mostRules 
   return finish({ filter: 0, nat: 0 }, ...texts);
 }
 
-/** By the chains that rules lead to, the last one first, as iptables over nf_tables likes to have them (see Section). */
+/**
+ * By the chains that rules lead to, the last one first, as iptables over nf_tables likes to have them (see Section). Of those that
+ * lead to the same chain what asks for an address comes first.
+ */
 function byTargetDown(a: RuleText, b: RuleText): number {
   const [x, y] = [a, b].map((rule) => rule.slice(rule.lastIndexOf(' ') + 1)) as [string, string];
-  return x < y ? 1 : x > y ? -1 : 0;
+  if (x === y) return a < b ? -1 : 1;
+  return x < y ? 1 : -1;
 }
 
 function sharedChains(table: 'filter' | 'nat'): Map<string, RuleText[]> {

@@ -4,6 +4,7 @@ import type { Cidr } from '../../../shared/ip/cidr.ts';
 import type { ModeSettings } from '../mode.ts';
 import { addressOf, type Endpoint, formatEndpoint } from '../model/endpoint.ts';
 import { type Frontend, type ServicePort, treatmentOf } from '../model/service-port.ts';
+import { type CountSettings, count } from './counters.ts';
 import { chainsOf, endpointChain, type PortChains } from './names.ts';
 import type { RuleText, SharedRule } from './tables.ts';
 import {
@@ -27,7 +28,7 @@ export interface PortRules {
   readonly chains: ReadonlyMap<string, readonly RuleText[]>;
 }
 
-export interface PlanSettings extends ModeSettings {
+export interface PlanSettings extends ModeSettings, CountSettings {
   /** Whether rules of endpoints say whose they are, which takes two fifths of a table's size. */
   readonly endpointComments: boolean;
 }
@@ -66,6 +67,8 @@ export function rulesOf(port: ServicePort, settings: PlanSettings): PortRules {
     } else used[treatment.to] = true;
     const isGuarded = frontend.kind === 'load-balancer' && port.sourceRanges !== undefined;
     shared.push(dispatch(port, frontend, isGuarded ? names.firewall : names.external));
+    if (frontend.address === undefined && settings.counts.has('loopback'))
+      shared.push(countLoopback(port, frontend, names.external));
     if (!isGuarded) continue;
     shared.push(guard(port, frontend, names));
     if (!chains.has(names.firewall))
@@ -108,6 +111,15 @@ function dispatch(port: ServicePort, frontend: Frontend, chain: string): SharedR
     table: 'nat',
     chain: frontend.address === undefined ? 'KUBE-NODEPORTS' : 'KUBE-SERVICES',
     rule: rule(matches(port, frontend, port.name + KIND_COMMENT[frontend.kind]), jump(chain)),
+  };
+}
+
+/** Leads where the rule of the node port does, which it comes before: a rule that comes last is put first, or is sorted so. */
+function countLoopback(port: ServicePort, frontend: Frontend, chain: string): SharedRule {
+  return {
+    table: 'nat',
+    chain: 'KUBE-NODEPORTS',
+    rule: rule('-d 127.0.0.0/8', matches(port, frontend, port.name), count('loopback'), jump(chain)),
   };
 }
 

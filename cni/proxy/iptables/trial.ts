@@ -26,6 +26,13 @@ export function trialOf(ports: readonly ServicePort[], settings: PlanSettings): 
   return texts.join('');
 }
 
+/** One rule of the table filter. */
+export function trialOfRule(rule: RuleText): string {
+  const text = new TableText('filter');
+  text.write(TRIAL_CHAIN, [rule]);
+  return String(text);
+}
+
 /** Removes the trial's chains, which are made first where they are not there. */
 export function endOfTrial(): string {
   const texts = (['filter', 'nat'] as const).map((table) => {

@@ -4,6 +4,7 @@ import { IpSets } from '../../../shared/netlink/ipset.ts';
 import { IptablesMode } from '../iptables/iptables-mode.ts';
 import { needTables, type Tables } from '../iptables/kernel-tables.ts';
 import { Machine } from '../iptables/machine.ts';
+import { NO_COUNTERS } from '../iptables/packet-counters.ts';
 import type { ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
 import { cidr, Ports, port, settings } from '../testing/ports.ts';
@@ -79,6 +80,7 @@ describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('rules (%s) in t
     const iptables = (): IptablesMode =>
       new IptablesMode(settings(4), {
         dropInvalid: true,
+        counters: NO_COUNTERS,
         localhostNodePorts: true,
         routeLocalnet: () => {},
         open: () => open(4),

@@ -1,7 +1,10 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { freshNetns, run } from '../../../conformance/testing/netns.ts';
 import { type Clock, systemClock } from '../../../shared/daemon/clock.ts';
 import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
+import { IptablesMode } from '../iptables/iptables-mode.ts';
+import { needTables } from '../iptables/kernel-tables.ts';
+import { Machine } from '../iptables/machine.ts';
 import { chainsOf } from '../iptables/names.ts';
 import { cidr, Ports, port, settings } from '../testing/ports.ts';
 import { until } from '../testing/until.ts';
@@ -27,6 +30,8 @@ const rulesOf = (variant: string): string[] =>
 
 describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('iptables (%s) in the kernel', (variant) => {
   const other = variant === 'nft' ? 'legacy' : 'nft';
+  const machine = new Machine();
+  afterAll(() => machine[Symbol.dispose]());
   const iptables = (...args: string[]): void => void run(`iptables-${variant}`, ...args);
 
   beforeEach(() => {
@@ -104,6 +109,47 @@ describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('iptables (%s) i
     for (const each of [variant, other])
       expect(saved(each).match(/KUBE-(?!FIREWALL|IPTABLES-HINT)\S+/g)).toBeNull();
     expect(kit.isEmpty(4)).toBe(true);
+  });
+
+  test('packets are counted where kube-proxy counts them, over a restart, and the counters go with the rules', async () => {
+    run('ip', 'link', 'set', 'lo', 'up');
+    const connect = (): void =>
+      void Bun.spawnSync(['timeout', '0.1', 'bash', '-c', 'echo > /dev/tcp/127.0.0.1/30080']);
+    {
+      using kit = await open();
+      if (!kit.packets) {
+        process.stderr.write('skipped: the kernel has no nfnetlink_acct\n');
+        return;
+      }
+      expect(kit.packets('loopback')).toBeUndefined();
+      using mode = kit.create(settings(4));
+      await mode.replace(new Ports(web));
+      expect([kit.packets('loopback'), kit.packets('invalid')]).toEqual([0, 0]);
+      connect();
+      expect(kit.packets('loopback')).toBe(1);
+    }
+    using kit = await open();
+    using mode = kit.create(settings(4));
+    expect((await mode.replace(new Ports(web))).changes).toBe(0);
+    expect(kit.packets?.('loopback')).toBe(1);
+    await mode.cleanUp();
+    expect(kit.packets?.('loopback')).toBeUndefined();
+  });
+
+  test('a program without the match for it counts nothing, and programs all the same', async () => {
+    const tables = await needTables(machine, variant, 4);
+    using mode = new IptablesMode(settings(4), {
+      dropInvalid: true,
+      localhostNodePorts: true,
+      routeLocalnet: () => {},
+      // There is none of them: the rule is refused as one is whose match is missing.
+      counters: { make: () => new Set(['invalid', 'loopback']), remove: () => {} },
+      open: async () => tables,
+      openOther: async () => undefined,
+    });
+    expect(await mode.replace(new Ports(web))).toMatchObject({ refused: [] });
+    expect(saved(variant)).not.toMatch(/nfacct|TRIAL/);
+    expect(saved(variant)).toContain('--to-destination 10.244.1.1:80');
   });
 
   test('node ports on 127.0.0.1 only where they are wanted', async () => {

@@ -7,9 +7,10 @@ import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { mayHarm } from '../iptables/foreign.ts';
 import { IptablesMode } from '../iptables/iptables-mode.ts';
 import { NodeTables } from '../iptables/node-tables.ts';
+import { NO_COUNTERS, PacketCounters } from '../iptables/packet-counters.ts';
 import type { Mode, ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
-import type { ModeKit } from './kit.ts';
+import type { CountedPackets, ModeKit } from './kit.ts';
 import { watchTables } from './watch-tables.ts';
 
 const ROUTE_LOCALNET = 'net/ipv4/conf/all/route_localnet';
@@ -25,10 +26,15 @@ export interface IptablesKitOptions {
 export class IptablesKit implements ModeKit {
   readonly #tables: NodeTables;
   readonly #options: IptablesKitOptions;
+  readonly #counters: PacketCounters | undefined;
+  readonly packets?: (what: CountedPackets) => number | undefined;
 
   private constructor(tables: NodeTables, options: IptablesKitOptions) {
     this.#tables = tables;
     this.#options = options;
+    const counters = PacketCounters.open();
+    this.#counters = counters;
+    if (counters) this.packets = (what) => counters.packets(what);
   }
 
   /** @throws Error where the programs are missing */
@@ -46,6 +52,7 @@ export class IptablesKit implements ModeKit {
       dropInvalid: readSysctl('net/netfilter/nf_conntrack_tcp_be_liberal', procSys) !== '1',
       localhostNodePorts,
       routeLocalnet: () => routeLocalnet(procSys),
+      counters: this.#counters ?? NO_COUNTERS,
       open: () => this.#tables.of(settings.family),
       openOther: () => this.#tables.otherOf(settings.family),
     });
@@ -62,6 +69,7 @@ export class IptablesKit implements ModeKit {
   }
 
   [Symbol.dispose](): void {
+    this.#counters?.[Symbol.dispose]();
     this.#tables[Symbol.dispose]();
   }
 }

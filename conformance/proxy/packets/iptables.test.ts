@@ -2,6 +2,7 @@ import { afterAll, describe } from 'vitest';
 import { IptablesMode } from '../../../cni/proxy/iptables/iptables-mode.ts';
 import { needTables } from '../../../cni/proxy/iptables/kernel-tables.ts';
 import { Machine } from '../../../cni/proxy/iptables/machine.ts';
+import { NO_COUNTERS, PacketCounters } from '../../../cni/proxy/iptables/packet-counters.ts';
 import { writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { freshNetns } from '../../testing/netns.ts';
 import { Cluster } from './cluster.ts';
@@ -23,8 +24,10 @@ const cluster = available ? new Cluster() : undefined;
 
 describe.skipIf(!available)('packets', () => {
   const machine = new Machine();
+  const counters = PacketCounters.open();
   afterAll(() => {
     cluster?.[Symbol.dispose]();
+    counters?.[Symbol.dispose]();
     machine[Symbol.dispose]();
   });
   for (const variant of ['nft', 'legacy'] as const)
@@ -37,6 +40,7 @@ describe.skipIf(!available)('packets', () => {
           // The rows that choose addresses want none on the loopback.
           localhostNodePorts: settings.nodePortAddresses === 'all',
           routeLocalnet: () => writeSysctl('net/ipv4/conf/all/route_localnet', '1'),
+          counters: counters ?? NO_COUNTERS,
           open: () => needTables(machine, variant, settings.family),
           openOther: async () => undefined,
         }),
