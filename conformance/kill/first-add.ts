@@ -10,7 +10,7 @@ import { readSysctl, writeSysctl } from '../../shared/sys/sysctl.ts';
 import { leaked, missing, snapshot } from '../cni/leaks.ts';
 import type { Container } from '../cni/world.ts';
 import { ipJson, run } from '../testing/netns.ts';
-import { Calls, type PointsPlan, type PointsResult } from './points.ts';
+import { Calls, type Point, type PointsPlan, type PointsResult } from './points.ts';
 
 /** A sysfs of the present network namespace, mounted on first use: the one at /sys shows the host's. */
 const sysfs = '/run/sys';
@@ -104,13 +104,13 @@ export function runFirstAdd(plan: PointsPlan & { readonly bridge: string }): Poi
   forgetAll(bridge);
   const untouched = first(world.container('good'), () => {});
   const chosen = plan.choose?.(points) ?? points;
-  let survived = 0;
+  const survived: Point[] = [];
   for (const point of chosen) {
     const when = `first ADD killed at ${point.call} ${point.n}`;
     forgetAll(bridge);
     const killed = world.container('killed');
     if (calls.kill(calls.call('ADD', killed), point)) tally.set(point.call, (tally.get(point.call) ?? 0) + 1);
-    else survived += 1;
+    else survived.push(point);
     const good = world.container('good');
     const node = first(good, () => {
       calls.expect(calls.call(cleanUp, killed, [good]), `${cleanUp}, ${when}`);

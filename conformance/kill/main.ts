@@ -22,7 +22,7 @@ import { run } from '../testing/netns.ts';
 import { Random } from '../testing/random.ts';
 import { runFirstAdd } from './first-add.ts';
 import { mainPlans, type Plan, standardPlans, typePlans } from './plans.ts';
-import { type Point, type PointsResult, runPoints } from './points.ts';
+import { nameOf, type Point, type PointsResult, runPoints } from './points.ts';
 import { runRounds } from './rounds.ts';
 import { describeHits, type Hit, spreadProblems, thirds } from './spread.ts';
 
@@ -157,8 +157,10 @@ function useLegacyIptables(): void {
 }
 
 function reportPoints(report: Report, title: string, result: PointsResult): void {
-  const survived = result.survived > 0 ? [`${result.survived} calls did not die at their point`] : [];
-  const detail = `${result.tried} of ${result.recorded} system calls (${tallied(result.tally)})`;
+  const names = (points: readonly Point[]): string => points.map(nameOf).join(', ');
+  const survived = result.survived.length > 0 ? [`did not die at ${names(result.survived)}`] : [];
+  const once = result.once?.length ? `; not made again: ${names(result.once)}` : '';
+  const detail = `${result.tried} of ${result.recorded} system calls (${tallied(result.tally)}${once})`;
   report.add(title, detail, [...result.failures, ...result.leaks, ...survived]);
 }
 

@@ -57,8 +57,10 @@ export interface PointsResult {
   /** Points that the recorded call has. */
   readonly recorded: number;
   readonly tried: number;
-  /** Tries in which the process did not die at its point. */
-  readonly survived: number;
+  /** Points at which the process did not die, though it has them each time. */
+  readonly survived: readonly Point[];
+  /** Points that only the recorded call had: what waits for a lock, or is interrupted, makes other calls than the next. */
+  readonly once?: readonly Point[];
   readonly tally: ReadonlyMap<string, number>;
   readonly leaks: readonly string[];
   readonly failures: readonly string[];
@@ -87,6 +89,9 @@ export function pointsOf(trace: string): Point[] {
   }
   return points;
 }
+
+/** As people call it: `openat 3`. */
+export const nameOf = ({ call, n }: Point): string => `${call} ${n}`;
 
 const traceFile = '/run/points-trace';
 
@@ -191,22 +196,23 @@ export function runPoints(plan: PointsPlan): PointsResult {
   // Once untraced, so that bridge, tables and directories exist before the first snapshot.
   calls.addAndDelete(world, 'on a new node');
 
-  const recording = world.container('record');
-  prepare(recording);
-  const points = calls.record(calls.call(command, recording));
-  calls.cleanUp('DEL', recording, 'DEL after the recording');
-  world.remove(recording);
-
+  const record = (): Point[] => {
+    const recording = world.container('record');
+    prepare(recording);
+    const found = calls.record(calls.call(command, recording));
+    calls.cleanUp('DEL', recording, 'DEL after the recording');
+    world.remove(recording);
+    return found;
+  };
+  const points = record();
   const chosen = plan.choose?.(points) ?? points;
   let before = snapshot();
-  let survived = 0;
-  for (const point of chosen) {
+  const dies = (point: Point): boolean => {
     const when = `after a kill at ${point.call} ${point.n}`;
     const container = world.container('killed');
     prepare(container);
-    if (calls.kill(calls.call(command, container), point))
-      tally.set(point.call, (tally.get(point.call) ?? 0) + 1);
-    else survived += 1;
+    const isDead = calls.kill(calls.call(command, container), point);
+    if (isDead) tally.set(point.call, (tally.get(point.call) ?? 0) + 1);
     calls.cleanUp(cleanUp, container, `${cleanUp} ${when}`);
     const after = snapshot();
     leaks.push(...[...leaked(before, after), ...missing(before, after)].map((line) => `${when}: ${line}`));
@@ -214,6 +220,13 @@ export function runPoints(plan: PointsPlan): PointsResult {
     before = after;
     world.remove(container);
     calls.addAndDelete(world, when);
-  }
-  return { recorded: points.length, tried: chosen.length, survived, tally, leaks, failures: calls.failures };
+    return isDead;
+  };
+  const survivors = chosen.filter((point) => !dies(point) && !dies(point));
+  const again = new Set(survivors.length > 0 ? record().map(nameOf) : []);
+  const survived = survivors.filter((point) => again.has(nameOf(point)));
+  return {
+    ...{ recorded: points.length, tried: chosen.length, survived, tally, leaks, failures: calls.failures },
+    once: survivors.filter((point) => !survived.includes(point)),
+  };
 }
