@@ -34,9 +34,9 @@ import { wireguardKey } from './wireguard-key-file.ts';
 
 /**
  * Legacy iptables and WireGuard's peers send no events: they are looked at this often (ms), so that a repair is done
- * within a second.
+ * within a second. Each look wakes the processor up, which costs more than the look.
  */
-const CANARY = 500;
+const CANARY = 700;
 /** Everything is compared this often (ms) even if nothing told of a change. */
 const FULL_RESYNC = 60_000;
 

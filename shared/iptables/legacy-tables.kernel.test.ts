@@ -1,6 +1,18 @@
+import { readdirSync, readlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { freshNetns, run } from '../../conformance/testing/netns.ts';
 import { LegacyTables } from './legacy-tables.ts';
+
+const LISTS = { 4: '/net/ip_tables_names', 6: '/net/ip6_tables_names' } as const;
+
+/** What a descriptor of ours is open on; empty for the one that was open while they were listed. */
+function listed(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
+}
 
 describe.skipIf(!freshNetns())('legacy iptables, read without its program', () => {
   test.each([
@@ -19,5 +31,8 @@ describe.skipIf(!freshNetns())('legacy iptables, read without its program', () =
     run(program, '-t', 'nat', '-X');
     expect(tables.chains(family, 'nat')).toEqual(new Set());
     expect(tables.chains(family, 'mangle')).toBeUndefined();
+    // The list of tables was opened once.
+    const open = readdirSync('/proc/self/fd').filter((fd) => listed(fd).endsWith(LISTS[family]));
+    expect(open).toHaveLength(1);
   });
 });

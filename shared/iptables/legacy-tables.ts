@@ -9,8 +9,8 @@ import { Pace } from '../daemon/pace.ts';
 import { AF, SOCK, SOL } from '../sys/constants.ts';
 import { isErrno } from '../sys/errno.ts';
 import type { OwnedFd } from '../sys/fd.ts';
-import { readTextIfExists } from '../sys/file.ts';
 import { getOption, openSocket } from '../sys/socket.ts';
+import { TableNames } from './table-names.ts';
 
 /** IPT_SO_GET_INFO and IPT_SO_GET_ENTRIES; IPv6's have the same numbers. */
 const GET_INFO = 64;
@@ -23,8 +23,8 @@ const ENTRIES_HEADER = 40;
 
 /** Where a family's entries have what is needed, in bytes from the entry's start. */
 const LAYOUT = {
-  4: { domain: AF.INET, level: SOL.IP, names: 'ip_tables_names', target: 88, next: 90, counters: 96 },
-  6: { domain: AF.INET6, level: SOL.IPV6, names: 'ip6_tables_names', target: 140, next: 142, counters: 152 },
+  4: { domain: AF.INET, level: SOL.IP, target: 88, next: 90, counters: 96 },
+  6: { domain: AF.INET6, level: SOL.IPV6, target: 140, next: 142, counters: 152 },
 } as const;
 /** struct xt_counters: packets and bytes, 64 bits each. */
 const COUNTERS_SIZE = 16;
@@ -41,29 +41,32 @@ interface Glance {
   readonly rules: string;
 }
 
-/** Reads fingerprints; keeps one socket per family. */
+/** Reads fingerprints; keeps one socket per family, and the list of its tables. */
 export class LegacyTables implements Disposable {
   readonly #sockets = new Map<4 | 6, OwnedFd>();
   readonly #glances = new Map<string, Glance>();
+  readonly #names = { 4: new TableNames(4), 6: new TableNames(6) } as const;
 
   /**
    * A text that changes with the rules of a table, counters aside; `undefined` where there is no such table.
    * Asking does not make one: the kernel would load it if it were asked blindly.
    */
   fingerprint(family: 4 | 6, table: string): string | undefined {
-    if (!hasTable(family, table)) return undefined;
+    if (!this.has(family, table)) return undefined;
     const entries = this.#entries(family, table);
     return entries && hashEntries(entries, family);
   }
 
-  /** Whether there is such a table. */
+  /**
+   * Whether there is such a table. Without the right to read it there is nothing that could be repaired either.
+   */
   has(family: 4 | 6, table: string): boolean {
-    return hasTable(family, table);
+    return this.#names[family].has(table);
   }
 
   /** Names of the chains that somebody made in a table; `undefined` where there is no such table. */
   chains(family: 4 | 6, table: string): ReadonlySet<string> | undefined {
-    if (!hasTable(family, table)) return undefined;
+    if (!this.has(family, table)) return undefined;
     const entries = this.#entries(family, table);
     return entries && chainNames(entries, family);
   }
@@ -83,7 +86,7 @@ export class LegacyTables implements Disposable {
   }
 
   #look(family: 4 | 6, table: string, closely: boolean): string | undefined {
-    if (!hasTable(family, table)) return undefined;
+    if (!this.has(family, table)) return undefined;
     const key = `${family} ${table}`;
     try {
       const name = new TextEncoder().encode(table);
@@ -142,16 +145,8 @@ export class LegacyTables implements Disposable {
   [Symbol.dispose](): void {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
+    for (const family of [4, 6] as const) this.#names[family][Symbol.dispose]();
   }
-}
-
-/**
- * Of the calling thread's namespace; asking for a table by its name would make it. Without the right to read it there is
- * nothing that could be repaired either.
- */
-function hasTable(family: 4 | 6, table: string): boolean {
-  const names = readTextIfExists(`/proc/thread-self/net/${LAYOUT[family].names}`);
-  return names?.split('\n').includes(table) ?? false;
 }
 
 /** The names in front of chains; the last entry is one of the kind as well, and no chain. Pure. */
