@@ -70,6 +70,11 @@ export class Deviations {
     return old === change.now ? undefined : { map, key, old, now: change.now };
   }
 
+  /** What the kernel holds in a map where something else is programmed. */
+  *actual(map: SharedName): Iterable<string> {
+    for (const { actual } of this.#maps.get(map)?.values() ?? []) if (actual !== undefined) yield actual;
+  }
+
   /** Changes that bring the kernel to what is programmed, of deviations that are at least so old. */
   due(now: number, age: number): Change[] {
     const changes: Change[] = [];

@@ -7,9 +7,9 @@ import type { Endpoint } from '../model/endpoint.ts';
 import type { ServicePort } from '../model/service-port.ts';
 import { NODE_ADDRESSES, PROBES, rollout, turn, withoutConflicts } from '../testing/arbitrary.ts';
 import { type Expectation, expectation, isHairpin, type Probe } from '../testing/oracle.ts';
-import { cidr, Ports, settings } from '../testing/ports.ts';
-import { layoutOf, SHARED } from './layout.ts';
-import { LINGER, NftablesMode } from './nftables-mode.ts';
+import { cidr, Ports, port, settings } from '../testing/ports.ts';
+import { layoutOf, SHARED, TREATMENTS } from './layout.ts';
+import { KEEP, LINGER, NftablesMode } from './nftables-mode.ts';
 import type { Snapshot } from './testing/recorder.ts';
 import { Run } from './testing/run.ts';
 import { type Outcome, send } from './testing/send.ts';
@@ -107,6 +107,76 @@ describe('the nftables mode', () => {
       }),
       { numRuns: 20 * RUNS },
     );
+  });
+
+  test('gives chains back that no service needs any more, and makes them again when one does', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(turn, { minLength: 2, maxLength: 6 }), turn, async (turns, last) => {
+        const run = new Run();
+        for (const one of turns) await run.play(one);
+        const kept = sharedChains(run.nft).length;
+        await run.time.advance(KEEP / 2);
+        expect(sharedChains(run.nft)).toHaveLength(kept);
+        await run.time.advance(3 * KEEP);
+        const fresh = new Run();
+        await fresh.mode.replace(run.ports);
+        expect(sharedChains(run.nft)).toEqual(sharedChains(fresh.nft));
+        expect(await run.mode.verify(run.ports)).toEqual({ changes: 0, refused: [], repairs: 0 });
+        await run.play(last);
+        for (const probe of probesOf(run.settings).slice(0, 20)) {
+          const expected = expectation(run.ports, run.settings, NODE_ADDRESSES, probe);
+          check(expected, outcomes(run.nft.snapshots.at(-1)!.table, run.settings, probe), probe);
+        }
+      }),
+      { numRuns: 15 * RUNS },
+    );
+  });
+
+  test('a chain that is needed again just when it goes is there', async () => {
+    const [one, two] = ['10.244.0.1:80', '10.244.0.2:80'];
+    const web = (...endpoints: string[]) => ({
+      set: [port({ name: 'a/b', frontends: ['cluster-ip 10.96.0.1:80'], endpoints })],
+      gone: [],
+      pause: 0,
+    });
+    const fresh = new Run();
+    await fresh.mode.replace(new Ports(...web(one, two).set));
+    const needed = sharedChains(fresh.nft);
+    let gone = 0;
+    for (let ms = -1; ms <= 3 * LINGER; ms += LINGER / 4) {
+      const run = new Run();
+      await run.play(web(one, two));
+      await run.play(web(one));
+      await run.time.advance(2 * KEEP + ms);
+      gone += sharedChains(run.nft).includes('pick-2') ? 0 : 1;
+      await run.play(web(one, two));
+      expect(sharedChains(run.nft)).toEqual(expect.arrayContaining(needed));
+      await run.time.advance(3 * LINGER);
+      expect(sharedChains(run.nft)).toEqual(expect.arrayContaining(needed));
+      expect(await run.mode.verify(run.ports)).toEqual({ changes: 0, refused: [], repairs: 0 });
+    }
+    expect(gone).toBeGreaterThan(0);
+  });
+
+  test('what a service comes to need while chains are looked for that nobody needs stays', async () => {
+    const named = (n: number, ...endpoints: string[]) =>
+      port({ name: `a/b${n}`, frontends: [`cluster-ip 10.96.${n >> 8}.${n & 255}:80`], endpoints });
+    const [one, two] = ['10.244.0.1:80', '10.244.0.2:80'];
+    const ports = new Ports(...Array.from({ length: 1000 }, (_, n) => named(n, one)));
+    const run = new Run();
+    await run.mode.replace(ports);
+    const change = async (n: number, ...endpoints: string[]): Promise<void> => {
+      ports.set(named(n, ...endpoints));
+      await run.mode.update(ports, new Set([`a/b${n}`]));
+    };
+    await change(0, one, two);
+    await change(0, one);
+    // In the middle of the look that would find it unused for long enough; the one that changes was asked before.
+    await run.time.advance(2 * KEEP + 37);
+    await change(1, one, two);
+    await run.time.advance(10 * LINGER);
+    expect(sharedChains(run.nft)).toContain('pick-2');
+    expect(await run.mode.verify(ports)).toEqual({ changes: 0, refused: [], repairs: 0 });
   });
 
   test('has an endpoint for every packet that is under way while it changes the table', async () => {
@@ -241,6 +311,18 @@ function* spans(snapshots: readonly Snapshot[]): Generator<readonly [number, num
       if (snapshots[to]!.at - setOut < LINGER) yield [from, to];
     }
   }
+}
+
+/** Chains of no single port's, and what leads to them. */
+function sharedChains(nft: Nftables): string[] {
+  const verdicts = TREATMENTS.flatMap((map) =>
+    nft
+      .listElements(layout.sets[map])
+      .filter(({ key }) => (key[2]! & 0x20) === 0)
+      .map(({ key, data }) => `${map} ${key.toHex()} ${JSON.stringify(data)}`),
+  );
+  const chains = nft.listChains(layout.table).map(({ name }) => name);
+  return [...verdicts, ...chains.filter((name) => /-\d+$/.test(name))].sort();
 }
 
 /** What is in the table, apart from the order of slots, the numbers of affinity, and chains that are kept. */

@@ -26,12 +26,21 @@ export interface NftablesModeOptions {
  */
 export const LINGER = 1000;
 
+/**
+ * How long shared chains stay that no service needs, in milliseconds, and how often they are looked for while services change:
+ * numbers of endpoints come and go, and to make a chain costs as much as a hundred other changes.
+ */
+export const KEEP = 600_000;
+/** Between the parts of such a look, in milliseconds. */
+const PAUSE = 5;
+
 export class NftablesMode implements Mode, Disposable {
   readonly #nft: Nftables;
   readonly #clock: ModeClock;
   readonly #state: TableState;
   readonly #options: NftablesModeOptions;
   #timer: { cancel(): void } | undefined;
+  #leisure: { cancel(): void } | undefined;
 
   /** Does not own `nft`, whose namespace it programs. */
   constructor(settings: ModeSettings, nft: Nftables, clock: ModeClock, options: NftablesModeOptions = {}) {
@@ -67,11 +76,30 @@ export class NftablesMode implements Mode, Disposable {
   [Symbol.dispose](): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#leisure?.cancel();
+    this.#leisure = undefined;
   }
 
   #done(report: ModeReport): ModeReport {
     this.#sweepLater();
+    this.#giveBackLater();
     return report;
+  }
+
+  #giveBackLater(): void {
+    this.#leisure ??= this.#clock.after(KEEP, () => this.#giveBack(this.#state.giveBack(KEEP)));
+  }
+
+  /** A part of the look, and the others after each pause. */
+  #giveBack(look: Generator<undefined, boolean>): void {
+    const { done, value } = look.next();
+    if (!done) {
+      this.#leisure = this.#clock.after(PAUSE, () => this.#giveBack(look));
+      return;
+    }
+    this.#leisure = undefined;
+    if (value) this.#giveBackLater();
+    this.#sweepLater();
   }
 
   #sweepLater(): void {

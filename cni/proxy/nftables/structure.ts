@@ -23,8 +23,12 @@ interface Useless {
 export class Structure {
   readonly #layout: Layout;
   readonly #settings: ModeSettings;
-  /** Values without affinity that the kernel has chains for: they are kept. */
+  /** Values without affinity that the kernel has chains for: kept for a long while after their last use. */
   readonly #known = new Map<number, Treatments>();
+  /** Those of them that were in nobody's use, and since when that is known (monotonic ms). */
+  readonly #unused = new Map<number, number>();
+  /** What was asked for since the look for unused ones began. */
+  readonly #asked = new Set<number>();
   readonly #sharedChains = new Set<string>();
   readonly #uselessChains = new Map<string, Useless>();
   readonly #uselessSets = new Map<string, Useless>();
@@ -38,6 +42,7 @@ export class Structure {
   /** Makes what a value without affinity leads to, unless it is there. */
   provide(transaction: Transaction, value: Value): void {
     const number = encodeValue(value);
+    this.#asked.add(number);
     if (this.#known.has(number)) return;
     const made = treatment(this.#layout, this.#settings, value);
     this.#known.set(number, made);
@@ -46,7 +51,39 @@ export class Structure {
       this.#sharedChains.add(chain.name);
       this.#make(transaction, [chain]);
     }
-    this.#addVerdict(transaction, { map: made.map, value: number, target: made.target });
+    if (!this.#uselessTreatments.delete(number))
+      this.#addVerdict(transaction, { map: made.map, value: number, target: made.target });
+  }
+
+  /** Begins a look for values that nobody uses. */
+  lookForUnused(): void {
+    this.#asked.clear();
+  }
+
+  /**
+   * Discards what no frontend has led to for so long (ms), by looks like this one.
+   *
+   * @param used what service ports use that were asked since the look began; what others came to use is known
+   * @returns whether there is more that nobody uses
+   */
+  giveBack(used: ReadonlySet<number>, now: number, age: number): boolean {
+    const gone: Treatments[] = [];
+    for (const [value, made] of this.#known) {
+      const since = this.#unused.get(value);
+      if (used.has(value)) this.#unused.delete(value);
+      else if (since === undefined) this.#unused.set(value, now);
+      else if (now - since >= age) {
+        this.#unused.delete(value);
+        this.#known.delete(value);
+        this.discardTreatment(made.map, value, now);
+        gone.push(made);
+      }
+    }
+    const needed = new Set([...this.#known.values()].flatMap(({ chains }) => chains.map(({ name }) => name)));
+    for (const { chains } of gone)
+      for (const { name } of chains)
+        if (!needed.has(name) && this.#sharedChains.delete(name)) this.discardChain(name, now);
+    return this.#unused.size > 0;
   }
 
   /** Takes it that the kernel has a value's chains, as `knownChains` says, and its verdict. */

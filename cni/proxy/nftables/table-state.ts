@@ -19,6 +19,7 @@ import { Counts } from './counts.ts';
 import { Deviations } from './deviations.ts';
 import { type ExpectedStructure, expectedContent, expectedStructure, type Shared } from './expected.ts';
 import { gatherChanges, type Step } from './gather-changes.ts';
+import { numberOf } from './keys.ts';
 import { isOfThisLayout, type Layout, layoutOf, tableOf } from './layout.ts';
 import { ownerOf } from './owner.ts';
 import { objectsOf } from './port-objects.ts';
@@ -35,6 +36,13 @@ import { readShared, readStructure, type SharedContent } from './read-back.ts';
 import { isForParts, type Refusal, runBisected, runChanges } from './runner.ts';
 import { Structure } from './structure.ts';
 import { repairStructure } from './structure-repair.ts';
+import { encodeValue } from './values.ts';
+
+/** Service ports: a fraction of a millisecond. */
+const AT_A_TIME = 200;
+
+/** What leads to shared chains. */
+const VALUE_MAPS = ['frontends', 'local-frontends', 'node-ports', 'local-node-ports'] as const;
 
 export class TableState {
   readonly layout: Layout;
@@ -154,6 +162,34 @@ export class TableState {
       return;
     }
     this.#numbers.release(done(), (port) => this.#programmed.get(port)?.affinity !== undefined);
+  }
+
+  /**
+   * Has shared chains swept away that nobody was led to for so long (ms): `sweep` does it then. It asks every service port, which
+   * changes need not do, and so many at a time that changes in between do not wait for it.
+   *
+   * @returns whether there may be more of them later
+   */
+  *giveBack(age: number): Generator<undefined, boolean> {
+    if (!this.#isReady) return true;
+    const structure = this.#structure;
+    structure.lookForUnused();
+    const used = new Set<number>();
+    let asked = 0;
+    for (const one of this.#programmed.values()) {
+      for (const frontend of one.port.frontends) {
+        const placed = place(one, frontend, this.policy);
+        for (const value of [placed.value, localValueOf(placed)])
+          if (value !== undefined) used.add(encodeValue(value));
+      }
+      asked += 1;
+      if (asked % AT_A_TIME !== 0) continue;
+      yield;
+      if (this.#structure !== structure || !this.#isReady) return true;
+    }
+    // An element that the kernel did not change leads to where it led before.
+    for (const map of VALUE_MAPS) for (const value of this.#deviations.actual(map)) used.add(numberOf(value));
+    return structure.giveBack(used, this.#now(), age);
   }
 
   /** After an error nothing is known of the kernel: the next call begins anew, with what is there. */
