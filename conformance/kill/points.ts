@@ -96,7 +96,7 @@ export const nameOf = ({ call, n }: Point): string => `${call} ${n}`;
 const traceFile = '/run/points-trace';
 
 function tracer(...options: string[]): string[] {
-  return ['strace', '-f', '-qq', '-o', traceFile, '-e', `trace=${stateChanging.join(',')}`, ...options];
+  return ['strace', '-qq', '-o', traceFile, '-e', `trace=${stateChanging.join(',')}`, ...options];
 }
 
 /** The calls of a plan, with what went wrong in those that were to succeed. */
@@ -158,16 +158,20 @@ export class Calls {
 
   /** The points of a call that is left to end. */
   record(call: Call): Point[] {
-    this.expect({ ...call, wrapper: tracer() }, 'recorded run');
+    this.expect({ ...call, wrapper: tracer('-f') }, 'recorded run');
     return pointsOf(readFileSync(traceFile, 'utf8'));
   }
 
-  /** Kills a call just before a point. @returns false if it did not die there */
-  kill(call: Call, { call: name, n }: Point): boolean {
-    const { code, signal } = callSync({
-      ...call,
-      wrapper: tracer('-e', `inject=${name}:signal=KILL:when=${n}`),
-    });
+  /**
+   * Kills a call just before a point.
+   *
+   * @param alone leaves the programs alone that the call runs, which strace kills at the n-th of theirs as well; otherwise they
+   * have ended, too, when this returns
+   * @returns false if it did not die there
+   */
+  kill(call: Call, { call: name, n }: Point, alone: boolean = false): boolean {
+    const wrapper = tracer(...(alone ? [] : ['-f']), '-e', `inject=${name}:signal=KILL:when=${n}`);
+    const { code, signal } = callSync({ ...call, wrapper });
     return signal !== undefined || code === 137;
   }
 
@@ -207,11 +211,11 @@ export function runPoints(plan: PointsPlan): PointsResult {
   const points = record();
   const chosen = plan.choose?.(points) ?? points;
   let before = snapshot();
-  const dies = (point: Point): boolean => {
+  const dies = (point: Point, alone?: boolean): boolean => {
     const when = `after a kill at ${point.call} ${point.n}`;
     const container = world.container('killed');
     prepare(container);
-    const isDead = calls.kill(calls.call(command, container), point);
+    const isDead = calls.kill(calls.call(command, container), point, alone);
     if (isDead) tally.set(point.call, (tally.get(point.call) ?? 0) + 1);
     calls.cleanUp(cleanUp, container, `${cleanUp} ${when}`);
     const after = snapshot();
@@ -222,7 +226,7 @@ export function runPoints(plan: PointsPlan): PointsResult {
     calls.addAndDelete(world, when);
     return isDead;
   };
-  const survivors = chosen.filter((point) => !dies(point) && !dies(point));
+  const survivors = chosen.filter((point) => !dies(point) && !dies(point, true));
   const again = new Set(survivors.length > 0 ? record().map(nameOf) : []);
   const survived = survivors.filter((point) => again.has(nameOf(point)));
   return {
