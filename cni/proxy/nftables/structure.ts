@@ -70,7 +70,7 @@ export class Structure {
     const gone: Treatments[] = [];
     for (const [value, made] of this.#known) {
       const since = this.#unused.get(value);
-      if (used.has(value)) this.#unused.delete(value);
+      if (used.has(value) || this.#asked.has(value)) this.#unused.delete(value);
       else if (since === undefined) this.#unused.set(value, now);
       else if (now - since >= age) {
         this.#unused.delete(value);
