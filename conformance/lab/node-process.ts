@@ -14,6 +14,8 @@ export class NodeProcess {
   readonly #log: string;
   #nsenter: Subprocess | undefined;
   #pid: number | undefined;
+  /** Settles when that is known, or never will be. */
+  #starting: Promise<number> | undefined;
 
   /** @param log its output, as the holder sees it; a later start appends */
   constructor(node: LabNode, log: string) {
@@ -50,7 +52,8 @@ export class NodeProcess {
       throw new Error(`it ended with exit code ${code}`);
     });
     ended.catch(() => {});
-    this.#pid = await onlyChild(child.pid, patience);
+    this.#starting = onlyChild(child.pid, patience);
+    this.#pid = await this.#starting;
     const waiting = ready();
     waiting.catch(() => {});
     await Promise.race([waiting, ended]);
@@ -72,9 +75,17 @@ export class NodeProcess {
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    // One that has only just been started has no number yet: without a signal its end would be waited for without an end.
+    await this.#starting?.then(
+      (pid) => {
+        this.#pid = pid;
+      },
+      () => {},
+    );
     if (this.#pid !== undefined) killQuietly(this.#pid, signal);
     await this.#nsenter?.exited;
     this.#pid = undefined;
+    this.#starting = undefined;
   }
 
   /** The last lines of its log. */
