@@ -53,6 +53,12 @@ describe.skipIf(!available)('from kube-proxy', () => {
     addPod();
     const server = Bun.serve({ hostname: '10.244.1.2', port: 8080, fetch: () => new Response('served') });
     afterAll(() => server.stop(true));
+    const echo = await Bun.udpSocket({
+      hostname: '10.244.1.2',
+      port: 8082,
+      socket: { data: (socket, bytes, port, host) => void socket.send(bytes, port, host) },
+    });
+    afterAll(() => echo.close());
     servers = new TrafficServers([]);
     await servers.listen('one', '10.244.1.2', 8081);
     plane = await ControlPlane.start({ directory: directory.join('plane') });
@@ -65,6 +71,7 @@ describe.skipIf(!available)('from kube-proxy', () => {
         ports: [
           { name: 'http', port: 80, targetPort: 8080 },
           { name: 'traffic', port: 81, targetPort: 8081 },
+          { name: 'echo', port: 82, targetPort: 8082, protocol: 'UDP' },
         ],
       },
     });
@@ -74,6 +81,7 @@ describe.skipIf(!available)('from kube-proxy', () => {
       ports: [
         { name: 'http', port: 8080, protocol: 'TCP' },
         { name: 'traffic', port: 8081, protocol: 'TCP' },
+        { name: 'echo', port: 8082, protocol: 'UDP' },
       ],
       endpoints: [{ addresses: ['10.244.1.2'] }],
     });
@@ -141,6 +149,9 @@ describe.skipIf(!available)('from kube-proxy', () => {
       expect(theirs(theirMode).length).toBeGreaterThan(0);
       await using node = traffic([]);
       await using pod = traffic(inNetns('pod'));
+      // One flow, which never pauses for long enough to be forgotten.
+      using flow = await udpFlow();
+      await flow.isAnswered();
       await before.stop();
       {
         await using ours = daemon('underpod proxy', [process.execPath, MAIN, 'proxy', ...state], ourMode);
@@ -156,6 +167,7 @@ describe.skipIf(!available)('from kube-proxy', () => {
           () => theirs(theirMode).length > 0 === isTakenOver,
           20_000 * slowness,
         );
+        await flow.isAnswered();
         await Bun.sleep(isVm ? 5000 : 500);
         await ours.stop();
       }
@@ -167,6 +179,7 @@ describe.skipIf(!available)('from kube-proxy', () => {
       if (isTakenOver) expect(said).toContain('kube-proxy');
       expect(theirs(theirMode).length).toBeGreaterThan(0);
       expect(run('nft', 'list', 'tables')).not.toContain('underpod');
+      await flow.isAnswered();
       await Bun.sleep(isVm ? 5000 : 200);
       for (const [who, client] of Object.entries({ node, pod })) {
         const report = await client.stop();
@@ -184,6 +197,36 @@ describe.skipIf(!available)('from kube-proxy', () => {
     120_000 * slowness,
   );
 });
+
+/** A client of UDP that keeps its port and says something again and again. */
+async function udpFlow(): Promise<Disposable & { isAnswered(): Promise<void> }> {
+  let answered = '';
+  let said = 0;
+  const socket = await Bun.udpSocket({
+    connect: { hostname: WEB, port: 82 },
+    socket: {
+      data: (_, bytes) => {
+        answered = bytes.toString();
+      },
+    },
+  });
+  const say = (): void => {
+    said += 1;
+    socket.send(`${said}`);
+  };
+  const timer = setInterval(say, isVm ? 250 : 50);
+  return {
+    // Something that is said from now on.
+    isAnswered: async () => {
+      const before = said;
+      await until('an answer by UDP', () => Number(answered) > before, 10_000 * slowness);
+    },
+    [Symbol.dispose]: () => {
+      clearInterval(timer);
+      socket.close();
+    },
+  };
+}
 
 /** A pod of this node, in a namespace of its own. */
 function addPod(): void {

@@ -155,7 +155,7 @@ async function cleanUp(options: ProxyOptions, log: Logger): Promise<number> {
     });
     programmed.remove(mode, family);
   }
-  return (await removeProgrammed(programmed, () => true, options, systemClock, log)) > 0 ? 1 : 0;
+  return (await removeProgrammed(programmed, () => true, false, options, systemClock, log)) > 0 ? 1 : 0;
 }
 
 /** Two proxies on one node would fight; the kernel lets go of the lock however one ends. */

@@ -63,6 +63,11 @@ export interface Mode {
   /** What the kernel holds for a port, in words, for `status`. */
   explain(port: ServicePort): Promise<readonly string[]>;
 
-  /** Removes all that this mode ever programs. */
-  cleanUp(): Promise<void>;
+  /**
+   * Removes all that this mode ever programs.
+   *
+   * @param isReplaced another mode serves by now: what open connections go through may stay for them
+   * @throws OpenConnections where something does, to be called again later
+   */
+  cleanUp(isReplaced?: boolean): Promise<void>;
 }

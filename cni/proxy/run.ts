@@ -62,7 +62,7 @@ export async function runProxy(
   const programmed = new ProgrammedModes(options.stateDir, log);
   const others = stack.use(
     new Removal(clock, () =>
-      removeProgrammed(programmed, ({ mode }) => mode !== options.mode, options, clock, log),
+      removeProgrammed(programmed, ({ mode }) => mode !== options.mode, true, options, clock, log),
     ),
   );
   const theirs = stack.use(

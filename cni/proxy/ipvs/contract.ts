@@ -108,6 +108,25 @@ export function kernelContract(family: Family, make: () => IpvsKernel): void {
       kernel.remove();
     });
 
+    test('what nobody uses is taken away, and the sets stay until all is', () => {
+      const kernel = make();
+      kernel.prepare();
+      kernel.run(
+        [
+          { on: 'entry', verb: 'add', set: 'clusterIp', key: ipPortEntry(key) },
+          add,
+          real('add', 1, 1),
+          addressOperation('add', ipEntry(bare)),
+        ],
+        'rr',
+      );
+      expect(kernel.removeUnused()).toBe(0);
+      expect(kernel.servers().size).toBe(0);
+      expect(kernel.addresses().size).toBe(0);
+      expect(kernel.entries('clusterIp').size).toBe(1);
+      expect(kernel.remove()).toEqual([]);
+    });
+
     test('all of it is taken away, however often', () => {
       const kernel = make();
       kernel.prepare();

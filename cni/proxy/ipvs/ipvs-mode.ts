@@ -15,7 +15,7 @@ import { explain } from './explain.ts';
 import type { IpvsKernel } from './kernel.ts';
 import { type Operation, operationsOf } from './operations.ts';
 import { ownersOf } from './owners.ts';
-import { removeAll } from './remove-all.ts';
+import { removeAll, removeUnused } from './remove-all.ts';
 import { planAll, planRemoval, planRules, type TablesPlan } from './tables-plan.ts';
 import { Totals } from './totals.ts';
 import { type IpvsSettings, type Wanted, wantedOf } from './wanted.ts';
@@ -111,13 +111,13 @@ export class IpvsMode implements Mode, Disposable {
     return explain(wantedOf(port, this.#settings), this.#options.kernel);
   }
 
-  async cleanUp(): Promise<void> {
+  async cleanUp(isReplaced: boolean = false): Promise<void> {
     this.#isKnown = false;
     this.#draining.clear();
     const { kernel, clock, open, openOther } = this.#options;
     for (const tables of [await open(), await openOther()])
       if (tables) await restore(tables, planRemoval(await tables.save()));
-    const left = await removeAll(kernel, clock);
+    const left = await (isReplaced ? removeUnused : removeAll)(kernel, clock);
     if (left.length > 0)
       throw new Error(`rules still look into the sets ${left.join(', ')}: find them with iptables-save`);
     this.#programmed.clear();

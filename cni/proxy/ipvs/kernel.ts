@@ -25,4 +25,12 @@ export interface IpvsKernel extends Held {
    * @returns names of sets that rules still look into
    */
   remove(): string[];
+
+  /**
+   * The same once another mode serves, but for what open connections go through: virtual servers that have some of TCP, with
+   * their addresses, and addresses that the node's own connections come from. New ones of the node come from another address.
+   *
+   * @returns how many virtual servers and addresses stay for now; the sets stay with them, and the device
+   */
+  removeUnused(): number;
 }

@@ -36,7 +36,7 @@ export function serverKeyFrom({ address, port, protocol }: VirtualServerKey): Se
 }
 
 export function virtualServerOf(key: ServerKey): VirtualServerKey {
-  const frontend = key.slice(0, -1) as Endpoint;
+  const frontend = frontendOf(key);
   return {
     address: unpackAddress(addressOf(frontend)),
     port: portOf(frontend),
@@ -44,8 +44,13 @@ export function virtualServerOf(key: ServerKey): VirtualServerKey {
   };
 }
 
+/** Address and port, without the protocol. */
+export function frontendOf(key: ServerKey): Endpoint {
+  return key.slice(0, -1) as Endpoint;
+}
+
 export function addressOfServer(key: ServerKey): Address {
-  return addressOf(key.slice(0, -1) as Endpoint);
+  return addressOf(frontendOf(key));
 }
 
 export function realServerOf(endpoint: Endpoint, weight: number): RealServer {

@@ -19,7 +19,9 @@ import {
 import { delAddress, delLink, newAddress, newLink } from '../../../shared/netlink/requests.ts';
 import type { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import type { NetlinkSocket } from '../../../shared/netlink/socket.ts';
+import { deleteUdpFlowsTo } from '../conntrack/clean-up.ts';
 import { type Address, type Family, packAddress, unpackAddress } from '../model/endpoint.ts';
+import { PROTOCOL_NUMBER } from '../model/service-port.ts';
 import type { HeldEndpoint, HeldServer } from './compare.ts';
 import type { IpvsKernel } from './kernel.ts';
 import {
@@ -28,6 +30,7 @@ import {
   endpointFrom,
   entryFrom,
   entryOf,
+  frontendOf,
   realServerOf,
   type ServerKey,
   serverKeyFrom,
@@ -36,6 +39,7 @@ import {
 import { DEVICE, SET_KEYS, type SetKey, setNameOf, setTypeOf } from './names.ts';
 import type { Operation } from './operations.ts';
 import { isNamedBySets } from './ours.ts';
+import { OwnSources } from './own-sources.ts';
 
 /** As kube-proxy makes them; a set of other sizes would not be taken for the same. */
 const SIZES = { hashSize: 1024, maxElements: 65_536 };
@@ -45,12 +49,14 @@ export class LinuxIpvs implements IpvsKernel, Disposable {
   readonly #ipvs: Ipvs;
   readonly #sets: IpSets;
   readonly #links: Rtnetlink;
+  readonly #sources: OwnSources;
   #index: number | undefined;
 
   /** @param links stays the caller's */
   constructor(family: Family, links: Rtnetlink) {
     this.#family = family;
     this.#links = links;
+    this.#sources = new OwnSources(family, links);
     using stack = new DisposableStack();
     this.#ipvs = stack.use(Ipvs.open());
     this.#sets = stack.use(IpSets.open());
@@ -118,15 +124,7 @@ export class LinuxIpvs implements IpvsKernel, Disposable {
   }
 
   remove(): string[] {
-    const named = new Map(SET_KEYS.map((set) => [set, this.entries(set)] as const));
-    const addresses = this.addresses();
-    const operations: Operation[] = [];
-    for (const key of this.#ipvs.isThere ? this.servers().keys() : [])
-      if (addresses.has(addressOfServer(key)) || isNamedBySets(key, named))
-        operations.push({ on: 'server', verb: 'delete', key });
-    for (const address of addresses) operations.push({ on: 'address', verb: 'delete', address });
-    const [error] = this.run(operations, '').filter((one) => one !== undefined);
-    if (error) throw error;
+    this.#delete(this.#ownServers(), this.addresses());
     const link = this.#links.linkByName(DEVICE);
     const others =
       link && this.#links.addresses({ index: link.index }).filter((one) => one.index === link.index);
@@ -136,9 +134,44 @@ export class LinuxIpvs implements IpvsKernel, Disposable {
     return SET_KEYS.map((set) => setNameOf(set, this.#family)).filter((name) => !this.#sets.destroy(name));
   }
 
+  removeUnused(): number {
+    const all = this.#ownServers();
+    const inUse = new Set(
+      all.filter((key) => isTcp(key) && this.endpoints(key).some(({ connections }) => connections > 0)),
+    );
+    const unused = all.filter((key) => !inUse.has(key));
+    const addresses = this.addresses();
+    const isNeeded = this.#sources.release(addresses, addresses.size > 0 ? this.nodeAddresses() : []);
+    const needed = addresses.intersection(isNeeded.union(new Set([...inUse].map(addressOfServer))));
+    this.#delete(unused, addresses.difference(needed));
+    // What is not translated by connection tracking would go to the address, where nobody is.
+    deleteUdpFlowsTo(this.#family, new Set(unused.filter((key) => !isTcp(key)).map(frontendOf)));
+    return inUse.size + needed.size;
+  }
+
   [Symbol.dispose](): void {
     this.#ipvs[Symbol.dispose]();
     this.#sets[Symbol.dispose]();
+  }
+
+  /** Those that the sets name, and those at our addresses. */
+  #ownServers(): ServerKey[] {
+    if (!this.#ipvs.isThere) return [];
+    const named = new Map(SET_KEYS.map((set) => [set, this.entries(set)] as const));
+    const addresses = this.addresses();
+    return [...this.servers().keys()].filter(
+      (key) => addresses.has(addressOfServer(key)) || isNamedBySets(key, named),
+    );
+  }
+
+  #delete(servers: readonly ServerKey[], addresses: ReadonlySet<Address>): void {
+    const operations: Operation[] = [
+      ...servers.map((key): Operation => ({ on: 'server', verb: 'delete', key })),
+      ...[...addresses].map((address): Operation => ({ on: 'address', verb: 'delete', address })),
+    ];
+    const [error] = this.run(operations, '').filter((one) => one !== undefined);
+    if (error) throw error;
+    this.#sources.forget(addresses);
   }
 
   #makeDevice(): number | undefined {
@@ -219,6 +252,10 @@ export function nodeAddressesOf(links: Rtnetlink, family: Family): Address[] {
     .addresses({ family })
     .filter(({ index, address: { ip } }) => index !== own && !isLoopback(ip) && !isLinkLocal6(ip));
   return [...new Set(found.map(({ address }) => packAddress(address.ip)))].sort();
+}
+
+function isTcp(key: ServerKey): boolean {
+  return virtualServerOf(key).protocol === PROTOCOL_NUMBER.TCP;
 }
 
 /** What is gone need not be deleted, and an address that is there need not be added. */

@@ -231,7 +231,8 @@ describe.skipIf(!available)('underpod proxy in mode ipvs', () => {
       const echo = new Promise<string>((resolve) => socket.once('data', (data) => resolve(String(data))));
       socket.write('still there?');
       expect(await echo).toBe('still there?');
-      socket.destroy();
+      // What ends in order is remembered for two minutes, for which a change of the mode would wait.
+      socket.resetAndDestroy();
     },
     PATIENCE * 4,
   );

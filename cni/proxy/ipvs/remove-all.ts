@@ -5,6 +5,27 @@ import type { IpvsKernel } from './kernel.ts';
 const TRIES = 20;
 const TRY_INTERVAL = 100;
 
+/** Something stays for connections that are open, and is to be removed later. */
+export class OpenConnections extends Error {
+  override readonly name: string = 'OpenConnections';
+
+  constructor(left: number) {
+    super(`${left} virtual servers and addresses stay until the connections have ended that go through them`);
+  }
+}
+
+/**
+ * Takes away what open connections do not need, once another mode serves.
+ *
+ * @returns as `removeAll`
+ * @throws OpenConnections where something stays for them
+ */
+export async function removeUnused(kernel: IpvsKernel, clock: Pick<Clock, 'after'>): Promise<string[]> {
+  const left = kernel.removeUnused();
+  if (left > 0) throw new OpenConnections(left);
+  return await removeAll(kernel, clock);
+}
+
 /** Takes everything away but iptables' rules, which must have gone before. @returns names of sets that rules still look into */
 export async function removeAll(kernel: IpvsKernel, clock: Pick<Clock, 'after'>): Promise<string[]> {
   let left = kernel.remove();

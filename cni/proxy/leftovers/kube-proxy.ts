@@ -13,7 +13,7 @@ import { Transaction } from '../../../shared/nftables/transaction.ts';
 import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
 import { LinuxIpvs } from '../ipvs/linux-kernel.ts';
 import { DEVICE, setNameOf } from '../ipvs/names.ts';
-import { removeAll } from '../ipvs/remove-all.ts';
+import { OpenConnections, removeUnused } from '../ipvs/remove-all.ts';
 import { removalOf } from './iptables-plan.ts';
 
 /** pkg/proxy/nftables. */
@@ -39,13 +39,15 @@ export async function removeKubeProxyRules(
       if (await work()) removed.push(what);
     } catch (error) {
       failed += 1;
-      log.warn(
-        "kube-proxy's rules cannot be removed yet: if this goes on, run kube-proxy --cleanup, or reboot the node",
-        {
-          what,
-          error,
-        },
-      );
+      if (error instanceof OpenConnections) log.info(error.message, { what });
+      else
+        log.warn(
+          "kube-proxy's rules cannot be removed yet: if this goes on, run kube-proxy --cleanup, or reboot the node",
+          {
+            what,
+            error,
+          },
+        );
     }
   };
   for (const family of ['ip', 'ip6'] as const)
@@ -89,15 +91,24 @@ async function removeChains(name: string, save: string, restore: string): Promis
   return true;
 }
 
-/** The device with services' addresses, the virtual servers that the sets name, and the sets. */
+/**
+ * The device with services' addresses, the virtual servers that the sets name, and the sets, but for what open connections need.
+ */
 async function removeIpvs(): Promise<boolean> {
   using links = Rtnetlink.open();
   if (!links.linkByName(DEVICE) && !hasSets()) return false;
   const left: string[] = [];
+  let inUse: OpenConnections | undefined;
   for (const family of [4, 6] as const) {
     using kernel = new LinuxIpvs(family, links);
-    left.push(...(await removeAll(kernel, systemClock)));
+    try {
+      left.push(...(await removeUnused(kernel, systemClock)));
+    } catch (error) {
+      if (!(error instanceof OpenConnections)) throw error;
+      inUse = error;
+    }
   }
+  if (inUse) throw inUse;
   if (left.length > 0) throw new Error(`rules still look into the sets ${left.join(', ')}`);
   return true;
 }

@@ -94,7 +94,7 @@ class Owned implements Mode, Disposable {
   update: Mode['update'] = (ports, changed) => this.#mode.update(ports, changed);
   verify: Mode['verify'] = (ports) => this.#mode.verify(ports);
   explain: Mode['explain'] = (port) => this.#mode.explain(port);
-  cleanUp: Mode['cleanUp'] = () => this.#mode.cleanUp();
+  cleanUp: Mode['cleanUp'] = (isReplaced) => this.#mode.cleanUp(isReplaced);
 
   [Symbol.dispose](): void {
     this.#mode[Symbol.dispose]();

@@ -4,6 +4,7 @@ import type { Clock } from '../../../shared/daemon/clock.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import type { ModeName } from '../config/configuration.ts';
 import { ipvsChoicesOf, type ProxyOptions } from '../config/options.ts';
+import { OpenConnections } from '../ipvs/remove-all.ts';
 import type { ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
 import type { Programmed, ProgrammedModes } from '../state/programmed-modes.ts';
@@ -34,11 +35,13 @@ export async function openKit(mode: ModeName, options: KitOptions, clock: Clock)
  * Removes from the kernel what the state file names, and from the file what is gone.
  *
  * @param which all that is not in use
+ * @param isReplaced another mode serves by now
  * @returns how many could not be removed
  */
 export async function removeProgrammed(
   programmed: ProgrammedModes,
   which: (one: Programmed) => boolean,
+  isReplaced: boolean,
   options: KitOptions,
   clock: Clock,
   log: Logger,
@@ -48,12 +51,13 @@ export async function removeProgrammed(
     try {
       using kit = await openKit(mode, options, clock);
       using made = kit.create(nothing(family), () => {});
-      await made.cleanUp();
+      await made.cleanUp(isReplaced);
       programmed.remove(mode, family);
       log.info('removed', { mode, family: `IPv${family}` });
     } catch (error) {
       failed += 1;
-      log.error('cannot be removed', { mode, family: `IPv${family}`, error });
+      if (error instanceof OpenConnections) log.info(error.message, { mode, family: `IPv${family}` });
+      else log.error('cannot be removed', { mode, family: `IPv${family}`, error });
     }
   }
   return failed;

@@ -3,7 +3,7 @@
 import type { Address, Endpoint } from '../../model/endpoint.ts';
 import type { HeldEndpoint, HeldServer } from '../compare.ts';
 import type { IpvsKernel } from '../kernel.ts';
-import type { EntryKey, ServerKey } from '../keys.ts';
+import { addressOfServer, type EntryKey, type ServerKey } from '../keys.ts';
 import { SET_KEYS, type SetKey } from '../names.ts';
 import type { Operation } from '../operations.ts';
 
@@ -65,6 +65,14 @@ export class FakeKernel implements IpvsKernel {
     this.bound.clear();
     this.hasDevice = false;
     return [];
+  }
+
+  removeUnused(): number {
+    for (const [key, { endpoints }] of this.held)
+      if (endpoints.values().every(({ connections }) => connections === 0)) this.held.delete(key);
+    const inUse = new Set(this.held.keys().map(addressOfServer));
+    for (const address of this.bound) if (!inUse.has(address)) this.bound.delete(address);
+    return this.held.size + this.bound.size;
   }
 
   /** Everything, to be compared. */
