@@ -165,6 +165,8 @@ export class LinuxIpvs implements IpvsKernel, Disposable {
   }
 
   #delete(servers: readonly ServerKey[], addresses: ReadonlySet<Address>): void {
+    // Who takes away what is there need not have made it.
+    this.#index = this.#links.linkByName(DEVICE)?.index;
     const operations: Operation[] = [
       ...servers.map((key): Operation => ({ on: 'server', verb: 'delete', key })),
       ...[...addresses].map((address): Operation => ({ on: 'address', verb: 'delete', address })),

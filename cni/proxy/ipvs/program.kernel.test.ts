@@ -153,8 +153,12 @@ describe.skipIf(!available)('underpod proxy in mode ipvs', () => {
     async () => {
       await answers(CLUSTER_IP, 80);
       await answers('192.0.2.1', 30_080);
-      expect(await status([`--run-dir=${directory.join('run')}`])).toBe(0);
-      expect(await status(['service/web', `--run-dir=${directory.join('run')}`])).toBe(0);
+      for (const what of [[], ['service/web']]) {
+        const end = performance.now() + PATIENCE;
+        // Of an emulated processor the first programming takes more than `status` waits for an answer.
+        while ((await status([...what, `--run-dir=${directory.join('run')}`])) !== 0)
+          if (performance.now() > end) throw new Error(`status ${what.join('')} fails\n${log()}`);
+      }
       using kernel = Ipvs.open();
       expect(new Set(kernel.virtualServers().map(({ scheduler }) => scheduler))).toEqual(new Set(['lc']));
       for (const [key, value] of [
@@ -241,7 +245,11 @@ describe.skipIf(!available)('underpod proxy in mode ipvs', () => {
     'gives way to mode %s and takes over again, and leaves nothing of either',
     async (mode) => {
       configure(mode);
-      await until(`${mode} only`, () => leftOfIpvs().length === 0, PATIENCE * 2);
+      try {
+        await until(`${mode} only`, () => leftOfIpvs().length === 0, PATIENCE * 2);
+      } catch (error) {
+        throw new Error(`left: ${Bun.inspect(leftOfIpvs())}\n${log()}`, { cause: error });
+      }
       await answers(CLUSTER_IP, 80);
       configure('ipvs');
       const left = (): string[] => [
