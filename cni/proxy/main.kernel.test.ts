@@ -214,19 +214,27 @@ describe.skipIf(!available)('underpod proxy', () => {
     writeFileSync(CONFIG, configuration());
   });
 
-  test("changes do not wait for the removal of kube-proxy's rules", async () => {
+  test.each([
+    ['nftables', 'iptables-nft'],
+    ['iptables', 'iptables-legacy'],
+  ])("mode %s: changes do not wait for the removal of kube-proxy's rules", async (mode, theirs) => {
+    run('iptables-nft', '-t', 'mangle', '-N', 'KUBE-IPTABLES-HINT');
+    onTestFinished(() => void run('iptables-nft', '-t', 'mangle', '-X'));
+    writeFileSync(CONFIG, configuration(`mode: ${mode}\n`));
     service('web', '10.96.0.10');
     pod('web', '10.244.1.2');
     const programs = directory.join('programs');
     const asked = directory.join('asked');
     const held = directory.join('held');
     mkdirSync(programs);
+    onTestFinished(() => rmSync(programs, { recursive: true }));
+    rmSync(asked, { force: true });
     writeFileSync(held, '');
     const program = (name: string, text: string): void => {
       writeFileSync(`${programs}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
     };
-    program('iptables-nft-save', `touch ${asked}; while [ -e ${held} ]; do sleep 0.05; done`);
-    program('iptables-nft-restore', 'true');
+    program(`${theirs}-save`, `touch ${asked}; while [ -e ${held} ]; do sleep 0.05; done`);
+    program(`${theirs}-restore`, 'true');
     const daemon = proxy({ PATH: `${programs}:${process.env['PATH']}` });
     await daemon.start();
     await until('the removal', () => existsSync(asked));

@@ -102,12 +102,10 @@ export async function runProxy(
     version,
     ...(source.events && { events: source.events }),
     moreMetrics: [new ProcessMetrics(), ...(source.metrics ? [source.metrics] : [])],
-    onReady: async () => {
+    onReady: () => {
       notify(log, 'READY=1');
-      // Only now: another mode's rules have served until these were in.
-      const removal = others.run().then(removeTheirs);
-      // It may take long, and changes do not wait for it; but of two that write chains of the same names one is at work at a time.
-      if (options.mode !== 'nftables') await removal;
+      // Only now: another mode's rules have served until these were in. It may take long, and changes do not wait for it.
+      void others.run().then(removeTheirs);
     },
     relax: () => {
       Bun.gc(true);

@@ -65,7 +65,7 @@ export interface ServiceProxyParts {
   /** Where Events can be told. */
   readonly events?: EventSink;
   /** Called once, when services are programmed from their source; what another mode left behind may go then. */
-  readonly onReady?: () => void | Promise<void>;
+  readonly onReady?: () => void;
   /** Called when much was programmed: a moment to give memory back. */
   readonly relax?: () => void;
 }
@@ -366,7 +366,7 @@ export class ServiceProxy {
       services: catalogue.serviceCount,
       after_ms: Math.round(clock.now() - this.startedAt),
     });
-    await onReady?.();
+    onReady?.();
   }
 
   #programmed(family: Family, run: Run): void {

@@ -31,6 +31,8 @@ class Meter {
   of(tables: Tables): Tables {
     return {
       ...(tables.mostRules !== undefined && { mostRules: tables.mostRules }),
+      hasChain: (table, chain) => tables.hasChain(table, chain),
+      alone: (work) => tables.alone(work),
       save: () => this.#timed(tables.save()),
       restore: (text) => this.#timed(tables.restore(text)),
     };

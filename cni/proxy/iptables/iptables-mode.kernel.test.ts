@@ -62,6 +62,8 @@ describe.skipIf(!available).each(['nft', 'legacy'] as const)(
         const tables = await needTables(machine, variant, family);
         return {
           mostRules: variant === 'nft' ? 10 : Number.POSITIVE_INFINITY,
+          hasChain: (table, chain) => tables.hasChain(table, chain),
+          alone: (work) => tables.alone(work),
           save: () => tables.save(),
           restore: (text) => {
             restored.push(text);

@@ -9,7 +9,15 @@ import { servesLoopback } from './fixed-rules.ts';
 import type { Tables } from './kernel-tables.ts';
 import { chainsOf, endpointChain } from './names.ts';
 import type { CounterKeeper } from './packet-counters.ts';
-import { type AllSettings, type Plan, planAll, planChanges, planRemoval, portsToWrite } from './plan.ts';
+import {
+  type AllSettings,
+  IPVS_CHAIN,
+  type Plan,
+  planAll,
+  planChanges,
+  planRemoval,
+  portsToWrite,
+} from './plan.ts';
 import type { RuleText, SavedTable } from './tables.ts';
 import { endOfTrial, trialOfRule } from './trial.ts';
 
@@ -108,7 +116,11 @@ export class IptablesMode implements Mode, Disposable {
     this.#isKnown = false;
     this.#programmed.clear();
     for (const tables of [await this.#options.open(), await this.#options.openOther()])
-      if (tables) await restore(tables, planRemoval(await tables.save(), tables));
+      await tables?.alone(async () => {
+        // What is there is the IPVS mode's: it took the tables over, and removed what it had no use for.
+        if (tables.hasChain('filter', IPVS_CHAIN)) return;
+        await restore(tables, planRemoval(await tables.save(), tables));
+      });
     this.#options.counters.remove();
   }
 

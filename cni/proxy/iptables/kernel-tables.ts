@@ -20,6 +20,10 @@ export interface Tables extends PlanLimits {
   save(): Promise<Map<string, SavedTable>>;
   /** All of it or nothing, table by table. @throws IptablesError with what the program said */
   restore(text: string): Promise<void>;
+  /** Whether a chain is there, without reading all. @throws Error */
+  hasChain(table: string, chain: string): boolean;
+  /** Has nobody else in this process at work in these tables meanwhile, who asks for the same. Not to be asked for within `work`. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** @returns `undefined` where the programs are missing. @throws Error where they do not work */
@@ -50,6 +54,9 @@ export async function needTables(
  * and in transactions of so many 0.2 s. Legacy tables are read and written as a whole each time.
  */
 const MOST_RULES = 1000;
+
+/** Who is at work in the tables of a variant and family, and after whom the next one comes. */
+const atWork = new Map<string, Promise<unknown>>();
 
 export class KernelTables implements Tables {
   readonly mostRules?: number;
@@ -109,6 +116,16 @@ export class KernelTables implements Tables {
   hasChain(table: string, chain: string): boolean {
     const { variant, family } = this.#programs;
     return hasChain(this.#machine, variant, family, table, chain);
+  }
+
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const key = `${this.variant} ${this.family}`;
+    const turn = (atWork.get(key) ?? Promise.resolve()).then(work);
+    atWork.set(
+      key,
+      turn.catch(() => undefined),
+    );
+    return turn;
   }
 
   /** @param closely no matter how long it takes */

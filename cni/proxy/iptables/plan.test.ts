@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { ServicePort } from '../model/service-port.ts';
+import { FakeTables } from '../testing/fake-tables.ts';
 import { Ports, port, settings } from '../testing/ports.ts';
 import { SHARED_CHAINS } from './fixed-rules.ts';
 import { chainsOf, endpointChain } from './names.ts';
 import { type AllSettings, planAll, planChanges, planRemoval } from './plan.ts';
 import { rulesOf } from './port-rules.ts';
-import { parseSaved, type SavedTable } from './tables.ts';
+import { parseSaved } from './tables.ts';
 
 const all: AllSettings = {
   ...settings(4),
@@ -15,67 +16,20 @@ const all: AllSettings = {
   counts: new Set(),
 };
 
-/** What iptables-restore --noflush does, for whole texts; refuses what the kernel would. */
-class FakeTables {
-  readonly tables = new Map<string, Map<string, string[]>>([
-    ['filter', new Map(['INPUT', 'FORWARD', 'OUTPUT'].map((name) => [name, []]))],
-    ['nat', new Map(['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'].map((name) => [name, []]))],
-    ['mangle', new Map()],
-  ]);
-
-  get saved(): ReadonlyMap<string, SavedTable> {
-    return this.tables;
-  }
-
-  restore(text: string): void {
-    let table = new Map<string, string[]>();
-    for (const line of text.split('\n')) {
-      const [what = '', chain = '', ...rest] = line.split(' ');
-      const rules = (): string[] => {
-        const found = table.get(chain);
-        if (!found) throw new Error(`no chain: ${line}`);
-        return found;
-      };
-      if (what.startsWith('*')) table = this.tables.get(what.slice(1))!;
-      else if (what.startsWith(':')) table.set(what.slice(1), []);
-      else if (what === '-A') rules().push(rest.join(' '));
-      else if (what === '-I') rules().unshift(rest.slice(1).join(' '));
-      else if (what === '-D') {
-        const at = rules().indexOf(rest.join(' '));
-        if (at < 0) throw new Error(`no such rule: ${line}`);
-        rules().splice(at, 1);
-      } else if (what === '-X') {
-        if (rules().length > 0) throw new Error(`not empty: ${line}`);
-        table.delete(chain);
-      } else if (what === 'COMMIT') check(table);
-    }
-  }
-
-  /** In an order that is the same for the same rules; the last of nat's KUBE-SERVICES stays where it is. */
-  get sorted(): unknown {
-    return [...this.tables].map(([table, chains]) => [
-      table,
-      [...chains]
-        .map(([chain, rules]) => {
-          if (!SHARED.has(chain)) return [chain, rules];
-          const end = table === 'nat' && chain === 'KUBE-SERVICES' ? rules.length - 1 : rules.length;
-          return [chain, [...rules.slice(0, end).sort(), ...rules.slice(end)]];
-        })
-        .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
-    ]);
-  }
-}
-
 const SHARED = new Set<unknown>([...SHARED_CHAINS.filter, ...SHARED_CHAINS.nat]);
-const BUILT_IN = /^(?:ACCEPT|DROP|RETURN|REJECT|MARK|MASQUERADE|DNAT)$/;
 
-function check(table: Map<string, string[]>): void {
-  for (const [chain, rules] of table)
-    for (const rule of rules) {
-      const target = /-j (\S+)/.exec(rule)?.[1];
-      if (target && !BUILT_IN.test(target) && !table.has(target))
-        throw new Error(`${chain} jumps to ${target}, which there is none of`);
-    }
+/** In an order that is the same for the same rules; the last of nat's KUBE-SERVICES stays where it is. */
+function sorted({ tables }: FakeTables): unknown {
+  return [...tables].map(([table, chains]) => [
+    table,
+    [...chains]
+      .map(([chain, rules]) => {
+        if (!SHARED.has(chain)) return [chain, rules];
+        const end = table === 'nat' && chain === 'KUBE-SERVICES' ? rules.length - 1 : rules.length;
+        return [chain, [...rules.slice(0, end).sort(), ...rules.slice(end)]];
+      })
+      .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+  ]);
 }
 
 describe('names', () => {
@@ -156,12 +110,12 @@ test('node ports on the loopback are counted by a rule before the one for all, w
     `${about} -j ${external}`,
   ];
   const tables = new FakeTables();
-  tables.restore(planAll(new Ports(), tables.saved, counting).text);
-  tables.restore(planChanges([[undefined, one]], counting).text);
+  tables.write(planAll(new Ports(), tables.saved, counting).text);
+  tables.write(planChanges([[undefined, one]], counting).text);
   const nodePorts = (): unknown => tables.tables.get('nat')?.get('KUBE-NODEPORTS');
   expect(nodePorts()).toEqual(expected);
-  tables.restore(planChanges([[one, undefined]], counting).text);
-  tables.restore(planAll(new Ports(one), tables.saved, counting).text);
+  tables.write(planChanges([[one, undefined]], counting).text);
+  tables.write(planAll(new Ports(one), tables.saved, counting).text);
   expect(nodePorts()).toEqual(expected);
   expect(tables.tables.get('filter')?.get('KUBE-FORWARD')?.[0]).toBe(
     '-m conntrack --ctstate INVALID -m nfacct --nfacct-name  ct_state_invalid_dropped_pkts -j DROP',
@@ -238,7 +192,7 @@ describe('plans', () => {
       const byChanges = new FakeTables();
       const first = planAll(ports, byChanges.saved, all, limits);
       const total = { filter: first.rules.filter.more, nat: first.rules.nat.more };
-      byChanges.restore(first.text);
+      byChanges.write(first.text);
       for (let round = 0; round < 60; round += 1) {
         const changes: [ServicePort | undefined, ServicePort | undefined][] = [];
         const names = new Set(Array.from({ length: 1 + pick(4) }, () => 1 + pick(12)));
@@ -250,18 +204,18 @@ describe('plans', () => {
           else ports.delete(`default/s${n}`);
         }
         const { text, rules } = planChanges(changes, all, limits);
-        byChanges.restore(text);
+        byChanges.write(text);
         for (const table of ['filter', 'nat'] as const) total[table] += rules[table].more;
         const whole = new FakeTables();
-        whole.restore(planAll(ports, whole.saved, all, limits).text);
-        expect(byChanges.sorted).toEqual(whole.sorted);
+        whole.write(planAll(ports, whole.saved, all, limits).text);
+        expect(sorted(byChanges)).toEqual(sorted(whole));
         expect(planAll(ports, byChanges.saved, all)).toEqual({
           text: '',
           changes: 0,
           rules: { filter: { more: total.filter, written: 0 }, nat: { more: total.nat, written: 0 } },
         });
       }
-      byChanges.restore(planRemoval(byChanges.saved, limits).text);
+      byChanges.write(planRemoval(byChanges.saved, limits).text);
       const left = [...byChanges.tables.values()].flatMap((table) => [...table.keys()]);
       expect(left.filter((name) => name.startsWith('KUBE-'))).toEqual(['KUBE-FIREWALL']);
     },

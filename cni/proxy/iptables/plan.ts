@@ -35,6 +35,9 @@ export interface PlanLimits {
   readonly mostRules?: number;
 }
 
+/** It is there only where the IPVS mode is, kube-proxy's or ours. */
+export const IPVS_CHAIN = 'KUBE-IPVS-FILTER';
+
 const NOTHING: PortRules = { shared: [], chains: new Map() };
 
 /**
@@ -126,7 +129,7 @@ export function planAll(
 /** Takes away all that the mode ever programs, and no more. */
 export function planRemoval(saved: ReadonlyMap<string, SavedTable>, { mostRules }: PlanLimits = {}): Plan {
   // Where the IPVS mode has taken the tables over, what is there is its own.
-  if (saved.get('filter')?.has('KUBE-IPVS-FILTER')) return finish({ filter: 0, nat: 0 });
+  if (saved.get('filter')?.has(IPVS_CHAIN)) return finish({ filter: 0, nat: 0 });
   const texts = (['filter', 'nat', 'mangle'] as const).map((table) => {
     const text = new TableText(table, mostRules);
     const held: SavedTable = saved.get(table) ?? new Map();

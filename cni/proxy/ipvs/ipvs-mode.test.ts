@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { IptablesMode } from '../iptables/iptables-mode.ts';
+import { NO_COUNTERS } from '../iptables/packet-counters.ts';
 import type { ServicePort } from '../model/service-port.ts';
+import { FakeTables } from '../testing/fake-tables.ts';
 import { FakeTime } from '../testing/fake-time.ts';
 import { address, cidr, endpoint, Ports, port, settings } from '../testing/ports.ts';
 import { IpvsMode } from './ipvs-mode.ts';
 import { serverKeyOf } from './keys.ts';
 import { OUT_FILTER } from './rules.ts';
 import { FakeKernel } from './testing/fake-kernel.ts';
-import { FakeTables } from './testing/fake-tables.ts';
 
 const NODE = ['192.168.1.1', '203.0.113.7'];
 
@@ -40,6 +42,34 @@ class Fixture {
     return new Fixture(this.kernel, this.tables, excluded);
   }
 }
+
+test('tables that another mode has taken over are neither read nor written when this one goes, and the other way round', async () => {
+  const { kernel, tables, mode } = new Fixture();
+  const iptables = new IptablesMode(settings(4), {
+    dropInvalid: true,
+    localhostNodePorts: true,
+    routeLocalnet: () => {},
+    counters: NO_COUNTERS,
+    open: async () => tables,
+    openOther: async () => undefined,
+  });
+  const ports = new Ports(web('10.244.1.1:8080'));
+  await mode.replace(ports);
+  await iptables.replace(ports);
+  const [{ saves, restored }, before] = [tables, Bun.inspect(tables.tables)];
+  await mode.cleanUp();
+  expect([tables.saves, tables.restored, Bun.inspect(tables.tables)]).toEqual([saves, restored, before]);
+  expect(kernel.servers().size).toBe(0);
+  const again = new Fixture(kernel, tables);
+  await again.mode.replace(ports);
+  const seen = tables.saves;
+  await iptables.cleanUp();
+  expect(tables.saves).toBe(seen);
+  await again.mode.cleanUp();
+  expect([...(tables.tables.get('filter')?.keys() ?? [])].filter((name) => name.includes('IPVS'))).toEqual(
+    [],
+  );
+});
 
 const web = (...endpoints: string[]): ServicePort =>
   port({

@@ -7,6 +7,7 @@ import type { Clock } from '../../../shared/daemon/clock.ts';
 import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { errorText } from '../../../shared/log/format.ts';
 import type { Tables } from '../iptables/kernel-tables.ts';
+import { IPVS_CHAIN } from '../iptables/plan.ts';
 import type { Mode, ModeReport, ModeSettings, ServicePorts } from '../mode.ts';
 import type { ServicePort, ServicePortName } from '../model/service-port.ts';
 import { compare } from './compare.ts';
@@ -116,7 +117,10 @@ export class IpvsMode implements Mode, Disposable {
     this.#draining.clear();
     const { kernel, clock, open, openOther } = this.#options;
     for (const tables of [await open(), await openOther()])
-      if (tables) await restore(tables, planRemoval(await tables.save()));
+      await tables?.alone(async () => {
+        // Otherwise what is there is another mode's, which removed ours when it took the tables over.
+        if (tables.hasChain('filter', IPVS_CHAIN)) await restore(tables, planRemoval(await tables.save()));
+      });
     const left = await (isReplaced ? removeUnused : removeAll)(kernel, clock);
     if (left.length > 0)
       throw new Error(`rules still look into the sets ${left.join(', ')}: find them with iptables-save`);

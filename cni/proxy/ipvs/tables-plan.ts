@@ -1,6 +1,7 @@
 /** From what the tables of iptables hold to what the mode has there, as text for `iptables-restore --noflush`. Pure. */
 
 import { CANARY } from '../iptables/fixed-rules.ts';
+import { IPVS_CHAIN } from '../iptables/plan.ts';
 import { removeStrays, targetOf } from '../iptables/strays.ts';
 import { type RuleText, type SavedTable, TableText } from '../iptables/tables.ts';
 import type { ModeSettings } from '../mode.ts';
@@ -52,7 +53,7 @@ export function planRules(added: Iterable<RuleText>, removed: Iterable<RuleText>
  * those are gone as well.
  */
 export function planRemoval(saved: ReadonlyMap<string, SavedTable>): TablesPlan {
-  const isOurs = saved.get('filter')?.has('KUBE-IPVS-FILTER') ?? false;
+  const isOurs = saved.get('filter')?.has(IPVS_CHAIN) ?? false;
   if (!isOurs) return finish();
   const texts = (['nat', 'filter'] as const).map((table) => {
     const text = new TableText(table);

@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { freshNetns, run } from '../../../conformance/testing/netns.ts';
 import { type Clock, systemClock } from '../../../shared/daemon/clock.ts';
 import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
@@ -6,6 +6,7 @@ import { IptablesMode } from '../iptables/iptables-mode.ts';
 import { needTables } from '../iptables/kernel-tables.ts';
 import { Machine } from '../iptables/machine.ts';
 import { chainsOf } from '../iptables/names.ts';
+import { PacketCounters } from '../iptables/packet-counters.ts';
 import { cidr, Ports, port, settings } from '../testing/ports.ts';
 import { until } from '../testing/until.ts';
 import { IptablesKit } from './iptables.ts';
@@ -42,6 +43,8 @@ describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('iptables (%s) i
       }
     // By it the kubelet tells which kind of tables a node uses.
     iptables('-t', 'mangle', '-N', 'KUBE-IPTABLES-HINT');
+    using counters = PacketCounters.open();
+    counters?.remove();
   });
 
   test('what others take away is told, and put right; what is our own and what harms nobody is not', async () => {
@@ -150,6 +153,30 @@ describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('iptables (%s) i
     expect(await mode.replace(new Ports(web))).toMatchObject({ refused: [] });
     expect(saved(variant)).not.toMatch(/nfacct|TRIAL/);
     expect(saved(variant)).toContain('--to-destination 10.244.1.1:80');
+  });
+
+  test('a change waits while another mode is removed from the same tables, and for nothing else', async () => {
+    using kit = await open();
+    using mode = kit.create(settings(4));
+    const ports = new Ports(web);
+    await mode.replace(ports);
+    const tables = await needTables(machine, variant, 4);
+    const others = await needTables(machine, variant === 'nft' ? 'legacy' : 'nft', 4);
+    const removal = Promise.withResolvers<void>();
+    const elsewhere = Promise.withResolvers<void>();
+    onTestFinished(() => elsewhere.resolve());
+    const removed = tables.alone(() => removal.promise);
+    void others.alone(() => elsewhere.promise);
+    let isDone = false;
+    ports.set(port({ name: 'a/b', frontends: ['cluster-ip 10.96.0.1:80'], endpoints: ['10.244.1.2:80'] }));
+    const change = mode.update(ports, new Set(['a/b'])).then(() => (isDone = true));
+    await Bun.sleep(50);
+    expect(isDone).toBe(false);
+    expect(saved(variant)).not.toContain('10.244.1.2:80');
+    removal.reject(new Error('the lock is held'));
+    await expect(removed).rejects.toThrow('the lock');
+    await change;
+    expect(saved(variant)).toContain('--to-destination 10.244.1.2:80');
   });
 
   test('node ports on 127.0.0.1 only where they are wanted', async () => {

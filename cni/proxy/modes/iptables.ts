@@ -6,10 +6,12 @@ import { errorText } from '../../../shared/log/format.ts';
 import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { mayHarm } from '../iptables/foreign.ts';
 import { IptablesMode } from '../iptables/iptables-mode.ts';
+import type { KernelTables } from '../iptables/kernel-tables.ts';
 import { NodeTables } from '../iptables/node-tables.ts';
 import { NO_COUNTERS, PacketCounters } from '../iptables/packet-counters.ts';
 import type { Mode, ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
+import { InTurn } from './in-turn.ts';
 import type { CountedPackets, ModeKit } from './kit.ts';
 import { watchTables } from './watch-tables.ts';
 
@@ -48,14 +50,16 @@ export class IptablesKit implements ModeKit {
 
   create(settings: ModeSettings): Mode & Disposable {
     const { localhostNodePorts, procSys } = this.#options;
-    return new IptablesMode(settings, {
+    const open = (): Promise<KernelTables> => this.#tables.of(settings.family);
+    const mode = new IptablesMode(settings, {
       dropInvalid: readSysctl('net/netfilter/nf_conntrack_tcp_be_liberal', procSys) !== '1',
       localhostNodePorts,
       routeLocalnet: () => routeLocalnet(procSys),
       counters: this.#counters ?? NO_COUNTERS,
-      open: () => this.#tables.of(settings.family),
+      open,
       openOther: () => this.#tables.otherOf(settings.family),
     });
+    return new InTurn(mode, open, mode);
   }
 
   isEmpty(of: Family): boolean {

@@ -12,6 +12,7 @@ import { setNameOf } from '../ipvs/names.ts';
 import { CHAINS, HOOKS } from '../ipvs/rules.ts';
 import type { Mode, ModeSettings } from '../mode.ts';
 import type { Family } from '../model/endpoint.ts';
+import { InTurn } from './in-turn.ts';
 import type { ModeKit } from './kit.ts';
 import { watchAddresses } from './node-addresses.ts';
 import { watchTables } from './watch-tables.ts';
@@ -57,7 +58,10 @@ export class IpvsKit implements ModeKit {
       openOther: () => this.#tables.otherOf(family),
       onTrouble,
     });
-    return new Owned(mode, kernel);
+    const resources = new DisposableStack();
+    resources.use(kernel);
+    resources.use(mode);
+    return new InTurn(mode, () => this.#tables.of(family), resources);
   }
 
   isEmpty(of: Family): boolean {
@@ -77,28 +81,6 @@ export class IpvsKit implements ModeKit {
   [Symbol.dispose](): void {
     this.#tables[Symbol.dispose]();
     this.#links[Symbol.dispose]();
-  }
-}
-
-/** A mode with its sockets. */
-class Owned implements Mode, Disposable {
-  readonly #mode: IpvsMode;
-  readonly #kernel: LinuxIpvs;
-
-  constructor(mode: IpvsMode, kernel: LinuxIpvs) {
-    this.#mode = mode;
-    this.#kernel = kernel;
-  }
-
-  replace: Mode['replace'] = (ports) => this.#mode.replace(ports);
-  update: Mode['update'] = (ports, changed) => this.#mode.update(ports, changed);
-  verify: Mode['verify'] = (ports) => this.#mode.verify(ports);
-  explain: Mode['explain'] = (port) => this.#mode.explain(port);
-  cleanUp: Mode['cleanUp'] = (isReplaced) => this.#mode.cleanUp(isReplaced);
-
-  [Symbol.dispose](): void {
-    this.#mode[Symbol.dispose]();
-    this.#kernel[Symbol.dispose]();
   }
 }
 

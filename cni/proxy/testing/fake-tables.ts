@@ -1,5 +1,9 @@
-import type { Tables } from '../../iptables/kernel-tables.ts';
-import type { SavedTable } from '../../iptables/tables.ts';
+/** Tables of iptables without a kernel. */
+
+import type { Tables } from '../iptables/kernel-tables.ts';
+import type { SavedTable } from '../iptables/tables.ts';
+
+const BUILT_IN_TARGETS = /^(?:ACCEPT|DROP|RETURN|REJECT|MARK|MASQUERADE|DNAT)$/;
 
 /** What iptables-restore --noflush does, for whole texts; refuses what the kernel would. */
 export class FakeTables implements Tables {
@@ -9,13 +13,32 @@ export class FakeTables implements Tables {
     ['mangle', new Map()],
   ]);
   restored = 0;
+  saves = 0;
+
+  get saved(): ReadonlyMap<string, SavedTable> {
+    return this.tables;
+  }
 
   save(): Promise<Map<string, SavedTable>> {
+    this.saves += 1;
     return Promise.resolve(new Map(this.tables));
   }
 
   async restore(text: string): Promise<void> {
     this.restored += 1;
+    this.write(text);
+  }
+
+  hasChain(table: string, chain: string): boolean {
+    return this.tables.get(table)?.has(chain) ?? false;
+  }
+
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return work();
+  }
+
+  /** @throws Error for what the kernel would refuse */
+  write(text: string): void {
     let table = new Map<string, string[]>();
     for (const line of text.split('\n')) {
       const [what = '', chain = '', ...rest] = line.split(' ');
@@ -35,7 +58,16 @@ export class FakeTables implements Tables {
       } else if (what === '-X') {
         if (rules().length > 0) throw new Error(`not empty: ${line}`);
         table.delete(chain);
-      }
+      } else if (what === 'COMMIT') check(table);
     }
   }
+}
+
+function check(table: ReadonlyMap<string, readonly string[]>): void {
+  for (const [chain, rules] of table)
+    for (const rule of rules) {
+      const target = /-j (\S+)/.exec(rule)?.[1];
+      if (target && !BUILT_IN_TARGETS.test(target) && !table.has(target))
+        throw new Error(`${chain} jumps to ${target}, which there is none of`);
+    }
 }
