@@ -11,8 +11,8 @@ type Program = (args: string[]) => number | Promise<number>;
 interface Entry {
   readonly summary: string;
   readonly load: () => Promise<Program>;
-  /** It stays for as long as the node does: what it does by the clock counts. */
-  readonly stays?: true;
+  /** It stays for as long as the node does: what its runtime takes counts. See shared/daemon/quiet-runtime.ts. */
+  readonly stays?: 'quiet' | 'sparing';
 }
 
 /** CNI types, each with what its ADD and DEL need, which is loaded for every pod. */
@@ -60,12 +60,12 @@ const programs: Readonly<Record<string, Entry>> = {
   agent: {
     summary: 'the network agent: pods on all nodes reach each other (in place of flanneld)',
     load: async () => (await import('./cni/agent/main.ts')).main,
-    stays: true,
+    stays: 'sparing',
   },
   proxy: {
     summary: 'the service proxy: services reach their endpoints (in place of kube-proxy)',
     load: async () => (await import('./cni/proxy/main.ts')).main,
-    stays: true,
+    stays: 'quiet',
   },
   cni: {
     summary: 'run CNI plugins by hand: add, check, del, gc, status (as cnitool)',
@@ -149,7 +149,7 @@ async function run(calledAs: string, args: string[]): Promise<number> {
   const name = alias ?? (isDaemon ? calledAs : args[0]);
   const entry = name !== undefined && Object.hasOwn(programs, name) ? programs[name] : undefined;
   if (entry) {
-    if (entry.stays) (await import('./shared/daemon/quiet-runtime.ts')).quietRuntime();
+    if (entry.stays) (await import('./shared/daemon/quiet-runtime.ts')).startAnew(entry.stays);
     // The executable starts with a JIT that hardly compiles (scripts/compile.ts), for the CNI calls' sake.
     Bun.unsafe.setJITPolicy(1);
     return (await entry.load())(alias ? args : args.slice(1));

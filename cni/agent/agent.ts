@@ -34,9 +34,9 @@ import { wireguardKey } from './wireguard-key-file.ts';
 
 /**
  * Legacy iptables and WireGuard's peers send no events: they are looked at this often (ms), so that a repair is done
- * within a second. Each look wakes the processor up, which costs more than the look.
+ * within a second. Where there are none yet it is less often: each look wakes the processor up, which costs more than the look.
  */
-const CANARY = 700;
+const CANARY = { some: 500, none: 700 } as const;
 /** Everything is compared this often (ms) even if nothing told of a change. */
 const FULL_RESYNC = 60_000;
 
@@ -231,17 +231,25 @@ export class Agent {
 
   #lookRegularly(): void {
     const { rules: settings } = this.#parts.options;
-    const { rules, guard } = this.#work;
+    const { rules } = this.#work;
     this.#timers.every(FULL_RESYNC, () => this.#loop.mark(...PARTS));
     this.#timers.every(settings.resyncMs, () => {
       if (this.#work.isDone('rules') && rules.mayDiffer()) this.#loop.mark('rules');
     });
-    this.#timers.every(CANARY, () => {
+    this.#lookAtSilent(CANARY.some);
+  }
+
+  /** At what sends no events, in that many milliseconds and from then on. */
+  #lookAtSilent(wait: number): void {
+    const { rules, guard, network } = this.#work;
+    this.#timers.after(wait, () => {
+      const isThere = rules.variant === 'legacy' || guard.seesLegacy || network.hasWireguard;
+      this.#lookAtSilent(isThere ? CANARY.some : CANARY.none);
       // Most often it is what the agent did itself: no event that anybody waited for.
-      if (this.#work.isDone('network') && this.#work.network.wireguardChanged()) this.#loop.mark('network');
-      if (this.#work.isDone('rules') && rules.changedSilently()) this.#happened(['rules'], CANARY);
-      if (!settings.forward) return;
-      if (this.#work.isDone('forward') && guard.legacyChanged()) this.#happened(['forward'], CANARY);
+      if (this.#work.isDone('network') && network.wireguardChanged()) this.#loop.mark('network');
+      if (this.#work.isDone('rules') && rules.changedSilently()) this.#happened(['rules'], wait);
+      if (!this.#parts.options.rules.forward) return;
+      if (this.#work.isDone('forward') && guard.legacyChanged()) this.#happened(['forward'], wait);
     });
   }
 

@@ -163,6 +163,10 @@ export class NetworkSync {
     return result;
   }
 
+  get hasWireguard(): boolean {
+    return this.devices.some(({ kind }) => kind === 'wireguard');
+  }
+
   /**
    * True if WireGuard's devices or peers have changed since the last look, by whom ever: of them the kernel sends no event.
    * Looks less often where that takes long: the more peers, the slower the processor.

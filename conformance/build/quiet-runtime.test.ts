@@ -43,7 +43,12 @@ async function startAgent(
 test('a program that stays runs with a runtime that does not wake it, under its own name and number', async () => {
   const { environ, comm, cmdline } = await startAgent(underpod, ['agent']);
   expect(environ.split('\0')).toEqual(
-    expect.arrayContaining(['BUN_GC_TIMER_DISABLE=1', 'MIMALLOC_SCAVENGER=0', 'NODE_NAME=node-1']),
+    expect.arrayContaining([
+      'BUN_GC_TIMER_DISABLE=1',
+      'MIMALLOC_SCAVENGER=0',
+      'BUN_JSC_useDFGJIT=0',
+      'NODE_NAME=node-1',
+    ]),
   );
   expect(comm).toMatch(/^underpod/);
   expect(cmdline).toContain(`${underpod}\0agent\0--etcd-endpoints=`);

@@ -12,17 +12,26 @@ import { isSameFile } from '../sys/stat.ts';
 
 /** Of Bun 1.4, and of mimalloc in it. */
 const QUIET = { BUN_GC_TIMER_DISABLE: '1', MIMALLOC_SCAVENGER: '0' } as const;
+/**
+ * Without the compilers behind the first: a program that is busy for a second of its start, and hardly ever again, pays for them
+ * with time of the other processor and with memory, and has nothing of it.
+ */
+const SPARING = { ...QUIET, BUN_JSC_useDFGJIT: '0' } as const;
 
-/** Returns where the runtime is quiet already, and where it cannot be: it works all the same. */
-export function quietRuntime(): void {
+/** How a program that stays wants its runtime. */
+export type Manner = 'quiet' | 'sparing';
+
+/** Returns where the runtime is so already, and where it cannot be: it works all the same. */
+export function startAnew(manner: Manner): void {
   const { env, execPath } = process;
-  if (Object.keys(QUIET).every((name) => env[name] !== undefined)) return;
+  const wanted: Readonly<Record<string, string>> = manner === 'quiet' ? QUIET : SPARING;
+  if (Object.keys(wanted).every((name) => env[name] !== undefined)) return;
   try {
     const argv = new TextDecoder().decode(readFile('/proc/self/cmdline')).split('\0').slice(0, -1);
     const [called = ''] = argv;
     // By the path that it was called by, where that is known: the kernel names the process after it.
     const path = called.includes('/') && isSameFile(called, execPath) ? called : execPath;
-    exec(path, argv, { ...QUIET, ...env });
+    exec(path, argv, { ...wanted, ...env });
   } catch {
     // Without /proc, or with the executable replaced: it is as it is.
   }

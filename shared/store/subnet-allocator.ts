@@ -39,27 +39,28 @@ export function fitsNetwork(conf: FamilyConf, subnet: Cidr): boolean {
 export function freeSubnets(conf: FamilyConf, taken: readonly Cidr[], limit: number = CANDIDATES): Cidr[] {
   const family = conf.network.ip.family;
   const shift = BigInt(familyBits(family) - conf.subnetLen);
-  // Subnets are counted in units of their own size; blocks are the taken ranges in the same units.
-  const blocks = taken
-    .filter((cidr) => cidr.ip.family === family)
-    .map((cidr) => {
-      // Nearly all are of the configured length: one unit.
-      const from = (cidr.prefix === conf.subnetLen ? cidr.ip : firstIp(cidr)).value >> shift;
-      return { from, to: cidr.prefix === conf.subnetLen ? from : lastIp(cidr).value >> shift };
-    })
-    .sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
+  // Subnets are counted in units of their own size. Nearly all that are taken are of the configured length, one unit: of
+  // thousands it is only asked whether the next one is among them. The others are ranges, in order.
+  const units = new Set<bigint>();
+  const ranges: { readonly from: bigint; readonly to: bigint }[] = [];
+  for (const cidr of taken) {
+    if (cidr.ip.family !== family) continue;
+    if (cidr.prefix === conf.subnetLen) units.add(cidr.ip.value >> shift);
+    else ranges.push({ from: firstIp(cidr).value >> shift, to: lastIp(cidr).value >> shift });
+  }
+  ranges.sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
   const end = conf.subnetMax.value >> shift;
   const free: Cidr[] = [];
   let next = conf.subnetMin.value >> shift;
   for (let index = 0; next <= end && free.length < limit; ) {
-    const block = blocks[index];
-    if (block !== undefined && block.from <= next) {
-      if (block.to >= next) next = block.to + 1n;
+    const range = ranges[index];
+    if (range !== undefined && range.from <= next) {
+      if (range.to >= next) next = range.to + 1n;
       index += 1;
-    } else {
-      free.push({ ip: { family, value: next << shift }, prefix: conf.subnetLen });
-      next += 1n;
+      continue;
     }
+    if (!units.has(next)) free.push({ ip: { family, value: next << shift }, prefix: conf.subnetLen });
+    next += 1n;
   }
   return free;
 }

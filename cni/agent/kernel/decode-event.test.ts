@@ -72,6 +72,23 @@ describe.skipIf(!available)('events of the kernel', () => {
     expect(seen).toContain(expected);
   });
 
+  test('an IPv6 address for the link is told when it goes, as every device gets one', async () => {
+    using kernel = LinuxKernel.open();
+    const seen: string[] = [];
+    const { promise: marker, resolve } = Promise.withResolvers<void>();
+    using _watch = await kernel.watch((event) => {
+      seen.push(show(event));
+      if (event.kind === 'link' && event.name === 'behind') resolve();
+    });
+    sh('ip -6 addr add fe80::7/64 dev eth0 nodad; echo come; ip link add before type bridge');
+    sh('ip -6 addr del fe80::7/64 dev eth0; ip link add behind type bridge');
+    await marker;
+    expect(seen.filter((event) => event.startsWith('address') || event === 'link before')).toEqual([
+      'link before',
+      'address 6',
+    ]);
+  });
+
   test('what the kernel object does itself is not told', async () => {
     using kernel = LinuxKernel.open();
     const seen: string[] = [];

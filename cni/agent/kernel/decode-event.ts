@@ -8,6 +8,7 @@
 
 import type { Cidr } from '../../../shared/ip/cidr.ts';
 import { type Ip, ipFromBytes } from '../../../shared/ip/ip.ts';
+import { SCOPE } from '../../../shared/netlink/codec/address.ts';
 import { attributeOf } from '../../../shared/netlink/codec/attribute-of.ts';
 import { AF, RTM, RTNLGRP } from '../../../shared/netlink/codec/constants.ts';
 import type { NlMessage } from '../../../shared/netlink/codec/message.ts';
@@ -51,6 +52,9 @@ export function decodeRouteEvent({ type, payload }: NlMessage): KernelEvent | un
       return { kind: 'link', index: i32(payload, 4), name: name ? text(name) : '' };
     }
     case RTM.NEWADDR:
+      // The kernel gives every device one for the link, and a node gets a device with every pod.
+      if (u8(payload) === AF.INET6 && u8(payload, 3) === SCOPE.LINK) return undefined;
+      return { kind: 'address', index: i32(payload, 4), family: u8(payload) === AF.INET ? 4 : 6 };
     case RTM.DELADDR:
       return { kind: 'address', index: i32(payload, 4), family: u8(payload) === AF.INET ? 4 : 6 };
     case RTM.NEWNEIGH:

@@ -89,3 +89,52 @@ test.skipIf(!available)('a peer that we add and remove is no news, what others d
   deleteByHand();
   await until(events, () => ofDevice().length > afterwards);
 });
+
+test.skipIf(!available)(
+  'thousands of changes of ours at once are no news either, and overrun nothing',
+  async () => {
+    run(
+      'sh',
+      '-ec',
+      'ip link add under type bridge; ip link set under up; ip address add 198.18.0.1/15 dev under',
+    );
+    using kernel = LinuxKernel.open();
+    const underlay = kernel.readNetwork([]).links.find((link) => link.name === 'under')?.index ?? 0;
+    const device: VxlanDevice = {
+      kind: 'vxlan',
+      name: 'flannel.9',
+      mac: new Uint8Array([2, 0, 0, 0, 0, 1]),
+      mtu: 1450,
+      addresses: [],
+      vxlan: { vni: 9, port: 8473, local: ip('198.18.0.1'), underlay, learning: false, gbp: false },
+    };
+    const number = Array.from({ length: 5000 }, (_, n) => n);
+    const subnet = (n: number): string => `10.${n >> 8}.${n & 255}.0`;
+    const macOf = (n: number): Uint8Array => new Uint8Array([2, 1, 0, 0, n >> 8, n & 255]);
+    const entries = {
+      ...NO_ENTRIES,
+      neighbours: number.map((n) => ({ device: device.name, ip: ip(subnet(n)), mac: macOf(n) })),
+      fdb: number.map((n) => ({
+        device: device.name,
+        mac: macOf(n),
+        destination: ip(`198.19.${n >> 8}.${n & 255}`),
+      })),
+      routes: number.map((n) => ({
+        destination: cidr(`${subnet(n)}/24`),
+        gateway: ip(subnet(n)),
+        device: device.name,
+        onlink: true,
+      })),
+    };
+    expect(kernel.apply([{ kind: 'create-device', device }])).toEqual([]);
+    const index = kernel.readNetwork([]).links.find((link) => link.name === device.name)?.index ?? 0;
+    const events: KernelEvent[] = [];
+    using _watch = await kernel.watch((event) => events.push(event));
+    expect(kernel.apply(planPeerChange(NO_ENTRIES, entries, () => index))).toEqual([]);
+    run('ip', 'route', 'add', '192.0.2.128/25', 'dev', 'under');
+    const isMarker = (event: KernelEvent): boolean => event.kind === 'route';
+    await until(events, () => events.some(isMarker));
+    // The bridge below goes up in its own time.
+    expect(events.filter((event) => !isMarker(event) && event.kind !== 'link')).toEqual([]);
+  },
+);

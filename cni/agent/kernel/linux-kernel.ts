@@ -12,6 +12,7 @@ import { getRoute } from '../../../shared/netlink/requests.ts';
 import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import { NetlinkSocket } from '../../../shared/netlink/socket.ts';
 import { Wireguard } from '../../../shared/netlink/wireguard.ts';
+import { notFrom } from '../../../shared/nftables/foreign-changes.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import type { Nftables } from '../../../shared/nftables/nftables.ts';
 import { readSysctl, writeSysctl } from '../../../shared/sys/sysctl.ts';
@@ -24,6 +25,12 @@ import { Echoes } from './echoes.ts';
 import type { KernelEvent } from './event.ts';
 import type { Kernel, WireguardGlance } from './kernel.ts';
 import { observedWireguard, whereabouts } from './wireguard.ts';
+
+/**
+ * Events wait until the changes that are being made are all sent. Of those of 5,000 peers that are heard, the forwarding entries,
+ * each takes about a KiB; the kernel takes the memory only while they wait.
+ */
+const EVENT_BUFFER = 16 << 20;
 
 export class LinuxKernel implements Kernel {
   readonly nftables: Nftables;
@@ -136,13 +143,23 @@ export class LinuxKernel implements Kernel {
     ): Promise<void> => {
       const onMessages = (messages: readonly NlMessage[]): void => {
         for (const message of messages) {
-          // What this object did itself comes back with its own port number.
-          if (message.pid === own || this.#echoes.isEcho(message, performance.now())) continue;
+          if (this.#echoes.isEcho(message, performance.now())) continue;
           const event = decode(message);
           if (event) listener(event);
         }
       };
-      stack.use(await NetlinkMonitor.open({ protocol, groups, onResync, onMessages, onError }));
+      stack.use(
+        await NetlinkMonitor.open({
+          protocol,
+          groups,
+          // What this object did itself comes back with its own port number.
+          filter: notFrom([own]),
+          receiveBuffer: EVENT_BUFFER,
+          onResync,
+          onMessages,
+          onError,
+        }),
+      );
     };
     await monitor(NETLINK.ROUTE, ROUTE_GROUPS, this.#rtnetlink.socket.portId, decodeRouteEvent);
     await monitor(NETLINK.NETFILTER, [NFTABLES_GROUP], this.#netfilter.portId, decodeNftablesEvent);

@@ -142,11 +142,13 @@ export class PeerSet implements PeerView {
     for (const lease of list.leases) {
       if (lease.node !== this.#self) after.set(lease.node, { lease, epoch, term: termOf(lease, now) });
     }
-    const taken = new Set(list.leases.flatMap(subnetsOf));
+    /** Of thousands of leases: made once somebody asks. */
+    let taken: ReadonlySet<string> | undefined;
     for (const [node, peer] of before) {
       if (after.has(node) || list.rebuiltAt === undefined || peer.epoch === epoch) continue;
       if (this.#isOwn(peer.lease)) continue;
-      if (subnetsOf(peer.lease).some((subnet) => taken.has(subnet))) continue;
+      taken ??= new Set(list.leases.flatMap(subnetsOf));
+      if (isOneOf(taken, peer.lease)) continue;
       const endless = !Number.isFinite(peer.term.durationMs);
       const term = endless ? { renewed: now, durationMs: LEASE_DURATION_MS } : peer.term;
       if (leftOf(term, now) <= 0) continue;
@@ -272,6 +274,10 @@ function haveSameSubnet(a: NodeLease, b: NodeLease): boolean {
 
 function isSame(a: Cidr | undefined, b: Cidr | undefined): boolean {
   return a !== undefined && b !== undefined && cidrEquals(a, b);
+}
+
+function isOneOf(taken: ReadonlySet<string>, lease: NodeLease): boolean {
+  return subnetsOf(lease).some((subnet) => taken.has(subnet));
 }
 
 function subnetsOf({ subnet, subnetV6 }: NodeLease): string[] {

@@ -93,6 +93,11 @@ export class ForwardGuard {
     );
   }
 
+  /** True if there were legacy tables at the last check. */
+  get seesLegacy(): boolean {
+    return this.#legacy.some((glance) => glance !== undefined);
+  }
+
   /** True if legacy iptables' rules have changed since the last check. */
   legacyChanged(): boolean {
     return this.#glances().some((glance, index) => glance !== this.#legacy[index]);
