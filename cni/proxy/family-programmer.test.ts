@@ -1,47 +1,50 @@
 import { expect, test } from 'vitest';
-import { systemClock } from '../../shared/daemon/clock.ts';
+import { type Clock, systemClock } from '../../shared/daemon/clock.ts';
 import { silentLogger } from '../../shared/log/logger.ts';
 import { FakeNftables } from '../../shared/nftables/fake.ts';
 import { Transaction } from '../../shared/nftables/transaction.ts';
 import { FamilyProgrammer } from './family-programmer.ts';
-import type { ModeReport, ServicePorts } from './mode.ts';
+import type { Mode, ModeReport, ServicePorts } from './mode.ts';
 import { formatEndpoint } from './model/endpoint.ts';
 import type { ServicePort } from './model/service-port.ts';
+import type { ModeKit } from './modes/kit.ts';
 import { layoutOf } from './nftables/layout.ts';
 import { NftablesMode } from './nftables/nftables-mode.ts';
 import { FakeKernel } from './testing/fake-mode.ts';
 import { FakeTime } from './testing/fake-time.ts';
 import { Ports, port, settings } from './testing/ports.ts';
 
-test('changes of others are looked at at once, unless they never end: then a tenth of the time is theirs', async () => {
-  let now = 0;
-  const kernel = new FakeKernel();
-  using programmer = new FamilyProgrammer({
-    kit: {
-      create: (of) => {
-        const mode = kernel.create(of);
-        return {
-          replace: (ports) => mode.replace(ports),
-          update: (ports, names) => mode.update(ports, names),
-          verify: (ports) => {
-            now += 10;
-            return mode.verify(ports);
-          },
-          explain: (port) => mode.explain(port),
-          cleanUp: () => mode.cleanUp(),
-          [Symbol.dispose]: () => mode[Symbol.dispose](),
-        };
-      },
-      isEmpty: () => true,
-      [Symbol.dispose]() {},
-    },
-    clock: { ...systemClock, monotonic: () => now },
+/** One that is configured. @param create makes its mode */
+function programmerOf(create: ModeKit['create'], ports: Ports, clock: Clock = systemClock): FamilyProgrammer {
+  const programmer = new FamilyProgrammer({
+    kit: { create, isEmpty: () => true, [Symbol.dispose]() {} },
+    clock,
     log: silentLogger,
-    ports: new Ports(),
+    ports,
     beforeFirst() {},
     onTrouble() {},
   });
   programmer.configure(settings(4));
+  return programmer;
+}
+
+test('changes of others are looked at at once, unless they never end: then a tenth of the time is theirs', async () => {
+  let now = 0;
+  const kernel = new FakeKernel();
+  using programmer = programmerOf(
+    (of) => {
+      const mode = kernel.create(of);
+      const { verify } = mode;
+      return Object.assign(mode, {
+        verify: (ports: ServicePorts) => {
+          now += 10;
+          return verify.call(mode, ports);
+        },
+      });
+    },
+    new Ports(),
+    { ...systemClock, monotonic: () => now },
+  );
   await programmer.run();
   const compare = async (): Promise<number> => {
     const wait = programmer.check() ?? Number.NaN;
@@ -68,19 +71,7 @@ test('a change that comes together with somebody else’s is programmed, and is 
   const web = (...endpoints: string[]) =>
     port({ name: 'default/web', frontends: ['cluster-ip 10.96.0.1:80'], endpoints });
   const ports = new Ports(web('10.244.1.1:80'));
-  using programmer = new FamilyProgrammer({
-    kit: {
-      create: (of) => new NftablesMode(of, nft, time),
-      isEmpty: () => true,
-      [Symbol.dispose]() {},
-    },
-    clock: systemClock,
-    log: silentLogger,
-    ports,
-    beforeFirst() {},
-    onTrouble() {},
-  });
-  programmer.configure(settings(4));
+  using programmer = programmerOf((of) => new NftablesMode(of, nft, time), ports);
   await programmer.run();
   ports.set(web('10.244.1.1:80', '10.244.1.2:80'));
   programmer.changed(['default/web'], 0);
@@ -113,26 +104,15 @@ test('what changes while a mode is at work is for the next time, and for then it
     told.push(`${kind} ${before}`);
     return { changes: 0, refused: [], repairs: 0 };
   };
-  using programmer = new FamilyProgrammer({
-    kit: {
-      create: () => ({
-        replace: (seen) => program('replace', seen),
-        update: (seen) => program('update', seen),
-        verify: (seen) => program('verify', seen),
-        explain: async () => [],
-        cleanUp: async () => {},
-        [Symbol.dispose]() {},
-      }),
-      isEmpty: () => true,
-      [Symbol.dispose]() {},
-    },
-    clock: systemClock,
-    log: silentLogger,
-    ports,
-    beforeFirst() {},
-    onTrouble() {},
-  });
-  programmer.configure(settings(4));
+  const mode: Mode & Disposable = {
+    replace: (seen) => program('replace', seen),
+    update: (seen) => program('update', seen),
+    verify: (seen) => program('verify', seen),
+    explain: async () => [],
+    cleanUp: async () => {},
+    [Symbol.dispose]() {},
+  };
+  using programmer = programmerOf(() => mode, ports);
   const runWhile = async (change: () => void): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     gate = promise;

@@ -1,69 +1,30 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { main as status } from '../../commands/status.ts';
-import { TestDaemon } from '../../conformance/testing/daemon.ts';
+import type { TestDaemon } from '../../conformance/testing/daemon.ts';
 import { freshNetns, nftJson, run, TemporaryDirectory } from '../../conformance/testing/netns.ts';
-import { EmbeddedStore } from '../../shared/store/embedded/store.ts';
-import type { KubeObject } from '../../shared/store/kube-object.ts';
+import { addNodeAddresses, once, onceMeanwhile, StoreProxy } from './testing/program.ts';
 import { until } from './testing/until.ts';
 
 const available = freshNetns();
-const MAIN = new URL('../../main.ts', import.meta.url).pathname;
 const directory = new TemporaryDirectory();
 afterAll(() => directory[Symbol.dispose]());
 
-const CONFIG = directory.join('config.conf');
-const configuration = (more = ''): string =>
-  `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: 10.244.0.0/16\n${more}`;
-const flags = [
-  `--config=${CONFIG}`,
-  '--hostname-override=n1',
-  `--store=${directory.join('store.db')}`,
-  `--state-dir=${directory.join('state')}`,
-  `--run-dir=${directory.join('run')}`,
-  `--cni-cache-dir=${directory.join('cni')}`,
-];
-
-const healthz = async (): Promise<number> => (await fetch('http://127.0.0.1:10256/healthz')).status;
+const program = new StoreProxy(directory.path);
+const { flags } = program;
 
 function proxy(env: Readonly<Record<string, string>> = {}): TestDaemon {
-  const daemon = new TestDaemon({
-    name: 'underpod proxy',
-    command: [
-      'env',
-      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
-      ...[process.execPath, MAIN, 'proxy', ...flags],
-    ],
-    log: directory.join('log'),
-    startLimitMs: 5000,
-    ready: async () => {
-      if ((await healthz()) !== 200) throw new Error('not healthy yet');
-    },
-  });
+  const daemon = program.daemon(env);
   onTestFinished(() => daemon.stop());
   return daemon;
 }
 
-/** @returns its exit code and what it printed */
-function once(...args: string[]): [number, string] {
-  const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, MAIN, 'proxy', ...args]);
-  return [exitCode, stdout.toString() + stderr.toString()];
-}
-
-const put = (kind: string, name: string, more: object): void => {
-  using store = EmbeddedStore.open(directory.join('store.db'));
-  store.put({
-    apiVersion: 'v1',
-    kind,
-    metadata: { name, namespace: 'default', labels: { app: name } },
-    ...more,
-  } as KubeObject);
-};
 const service = (name: string, clusterIP: string): void =>
-  put('Service', name, {
+  program.put('Service', name, name, {
     spec: { clusterIP, selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }] },
   });
-const pod = (name: string, ip: string): void => put('Pod', name, { status: { podIPs: [{ ip }] } });
+const pod = (name: string, ip: string): void =>
+  program.put('Pod', name, name, { status: { podIPs: [{ ip }] } });
 
 const ask = async (address: string): Promise<string> => {
   try {
@@ -99,16 +60,12 @@ const handles = (): string =>
 
 describe.skipIf(!available)('underpod proxy', () => {
   beforeAll(() => {
-    run('ip', 'link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far');
-    for (const device of ['near', 'far']) run('ip', 'link', 'set', device, 'up');
-    for (const ip of ['192.0.2.1/24', '10.244.1.2/32', '10.244.1.3/32'])
-      run('ip', 'address', 'add', ip, 'dev', 'near');
-    run('ip', 'route', 'add', 'default', 'via', '192.0.2.254', 'dev', 'near');
+    addNodeAddresses('10.244.1.2', '10.244.1.3');
     for (const hostname of ['10.244.1.2', '10.244.1.3']) {
       const server = Bun.serve({ hostname, port: 8080, fetch: () => new Response(hostname) });
       afterAll(() => server.stop(true));
     }
-    writeFileSync(CONFIG, configuration());
+    program.configure();
   });
 
   test('serves what the store says, through restarts and without a gap, until it is cleaned up', async () => {
@@ -120,9 +77,9 @@ describe.skipIf(!available)('underpod proxy', () => {
     // A change, and its flows.
     pod('web', '10.244.1.3');
     await answers('10.96.0.10', '10.244.1.3');
-    expect(await status([`--run-dir=${directory.join('run')}`])).toBe(0);
-    expect(await status(['service/web', `--run-dir=${directory.join('run')}`])).toBe(0);
-    expect(await status(['service/none', `--run-dir=${directory.join('run')}`])).toBe(1);
+    expect(await status([`--run-dir=${program.runDir}`])).toBe(0);
+    expect(await status(['service/web', `--run-dir=${program.runDir}`])).toBe(0);
+    expect(await status(['service/none', `--run-dir=${program.runDir}`])).toBe(1);
     // A second one would fight.
     expect(once(...flags)[1]).toMatch(/another proxy is running on this node/);
     expect(once('--cleanup', ...flags)[1]).toMatch(/stop it first/);
@@ -153,7 +110,7 @@ describe.skipIf(!available)('underpod proxy', () => {
   test('follows its configuration, keeps to it where the new one is wrong, and repairs what others delete', async () => {
     service('web', '10.96.0.10');
     pod('web', '10.244.1.2');
-    writeFileSync(CONFIG, configuration('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms}\n'));
+    program.configure('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms}\n');
     const daemon = proxy();
     await daemon.start();
     const mark = async (): Promise<unknown> => {
@@ -163,27 +120,21 @@ describe.skipIf(!available)('underpod proxy', () => {
       >;
       return answer['kubeproxy.config.k8s.io']?.nftables.masqueradeBit;
     };
-    writeFileSync(
-      CONFIG,
-      configuration('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms, masqueradeBit: 77}\n'),
-    );
-    await until('the complaint', () =>
-      readFileSync(directory.join('log'), 'utf8').includes('masqueradeBit is 77'),
-    );
+    program.configure('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms, masqueradeBit: 77}\n');
+    await until('the complaint', () => readFileSync(program.log, 'utf8').includes('masqueradeBit is 77'));
     expect(await mark()).toBe(14);
-    writeFileSync(
-      CONFIG,
-      configuration('nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms, masqueradeBit: 15}\nnobodyKnows: 1\n'),
+    program.configure(
+      'nftables: {syncPeriod: 100ms, minSyncPeriod: 1ms, masqueradeBit: 15}\nnobodyKnows: 1\n',
     );
     await until('the new mark', () =>
       run('nft', 'list', 'table', 'ip', 'underpod-proxy').includes('0x00008000'),
     );
-    await until('its health', () => readFileSync(directory.join('log'), 'utf8').includes('nobodyKnows'));
+    await until('its health', () => readFileSync(program.log, 'utf8').includes('nobodyKnows'));
     await answers('10.96.0.10', '10.244.1.2');
     run('nft', 'delete', 'table', 'ip', 'underpod-proxy');
     await answers('10.96.0.10', '10.244.1.2');
-    writeFileSync(CONFIG, configuration('logging: {format: json}\n'));
-    await until('another log', () => readFileSync(directory.join('log'), 'utf8').includes('"starting"'));
+    program.configure('logging: {format: json}\n');
+    await until('another log', () => readFileSync(program.log, 'utf8').includes('"starting"'));
     await daemon.stop();
     expect(once('--cleanup', ...flags)[0]).toBe(0);
   });
@@ -191,13 +142,13 @@ describe.skipIf(!available)('underpod proxy', () => {
   test('keeps to its configuration where the mode of the new one cannot be had', async () => {
     service('web', '10.96.0.10');
     pod('web', '10.244.1.2');
-    writeFileSync(CONFIG, configuration());
+    program.configure();
     // Without any program.
     const daemon = proxy({ PATH: directory.join('none') });
     await daemon.start();
-    const logged = (): string => readFileSync(directory.join('log'), 'utf8');
+    const logged = (): string => readFileSync(program.log, 'utf8');
     const before = logged().length;
-    writeFileSync(CONFIG, configuration('mode: iptables\n'));
+    program.configure('mode: iptables\n');
     await until('the complaint', () => logged().slice(before).includes('mode iptables needs'));
     await until('its health', () => logged().slice(before).includes('proxy ready'));
     pod('web', '10.244.1.3');
@@ -205,13 +156,13 @@ describe.skipIf(!available)('underpod proxy', () => {
     expect(await (await fetch('http://127.0.0.1:10249/proxyMode')).text()).toBe('nftables');
     // Once, not again and again.
     expect(logged().slice(before).split('mode iptables needs')).toHaveLength(2);
-    writeFileSync(CONFIG, configuration('nftables: {masqueradeBit: 15}\n'));
+    program.configure('nftables: {masqueradeBit: 15}\n');
     await until('the next one', () =>
       run('nft', 'list', 'table', 'ip', 'underpod-proxy').includes('0x00008000'),
     );
     await daemon.stop();
     expect(once('--cleanup', ...flags)[0]).toBe(0);
-    writeFileSync(CONFIG, configuration());
+    program.configure();
   });
 
   test.each([
@@ -220,7 +171,7 @@ describe.skipIf(!available)('underpod proxy', () => {
   ])("mode %s: changes do not wait for the removal of kube-proxy's rules", async (mode, theirs) => {
     run('iptables-nft', '-t', 'mangle', '-N', 'KUBE-IPTABLES-HINT');
     onTestFinished(() => void run('iptables-nft', '-t', 'mangle', '-X'));
-    writeFileSync(CONFIG, configuration(`mode: ${mode}\n`));
+    program.configure(`mode: ${mode}\n`);
     service('web', '10.96.0.10');
     pod('web', '10.244.1.2');
     const programs = directory.join('programs');
@@ -230,11 +181,11 @@ describe.skipIf(!available)('underpod proxy', () => {
     onTestFinished(() => rmSync(programs, { recursive: true }));
     rmSync(asked, { force: true });
     writeFileSync(held, '');
-    const program = (name: string, text: string): void => {
+    const script = (name: string, text: string): void => {
       writeFileSync(`${programs}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
     };
-    program(`${theirs}-save`, `touch ${asked}; while [ -e ${held} ]; do sleep 0.05; done`);
-    program(`${theirs}-restore`, 'true');
+    script(`${theirs}-save`, `touch ${asked}; while [ -e ${held} ]; do sleep 0.05; done`);
+    script(`${theirs}-restore`, 'true');
     const daemon = proxy({ PATH: `${programs}:${process.env['PATH']}` });
     await daemon.start();
     await until('the removal', () => existsSync(asked));
@@ -255,7 +206,7 @@ describe.skipIf(!available)('underpod proxy', () => {
       onTestFinished(() => void iptables('-t', 'mangle', '-X'));
       service('web', '10.96.0.10');
       pod('web', '10.244.1.2');
-      writeFileSync(CONFIG, configuration('mode: iptables\n'));
+      program.configure('mode: iptables\n');
       const daemon = proxy();
       await daemon.start();
       await answers('10.96.0.10', '10.244.1.2');
@@ -287,7 +238,7 @@ describe.skipIf(!available)('underpod proxy', () => {
   test('--cleanup leaves what a kube-proxy has taken over, in a mode whose names are the same', async () => {
     service('web', '10.96.0.10');
     pod('web', '10.244.1.2');
-    writeFileSync(CONFIG, configuration('mode: iptables\n'));
+    program.configure('mode: iptables\n');
     const daemon = proxy();
     await daemon.start();
     await answers('10.96.0.10', '10.244.1.2');
@@ -301,9 +252,9 @@ describe.skipIf(!available)('underpod proxy', () => {
         fetch: () => new Response('iptables'),
       });
       expect(server.port).toBe(10_249);
-      const cleaned = Bun.spawn([process.execPath, MAIN, 'proxy', '--cleanup', ...flags], { stderr: 'pipe' });
-      expect(await new Response(cleaned.stderr).text()).toMatch(/a kube-proxy is at work/);
-      expect(await cleaned.exited).toBe(0);
+      const [code, text] = await onceMeanwhile('--cleanup', ...flags);
+      expect(text).toMatch(/a kube-proxy is at work/);
+      expect(code).toBe(0);
     }
     expect(run('iptables-nft', '-t', 'nat', '-S')).toBe(before);
     expect(once('--cleanup', ...flags)[1]).toMatch(/nothing to remove/);
@@ -312,7 +263,7 @@ describe.skipIf(!available)('underpod proxy', () => {
     run('iptables-nft', '-t', 'nat', '-X');
     run('iptables-nft', '-F');
     run('iptables-nft', '-X');
-    writeFileSync(CONFIG, configuration());
+    program.configure();
   });
 
   test('writes its configuration with all defaults', () => {

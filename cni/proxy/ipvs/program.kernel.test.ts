@@ -1,65 +1,33 @@
 /** The proxy as a program in mode ipvs: as it starts, ends, is disturbed, and gives way to the other modes. */
 
-import { writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { main as status } from '../../../commands/status.ts';
-import { TestDaemon } from '../../../conformance/testing/daemon.ts';
 import { kernelHas } from '../../../conformance/testing/kernel-features.ts';
 import { freshNetns, run, TemporaryDirectory } from '../../../conformance/testing/netns.ts';
 import { slowness } from '../../../conformance/testing/slowness.ts';
 import { IpSets } from '../../../shared/netlink/ipset.ts';
 import { Ipvs } from '../../../shared/netlink/ipvs.ts';
-import { EmbeddedStore } from '../../../shared/store/embedded/store.ts';
-import type { KubeObject } from '../../../shared/store/kube-object.ts';
 import { address } from '../testing/ports.ts';
+import { addNodeAddresses, once, StoreProxy } from '../testing/program.ts';
 import { until } from '../testing/until.ts';
 import { serverKeyOf, virtualServerOf } from './keys.ts';
 
 const available = freshNetns() && kernelHas('ipvs', 'dummy');
-const MAIN = new URL('../../../main.ts', import.meta.url).pathname;
 const directory = new TemporaryDirectory();
 afterAll(() => directory[Symbol.dispose]());
 const PATIENCE = 10_000 * slowness;
 
-const CONFIG = directory.join('config.conf');
+const program = new StoreProxy(directory.path);
 const configure = (mode: string): void =>
-  writeFileSync(
-    CONFIG,
-    `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: 10.244.0.0/16\nmode: ${mode}\n` +
-      'ipvs: {strictARP: true, scheduler: lc, syncPeriod: 5s}\nconntrack: {maxPerCore: 0}\n',
+  program.configure(
+    `mode: ${mode}\nipvs: {strictARP: true, scheduler: lc, syncPeriod: 5s}\nconntrack: {maxPerCore: 0}\n`,
   );
-const flags = [
-  `--config=${CONFIG}`,
-  '--hostname-override=n1',
-  `--store=${directory.join('store.db')}`,
-  `--state-dir=${directory.join('state')}`,
-  `--run-dir=${directory.join('run')}`,
-  `--cni-cache-dir=${directory.join('cni')}`,
-];
+const daemon = program.daemon();
 
-const daemon = new TestDaemon({
-  name: 'underpod proxy',
-  command: [process.execPath, MAIN, 'proxy', ...flags],
-  log: directory.join('log'),
-  startLimitMs: 5000,
-  ready: async () => {
-    if ((await fetch('http://127.0.0.1:10256/healthz')).status !== 200) throw new Error('not healthy yet');
-  },
-});
-
-const put = (kind: string, name: string, more: object): void => {
-  using store = EmbeddedStore.open(directory.join('store.db'));
-  store.put({
-    apiVersion: 'v1',
-    kind,
-    metadata: { name, namespace: 'default', labels: { app: 'web' } },
-    ...more,
-  } as KubeObject);
-};
 /** A pod that is not ready is not asked any more. */
 const pod = (name: string, ip: string, ready: boolean): void =>
-  put('Pod', name, {
+  program.put('Pod', name, 'web', {
     status: { podIPs: [{ ip }], conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
   });
 
@@ -90,7 +58,7 @@ const answers = async (host: string, port: number): Promise<void> => {
   for (let last = ''; !last.startsWith('10.244'); last = await ask(host, port))
     if (performance.now() > end) throw new Error(`${host} port ${port}: ${last}\n${log()}`);
 };
-const log = (): string => run('tail', '-n', '20', directory.join('log'));
+const log = (): string => run('tail', '-n', '20', program.log);
 const CLUSTER_IP = '10.96.0.10';
 const endpoints = (): { at: string; weight: number; connections: number }[] => {
   using kernel = Ipvs.open();
@@ -117,11 +85,7 @@ const leftOfIpvs = (): unknown[] => {
 
 describe.skipIf(!available)('underpod proxy in mode ipvs', () => {
   beforeAll(async () => {
-    run('ip', 'link', 'add', 'near', 'type', 'veth', 'peer', 'name', 'far');
-    for (const device of ['near', 'far']) run('ip', 'link', 'set', device, 'up');
-    for (const ip of ['192.0.2.1/24', '10.244.1.2/32', '10.244.1.3/32'])
-      run('ip', 'address', 'add', ip, 'dev', 'near');
-    run('ip', 'route', 'add', 'default', 'via', '192.0.2.254', 'dev', 'near');
+    addNodeAddresses('10.244.1.2', '10.244.1.3');
     // Greets, and says everything again.
     for (const host of ['10.244.1.2', '10.244.1.3']) {
       const server = createServer((socket) => {
@@ -131,7 +95,7 @@ describe.skipIf(!available)('underpod proxy in mode ipvs', () => {
       }).listen(8080, host);
       afterAll(() => server.close());
     }
-    put('Service', 'web', {
+    program.put('Service', 'web', 'web', {
       spec: {
         clusterIP: CLUSTER_IP,
         type: 'NodePort',
@@ -156,7 +120,7 @@ describe.skipIf(!available)('underpod proxy in mode ipvs', () => {
       for (const what of [[], ['service/web']]) {
         const end = performance.now() + PATIENCE;
         // Of an emulated processor the first programming takes more than `status` waits for an answer.
-        while ((await status([...what, `--run-dir=${directory.join('run')}`])) !== 0)
+        while ((await status([...what, `--run-dir=${program.runDir}`])) !== 0)
           if (performance.now() > end) throw new Error(`status ${what.join('')} fails\n${log()}`);
       }
       using kernel = Ipvs.open();
@@ -266,8 +230,7 @@ describe.skipIf(!available)('underpod proxy in mode ipvs', () => {
     'is cleaned up',
     async () => {
       await daemon.stop();
-      const { exitCode, stderr } = Bun.spawnSync([process.execPath, MAIN, 'proxy', '--cleanup', ...flags]);
-      expect([exitCode, stderr.toString()]).toEqual([0, expect.anything()]);
+      expect(once('--cleanup', ...program.flags)).toEqual([0, expect.anything()]);
       expect(leftOfIpvs()).toEqual([]);
       expect(chains(/KUBE-(?!FIREWALL|IPTABLES-HINT|KUBELET)\S*/)).toEqual([]);
       await daemon.start();
