@@ -70,6 +70,20 @@ export function services(count: number, endpoints: number, affinities = 0): Serv
   );
 }
 
+/** A load balancer's address of a service, and networks that may use it. @param ranges how many */
+export function guarded(number: number, endpoints: number, shift: number, ranges: number): ServicePort {
+  const { frontends, ...rest } = servicePort(number, endpoints, shift);
+  const address = quad(203, number >>> 16, (number >>> 8) & 0xff, number & 0xff);
+  return {
+    ...rest,
+    frontends: [...frontends, { kind: 'load-balancer', address, port: 80, policy: 'cluster' }],
+    sourceRanges: [parseCidr('192.0.2.0/24') ?? never(), parseCidr('198.51.100.0/24') ?? never()].slice(
+      0,
+      ranges,
+    ),
+  };
+}
+
 /** What the modes are made with. */
 export const benchSettings: ModeSettings = {
   family: 4,
