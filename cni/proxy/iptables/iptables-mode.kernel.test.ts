@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { freshNetns, run } from '../../../conformance/testing/netns.ts';
+import { systemClock } from '../../../shared/daemon/clock.ts';
 import type { IptablesVariant } from '../../../shared/iptables/programs.ts';
 import type { Family } from '../model/endpoint.ts';
 import type { ServicePort } from '../model/service-port.ts';
@@ -50,7 +51,7 @@ describe.skipIf(!available).each(['nft', 'legacy'] as const)(
   'iptables (%s) in the kernel',
   (variant: IptablesVariant) => {
     const machine = new Machine();
-    const counters = PacketCounters.open();
+    const counters = PacketCounters.open(systemClock);
     afterAll(() => {
       machine[Symbol.dispose]();
       counters?.[Symbol.dispose]();

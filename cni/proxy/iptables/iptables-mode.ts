@@ -121,7 +121,7 @@ export class IptablesMode implements Mode, Disposable {
         if (tables.hasChain('filter', IPVS_CHAIN)) return;
         await restore(tables, planRemoval(await tables.save(), tables));
       });
-    this.#options.counters.remove();
+    await this.#options.counters.remove();
   }
 
   [Symbol.dispose](): void {}

@@ -11,6 +11,7 @@ import { Rtnetlink } from '../../../shared/netlink/rtnetlink.ts';
 import { KernelNftables } from '../../../shared/nftables/kernel.ts';
 import { Transaction } from '../../../shared/nftables/transaction.ts';
 import { findProgram, runProgram } from '../../../shared/sys/run-program.ts';
+import { PacketCounters } from '../iptables/packet-counters.ts';
 import { LinuxIpvs } from '../ipvs/linux-kernel.ts';
 import { DEVICE, setNameOf } from '../ipvs/names.ts';
 import { OpenConnections, removeUnused } from '../ipvs/remove-all.ts';
@@ -60,9 +61,17 @@ export async function removeKubeProxyRules(
       const restore = findProgram(`${name}-restore`, PATH);
       if (save && restore) await attempt(`chains of ${name}`, () => removeChains(name, save, restore));
     }
+  // Where the tables are in use by our iptables mode, so are the counters.
+  if (keep === undefined) await attempt('counters of packets', removeCounters);
   if (!keepIpvs) await attempt(`device ${DEVICE}`, removeIpvs);
   if (removed.length > 0) log.info("kube-proxy's rules are removed", { removed });
   return { removed, failed };
+}
+
+/** Those of nfacct, into which no rule counts any more. */
+async function removeCounters(): Promise<boolean> {
+  using counters = PacketCounters.open(systemClock);
+  return (await counters?.remove()) ?? false;
 }
 
 function removeTable(family: 'ip' | 'ip6'): boolean {

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { kernelHas } from '../../../conformance/testing/kernel-features.ts';
 import { freshNetns, run } from '../../../conformance/testing/netns.ts';
 import { silentLogger } from '../../../shared/log/logger.ts';
+import { NfCounters } from '../../../shared/netlink/nfacct.ts';
+import { COUNTERS } from '../iptables/counters.ts';
 import { removalOf } from './iptables-plan.ts';
 import { removeKubeProxyRules } from './kube-proxy.ts';
 
@@ -113,6 +115,17 @@ describe.skipIf(!available)('in the kernel', () => {
     expect((await removeKubeProxyRules(silentLogger)).removed).toEqual([]);
     for (const program of [`iptables-${variant}`, `ip6tables-${variant}`])
       for (const table of ['nat', 'filter']) run(program, '-t', table, '-F');
+  });
+
+  test('its counters go', async () => {
+    using counters = NfCounters.open();
+    if (!counters) return;
+    for (const name of [COUNTERS.invalid, 'somebodys']) counters.ensure(name);
+    // Where the tables are ours by now, they are ours as well.
+    expect((await removeKubeProxyRules(silentLogger, { keep: 'nft' })).removed).toEqual([]);
+    expect((await removeKubeProxyRules(silentLogger)).removed).toEqual(['counters of packets']);
+    expect(counters.get(COUNTERS.invalid)).toBeUndefined();
+    expect(counters.get('somebodys')).toBeDefined();
   });
 
   test('its tables go', async () => {

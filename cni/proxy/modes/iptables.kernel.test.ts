@@ -35,7 +35,7 @@ describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('iptables (%s) i
   afterAll(() => machine[Symbol.dispose]());
   const iptables = (...args: string[]): void => void run(`iptables-${variant}`, ...args);
 
-  beforeEach(() => {
+  beforeEach(async () => {
     for (const each of ['nft', 'legacy'])
       for (const table of TABLES) {
         run(`iptables-${each}`, '-t', table, '-F');
@@ -43,8 +43,8 @@ describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('iptables (%s) i
       }
     // By it the kubelet tells which kind of tables a node uses.
     iptables('-t', 'mangle', '-N', 'KUBE-IPTABLES-HINT');
-    using counters = PacketCounters.open();
-    counters?.remove();
+    using counters = PacketCounters.open(systemClock);
+    await counters?.remove();
   });
 
   test('what others take away is told, and put right; what is our own and what harms nobody is not', async () => {
@@ -146,7 +146,7 @@ describe.skipIf(!freshNetns()).each(['nft', 'legacy'] as const)('iptables (%s) i
       localhostNodePorts: true,
       routeLocalnet: () => {},
       // There is none of them: the rule is refused as one is whose match is missing.
-      counters: { make: () => new Set(['invalid', 'loopback']), remove: () => {} },
+      counters: { make: () => new Set(['invalid', 'loopback']), remove: async () => false },
       open: async () => tables,
       openOther: async () => undefined,
     });

@@ -34,7 +34,7 @@ export class IptablesKit implements ModeKit {
   private constructor(tables: NodeTables, options: IptablesKitOptions) {
     this.#tables = tables;
     this.#options = options;
-    const counters = PacketCounters.open();
+    const counters = PacketCounters.open(options.clock);
     this.#counters = counters;
     if (counters) this.packets = (what) => counters.packets(what);
   }

@@ -3,6 +3,7 @@ import { IptablesMode } from '../../../cni/proxy/iptables/iptables-mode.ts';
 import { needTables } from '../../../cni/proxy/iptables/kernel-tables.ts';
 import { Machine } from '../../../cni/proxy/iptables/machine.ts';
 import { NO_COUNTERS, PacketCounters } from '../../../cni/proxy/iptables/packet-counters.ts';
+import { systemClock } from '../../../shared/daemon/clock.ts';
 import { writeSysctl } from '../../../shared/sys/sysctl.ts';
 import { freshNetns } from '../../testing/netns.ts';
 import { Cluster } from './cluster.ts';
@@ -24,7 +25,7 @@ const cluster = available ? new Cluster() : undefined;
 
 describe.skipIf(!available)('packets', () => {
   const machine = new Machine();
-  const counters = PacketCounters.open();
+  const counters = PacketCounters.open(systemClock);
   afterAll(() => {
     cluster?.[Symbol.dispose]();
     counters?.[Symbol.dispose]();
