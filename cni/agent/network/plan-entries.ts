@@ -26,6 +26,9 @@ export function planNeighbours(
   observed: readonly Neighbour[],
   kept: ReadonlyMap<number, string>,
 ): EntryPlan {
+  // On new devices there is nothing that thousands of entries could be compared with.
+  if (kept.size === 0)
+    return { set: desired.map((neighbour) => ({ kind: 'set-neighbour', neighbour })), delete: [] };
   const wanted = new ByDevice<Key, DesiredNeighbour>();
   for (const entry of desired) wanted.on(entry.device).set(ipKey(entry.ip), entry);
   const right = new Set<DesiredNeighbour>();
@@ -57,6 +60,7 @@ export function planFdb(
   observed: readonly FdbEntry[],
   kept: ReadonlyMap<number, string>,
 ): EntryPlan {
+  if (kept.size === 0) return { set: desired.map((fdb) => ({ kind: 'set-fdb', fdb })), delete: [] };
   const vxlans = new Map(
     devices.flatMap((device) => (device.kind === 'vxlan' ? [[device.name, device.vxlan] as const] : [])),
   );

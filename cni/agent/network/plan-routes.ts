@@ -28,6 +28,8 @@ export function planRoutes(
   kept: ReadonlyMap<number, string>,
   gone: ReadonlySet<number>,
 ): RoutePlan {
+  if (isUntouched(desired, observed.routes, kept))
+    return { obstacles: [], set: desired.map((route) => ({ kind: 'set-route', route })), delete: [] };
   const indexes = new Map(observed.links.map((link) => [link.name, link.index]));
   for (const index of gone) indexes.delete(observed.links.find((link) => link.index === index)?.name ?? '');
   const wanted = new WantedRoutes(desired);
@@ -78,6 +80,22 @@ export function planRoutes(
     for (const other of rest) removed.push({ kind: 'delete-route', route: other });
   }
   return { obstacles, set, delete: removed };
+}
+
+/** True if there is nothing that thousands of routes could be compared with: none of ours, none to where they lead. */
+function isUntouched(
+  desired: readonly DesiredRoute[],
+  observed: readonly Route[],
+  kept: ReadonlyMap<number, string>,
+): boolean {
+  const there = new Set<Key>();
+  for (const route of observed) {
+    if (route.table !== RT_TABLE.MAIN) continue;
+    if (isOurs(route, kept)) return false;
+    there.add(cidrKey(route.destination));
+  }
+  for (const { destination } of desired) if (there.has(cidrKey(destination))) return false;
+  return true;
 }
 
 /** Made by the agent, or on one of its devices and not made by the kernel itself. */
