@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { inUserNamespace } from '../testing/netns.ts';
-import { executable, idsOf, LabUnderTest, labsAvailable } from './lab-under-test.ts';
+import { COMMAND_TIMEOUT, executable, idsOf, LabUnderTest, labsAvailable } from './lab-under-test.ts';
 
 /** Debian's "nobody". */
 const NOBODY = 65534;
@@ -39,16 +39,20 @@ function userNamespacesAllowed(): boolean {
 }
 
 describe.skipIf(!labsAvailable())('without root', () => {
-  test.skipIf(!userNamespacesAllowed())('a lab lives in a user namespace', async () => {
-    await using lab = new LabUnderTest('nobody', prefix, uid);
-    const { rows } = await lab.up('--nodes', '2', '--firewall', 'nft', '--quick');
-    expect(idsOf(rows, 'passed')).toHaveLength(rows.length);
-    expect(await lab.heal('forward')).toBeLessThan(1000);
-    // Each command is then in a user namespace of its own, and none may enter what another one made.
-    if (inUserNamespace()) return;
-    const child = lab.spawn('shell', '1', '--', 'hostname');
-    expect(await child.stdout.text()).toBe('node1\n');
-  });
+  test.skipIf(!userNamespacesAllowed())(
+    'a lab lives in a user namespace',
+    async () => {
+      await using lab = new LabUnderTest('nobody', prefix, uid);
+      const { rows } = await lab.up('--nodes', '2', '--firewall', 'nft', '--quick');
+      expect(idsOf(rows, 'passed')).toHaveLength(rows.length);
+      expect(await lab.heal('forward')).toBeLessThan(1000);
+      // Each command is then in a user namespace of its own, and none may enter what another one made.
+      if (inUserNamespace()) return;
+      const child = lab.spawn('shell', '1', '--', 'hostname');
+      expect(await child.stdout.text()).toBe('node1\n');
+    },
+    COMMAND_TIMEOUT,
+  );
 
   test('and where the kernel forbids those, the missing capability is named', async () => {
     // Root of a namespace in which there may be no further ones, without the capability that matters most.
