@@ -16,7 +16,7 @@ const SHARE = 1 / 10;
  * … in the long run: so much time (ms) has to be filled before the next one waits. Somebody who flushes tables by hand a few
  * times while the processors are busy, and comparing takes long, is not to wait for seconds.
  */
-const CREDIT = 4000;
+const CREDIT = 2000;
 
 /** What a run did. */
 export interface Run {
