@@ -94,12 +94,18 @@ function message(type: protobuf.Type): string {
   });
   const rows = fields.map((field) => {
     const { label, kind } = shapeOf(field);
-    return `  [${field.id}, '${field.name}', '${label}', ${kind}],`;
+    const secret = isSecret(field) ? ", 'secret'" : '';
+    return `  [${field.id}, '${field.name}', '${label}', ${kind}${secret}],`;
   });
   return [
     `export interface ${name} {\n${members.join('\n')}\n}`,
     `export const ${name}: MessageType<${name}> = messageType('${type.fullName.slice(1)}', [\n${rows.join('\n')}\n]);`,
   ].join('\n');
+}
+
+/** The Container Storage Interface's option for what must not be logged. */
+function isSecret({ options }: protobuf.Field): boolean {
+  return options?.['(csi_secret)'] === true;
 }
 
 interface Shape {

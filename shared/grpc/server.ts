@@ -91,8 +91,10 @@ export class RpcServer implements AsyncDisposable {
    */
   async listen(path: string): Promise<void> {
     if (await isListening(path)) throw new Error(`${path} is in use by another process that is listening`);
-    // Nobody knows this name, so that nobody connects before the mode is right.
-    const temporary = `${path}.${process.pid}`;
+    // Nobody knows this name, so that nobody connects before the mode is right; who watches the directory for sockets, as the
+    // kubelet does, passes over names with a dot.
+    const slash = path.lastIndexOf('/') + 1;
+    const temporary = `${path.slice(0, slash)}.${path.slice(slash)}.${process.pid}`;
     unlinkIfExists(temporary);
     await this.#bind(`unix:${temporary}`);
     chmod(temporary, 0o600);

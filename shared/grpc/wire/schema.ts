@@ -23,6 +23,8 @@ export interface Field {
   readonly kind: Scalar | 'message';
   /** Of a message; a function, since messages may hold each other. */
   readonly type?: () => AnyMessageType;
+  /** No log may hold it. */
+  readonly secret?: true;
 }
 
 /** A message's type; `M` is what it decodes to. */
@@ -71,14 +73,15 @@ export type FieldRow = readonly [
   name: string,
   label: Label,
   kind: Scalar | (() => AnyMessageType),
+  secret?: 'secret',
 ];
 
-export function messageType<M>(name: string, rows: readonly FieldRow[]): MessageType<M> {
-  const fields = rows.map(([number, field, label, kind]): Field => {
-    if (typeof kind === 'function') return { number, name: field, label, kind: 'message', type: kind };
-    return { number, name: field, label, kind };
+export function messageType<M>(typeName: string, rows: readonly FieldRow[]): MessageType<M> {
+  const fields = rows.map(([number, name, label, kind, secret]): Field => {
+    const common = { number, name, label, ...(secret && { secret: true as const }) };
+    return typeof kind === 'function' ? { ...common, kind: 'message', type: kind } : { ...common, kind };
   });
-  return { name, fields };
+  return { name: typeName, fields };
 }
 
 /** Bytes that are no protobuf message, or not this one. */
