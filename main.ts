@@ -65,7 +65,7 @@ const programs: Readonly<Record<string, Entry>> = {
   proxy: {
     summary: 'the service proxy: services reach their endpoints (in place of kube-proxy)',
     load: async () => (await import('./cni/proxy/main.ts')).main,
-    stays: 'quiet',
+    stays: 'sparing',
   },
   cni: {
     summary: 'run CNI plugins by hand: add, check, del, gc, status (as cnitool)',

@@ -7,6 +7,7 @@
 
 import type { NetConf } from '../../shared/config/net-conf.ts';
 import type { Clock, Timer } from '../../shared/daemon/clock.ts';
+import { Relaxer } from '../../shared/daemon/relaxer.ts';
 import { Timers } from '../../shared/daemon/timers.ts';
 import { WorkLoop } from '../../shared/daemon/work-loop.ts';
 import type { Logger } from '../../shared/log/logger.ts';
@@ -21,7 +22,6 @@ import { type AgentState, readState, StateWriter, usableState } from './leases/s
 import { dirtyParts, PARTS, type Part } from './loop/dirty.ts';
 import { Lag } from './loop/lag.ts';
 import { LagWindow } from './loop/lag-window.ts';
-import { Relaxer } from './loop/relaxer.ts';
 import { Repairs } from './loop/repairs.ts';
 import { type AgentMetrics, agentMetrics, type PeersByState } from './metrics.ts';
 import type { SyncResult } from './network-sync.ts';

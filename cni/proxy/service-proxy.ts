@@ -7,6 +7,7 @@
  */
 
 import type { Clock } from '../../shared/daemon/clock.ts';
+import { Relaxer } from '../../shared/daemon/relaxer.ts';
 import { Timers } from '../../shared/daemon/timers.ts';
 import { WorkLoop } from '../../shared/daemon/work-loop.ts';
 import type { Ip } from '../../shared/ip/ip.ts';
@@ -35,6 +36,9 @@ const FAMILIES: readonly Family[] = [4, 6];
 
 /** What the Node and ServiceCIDRs say is waited for so long (ms) after the lists: a change of them is a mode made anew. */
 const PATIENCE = 2000;
+
+/** So many changed elements or lines leave a megabyte or two behind: then memory is given back, once nothing follows. */
+const MUCH = 1000;
 
 /** After so long (ms) everything is compared with the kernel, whoever has said what, as kube-proxy does (pkg/proxy/util, FullSyncPeriod). */
 const COMPARE_PERIOD = 3_600_000;
@@ -90,6 +94,7 @@ export class ServiceProxy {
   #patienceIsOver = false;
   readonly #watches: ForeignWatches;
   readonly #record: SyncRecord;
+  readonly #relaxer: Relaxer;
   #mayProgram = false;
   #restored = false;
   #sourceError: unknown;
@@ -119,6 +124,12 @@ export class ServiceProxy {
       onRefused: (service, port, why) => parts.events?.tell(checkRefused(service, options.node, port, why)),
     });
     this.#timers = new Timers(clock, log);
+    this.#relaxer = new Relaxer(
+      this.#timers,
+      () => parts.relax?.(),
+      () => clock.monotonic(),
+      MUCH,
+    );
     this.#watches = new ForeignWatches({
       kit,
       timers: this.#timers,
@@ -367,11 +378,13 @@ export class ServiceProxy {
       after_ms: Math.round(clock.now() - this.startedAt),
     });
     onReady?.();
+    this.#relaxer.started();
   }
 
   #programmed(family: Family, run: Run): void {
     const { catalogue, log, relax } = this.parts;
     this.#record.programmed(family, run);
+    this.#relaxer.worked(run.report.changes);
     this.#followUp.programmed(family, run.names);
     this.#loop.mark('follow-up');
     if (FAMILIES.every((one) => this.family(one).pending === 0)) this.#record.nothingPends();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../../../shared/daemon/fake-clock.ts';
+import { Relaxer } from '../../../shared/daemon/relaxer.ts';
 import { Timers } from '../../../shared/daemon/timers.ts';
 import { WorkLoop } from '../../../shared/daemon/work-loop.ts';
 import { parseCidr } from '../../../shared/ip/cidr.ts';
@@ -9,7 +10,6 @@ import { OWN_TABLE } from '../rules/own-table.ts';
 import { dirtyParts, type Interests, PARTS } from './dirty.ts';
 import { Lag } from './lag.ts';
 import { LagWindow } from './lag-window.ts';
-import { Relaxer } from './relaxer.ts';
 import { RepairLimiter } from './repair-limiter.ts';
 
 function setUp(parts: Record<'a' | 'b', () => void | Promise<void>>): {

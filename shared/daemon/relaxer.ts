@@ -1,7 +1,7 @@
 /** Picks the moments to give memory back: when much was done and nothing has followed. */
 
-import type { Timer } from '../../../shared/daemon/clock.ts';
-import type { Timers } from '../../../shared/daemon/timers.ts';
+import type { Timer } from './clock.ts';
+import type { Timers } from './timers.ts';
 
 /**
  * Pauses (ms) after the last work, and then after each other: the runtime compiles on for a while what was run much,
@@ -10,7 +10,7 @@ import type { Timers } from '../../../shared/daemon/timers.ts';
 const PAUSES: readonly number[] = [500, 1000, 10_000];
 /** Even without much work, garbage of regular comparisons gathers: this often (ms). */
 const REGULARLY = 600_000;
-/** So many changes are much work. */
+/** So many changes are much work, one by one or at once. */
 const MUCH = 100;
 /** Giving back stops everything for some 100 ms with thousands of peers: it waits for so long a pause of the work (ms) … */
 const QUIET = 500;
@@ -21,14 +21,21 @@ export class Relaxer {
   readonly #timers: Timers;
   readonly #relax: () => void;
   readonly #now: () => number;
+  readonly #much: number;
   #next: Timer | undefined;
   #worked = Number.NEGATIVE_INFINITY;
+  /** Changes since it last set out to give back. */
+  #changes = 0;
 
-  /** @param now monotonic ms */
-  constructor(timers: Timers, relax: () => void, now: () => number) {
+  /**
+   * @param now monotonic ms
+   * @param much so many changes leave enough behind to be worth it
+   */
+  constructor(timers: Timers, relax: () => void, now: () => number, much: number = MUCH) {
     this.#timers = timers;
     this.#relax = relax;
     this.#now = now;
+    this.#much = much;
   }
 
   /** The start is over. */
@@ -40,7 +47,10 @@ export class Relaxer {
   /** So many changes were made. */
   worked(changes: number): void {
     if (changes > 0) this.#worked = this.#now();
-    if (changes >= MUCH) this.#soon(PAUSES);
+    this.#changes += changes;
+    if (this.#changes < this.#much) return;
+    this.#changes = 0;
+    this.#soon(PAUSES);
   }
 
   #soon([pause, ...rest]: readonly number[], patience = PATIENCE): void {
