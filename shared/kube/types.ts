@@ -9,8 +9,21 @@ export interface ObjectMeta {
   readonly resourceVersion?: string;
   /** RFC 3339. */
   readonly creationTimestamp?: string;
+  /** RFC 3339; the object is being deleted, and goes when its last finalizer does. */
+  readonly deletionTimestamp?: string;
+  readonly finalizers?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+/** meta/v1 OwnerReference: who takes this object along when it goes. */
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
 }
 
 /** Any object. The items of a list carry neither `apiVersion` nor `kind`: the list says it for all of them. */

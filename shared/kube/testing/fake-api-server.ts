@@ -193,7 +193,7 @@ export class FakeApiServer implements AsyncDisposable {
     const key = keyFor(name);
     const stored = this.store.get(collection, key);
     const write = (next: ApiObject): Response =>
-      json(this.store.replace(collection, key, subresource === 'status' ? onlyStatus(stored, next) : next));
+      json(this.store.replace(collection, key, written(stored, next, plural, subresource)));
     switch (method) {
       case 'GET':
         return json(stored);
@@ -249,10 +249,21 @@ export class FakeApiServer implements AsyncDisposable {
   }
 }
 
+/** Kinds whose status only a write to `status` changes, as far as tests here depend on it. */
+const OWN_STATUS: ReadonlySet<string> = new Set([
+  'persistentvolumes',
+  'persistentvolumeclaims',
+  'volumesnapshotcontents',
+  'volumegroupsnapshotcontents',
+]);
+
 /** A write to `status` leaves the spec as it is; metadata's labels and annotations change with it, as on the real one. */
-function onlyStatus(stored: ApiObject, next: ApiObject): ApiObject {
-  const { spec } = stored as { spec?: unknown };
-  return { ...next, ...(spec !== undefined && { spec }) } as ApiObject;
+function written(stored: ApiObject, next: ApiObject, plural: string, subresource?: string): ApiObject {
+  const kept = subresource === 'status' ? 'spec' : OWN_STATUS.has(plural) ? 'status' : undefined;
+  if (kept === undefined) return next;
+  const { [kept]: _, ...rest } = next as ApiObject & { spec?: unknown; status?: unknown };
+  const value = (stored as { spec?: unknown; status?: unknown })[kept];
+  return { ...rest, ...(value !== undefined && { [kept]: value }) };
 }
 
 interface ParsedPath {

@@ -24,6 +24,9 @@ export class Refusal extends Error {
   }
 }
 
+/** When everything is deleted that has finalizers. */
+const DELETED_AT = '2026-01-01T00:00:00Z';
+
 export class FakeStore {
   readonly #collections = new Map<string, Map<string, ApiObject>>();
   readonly #listeners = new Set<(change: Change) => void>();
@@ -72,12 +75,34 @@ export class FakeStore {
     if (resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion) {
       throw new Refusal(409, 'Conflict', `${collection} "${key}": the object has been modified`);
     }
-    const uid = before.metadata.uid;
-    return this.#put(collection, key, { ...object, metadata: { ...object.metadata, ...(uid && { uid }) } });
+    const { uid, deletionTimestamp } = before.metadata;
+    const metadata = {
+      ...object.metadata,
+      ...(uid && { uid }),
+      ...(deletionTimestamp && { deletionTimestamp }),
+    };
+    const stored = this.#put(collection, key, { ...object, metadata });
+    // Its last finalizer went.
+    if (deletionTimestamp && !metadata.finalizers?.length) this.#remove(collection, key, stored);
+    return stored;
   }
 
+  /** What has finalizers stays until they are gone. */
   delete(collection: string, key: string): ApiObject {
     const before = this.get(collection, key);
+    const { metadata } = before;
+    if (!metadata.finalizers?.length) {
+      this.#remove(collection, key, before);
+      return before;
+    }
+    if (metadata.deletionTimestamp) return before;
+    return this.#put(collection, key, {
+      ...before,
+      metadata: { ...metadata, deletionTimestamp: DELETED_AT },
+    });
+  }
+
+  #remove(collection: string, key: string, before: ApiObject): void {
     this.#collections.get(collection)?.delete(key);
     this.#version += 1;
     const metadata = { ...before.metadata, resourceVersion: String(this.#version) };
@@ -88,7 +113,6 @@ export class FakeStore {
       object: { ...before, metadata },
       before,
     });
-    return before;
   }
 
   /** History up to now is gone, as after etcd's compaction. */
