@@ -23,6 +23,8 @@ export class Relaxer {
   readonly #now: () => number;
   readonly #much: number;
   #next: Timer | undefined;
+  /** It is going to be given back. */
+  #waits = false;
   #worked = Number.NEGATIVE_INFINITY;
   /** Changes since it last set out to give back. */
   #changes = 0;
@@ -48,13 +50,15 @@ export class Relaxer {
   worked(changes: number): void {
     if (changes > 0) this.#worked = this.#now();
     this.#changes += changes;
-    if (this.#changes < this.#much) return;
+    // Many small ones do not put off what they wait for.
+    if (changes < this.#much && (this.#changes < this.#much || this.#waits)) return;
     this.#changes = 0;
     this.#soon(PAUSES);
   }
 
   #soon([pause, ...rest]: readonly number[], patience = PATIENCE): void {
     this.#next?.cancel();
+    this.#waits = pause !== undefined;
     if (pause === undefined) return;
     this.#next = this.#timers.after(pause, () => {
       if (patience > 0 && this.#now() - this.#worked < QUIET) {

@@ -207,6 +207,26 @@ test('it is not given back in the middle of steady little work, though not never
   expect(times).toBeGreaterThan(1);
 });
 
+test('it is given back as well after many changes that were few each time', async () => {
+  const clock = new FakeClock();
+  using timers = new Timers(clock, silentLogger);
+  let times = 0;
+  const relaxer = new Relaxer(
+    timers,
+    () => {
+      times += 1;
+    },
+    () => clock.monotonic(),
+    1000,
+  );
+  for (let changes = 0; changes < 999; changes += 3) relaxer.worked(3);
+  await clock.advance(60_000);
+  expect(times).toBe(0);
+  relaxer.worked(1);
+  await clock.advance(60_000);
+  expect(times).toBe(3);
+});
+
 test('lags are summed up for people: count, last, percentiles of the latest', () => {
   const window = new LagWindow();
   expect(window.summary).toBeUndefined();
