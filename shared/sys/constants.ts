@@ -18,13 +18,14 @@ type OpenFlag =
   | 'TRUNC'
   | 'APPEND'
   | 'NONBLOCK'
+  | 'DIRECT'
   | 'DIRECTORY'
   | 'NOFOLLOW'
   | 'CLOEXEC'
   | 'PATH'
   | 'TMPFILE';
 
-/** Flags of openat(2). O_DIRECTORY, O_NOFOLLOW and O_TMPFILE differ between the architectures. */
+/** Flags of openat(2). O_DIRECT, O_DIRECTORY, O_NOFOLLOW and O_TMPFILE differ between the architectures. */
 export const O: Readonly<Record<OpenFlag, number>> = {
   RDONLY: 0,
   WRONLY: 1,
@@ -34,6 +35,7 @@ export const O: Readonly<Record<OpenFlag, number>> = {
   TRUNC: 0o1000,
   APPEND: 0o2000,
   NONBLOCK: 0o4000,
+  DIRECT: arm64 ? 0o200000 : 0o40000,
   DIRECTORY: directory,
   NOFOLLOW: arm64 ? 0o100000 : 0o400000,
   CLOEXEC: 0o2000000,
@@ -59,7 +61,12 @@ export const MS = {
   NOSUID: 2,
   NODEV: 4,
   NOEXEC: 8,
+  SYNCHRONOUS: 16,
   REMOUNT: 32,
+  DIRSYNC: 128,
+  NOSYMFOLLOW: 256,
+  NOATIME: 1024,
+  NODIRATIME: 2048,
   BIND: 4096,
   MOVE: 8192,
   REC: 16384,
@@ -67,6 +74,9 @@ export const MS = {
   PRIVATE: 0x40000,
   SLAVE: 0x80000,
   SHARED: 0x100000,
+  RELATIME: 0x200000,
+  STRICTATIME: 0x1000000,
+  LAZYTIME: 0x2000000,
 } as const;
 
 /** Flags of umount2(2). */

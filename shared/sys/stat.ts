@@ -14,12 +14,17 @@ export interface FileStat {
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
+  /** What the file takes on its file system: less than its size where it has holes. */
+  readonly allocated: number;
+  /** Something is mounted there; always false before Linux 5.8, which did not tell. */
+  readonly isMountRoot: boolean;
   readonly mtimeMs: number;
 }
 
 const STATX_SIZE = 256;
 const STATX_BASIC_STATS = 0x7ff;
 const STATX_INO = 0x100;
+const STATX_ATTR_MOUNT_ROOT = 0x2000;
 
 const ENOENT = 2;
 
@@ -32,6 +37,9 @@ function decode(bytes: Uint8Array): FileStat {
     mode: view.getUint16(0x1c, true),
     ino: view.getBigUint64(0x20, true),
     size: Number(view.getBigUint64(0x28, true)),
+    // In blocks of 512 bytes, whatever the file system's are.
+    allocated: Number(view.getBigUint64(0x30, true)) * 512,
+    isMountRoot: (view.getUint32(8, true) & STATX_ATTR_MOUNT_ROOT) !== 0,
     mtimeMs: Number(view.getBigInt64(0x70, true)) * 1000 + view.getUint32(0x78, true) / 1e6,
     dev: view.getUint32(0x88, true) * 2 ** 32 + view.getUint32(0x8c, true),
   };
@@ -112,6 +120,9 @@ export interface FilesystemStat {
   readonly size: number;
   readonly free: number;
   readonly available: number;
+  /** Inodes, and how many of them are free; both 0 where the file system does not count them. */
+  readonly inodes: number;
+  readonly freeInodes: number;
 }
 
 /** Asks the file system of `path`. @throws SyscallError */
@@ -128,5 +139,7 @@ export function statfs(path: string): FilesystemStat {
     size: blocks(16),
     free: blocks(24),
     available: blocks(32),
+    inodes: Number(view.getBigUint64(40, true)),
+    freeInodes: Number(view.getBigUint64(48, true)),
   };
 }

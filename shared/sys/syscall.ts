@@ -83,6 +83,7 @@ const numbers = {
   fsync: [74, 82],
   fdatasync: [75, 83],
   ftruncate: [77, 46],
+  fchmod: [91, 52],
   getuid: [102, 174],
   statfs: [137, 43],
   prctl: [157, 167],
@@ -90,6 +91,7 @@ const numbers = {
   mount: [165, 40],
   umount2: [166, 39],
   sethostname: [170, 161],
+  quotactl: [179, 60],
   getdents64: [217, 61],
   clock_gettime: [228, 113],
   exit_group: [231, 94],
@@ -103,6 +105,8 @@ const numbers = {
   ppoll: [271, 73],
   unshare: [272, 97],
   utimensat: [280, 88],
+  fallocate: [285, 47],
+  syncfs: [306, 267],
   setns: [308, 268],
   fsopen: [430, 430],
   fsconfig: [431, 431],
@@ -111,6 +115,8 @@ const numbers = {
   statx: [332, 291],
   pidfd_send_signal: [424, 424],
   close_range: [436, 436],
+  openat2: [437, 437],
+  quotactl_fd: [443, 443],
 } as const;
 
 /** Names of the system calls that underpod makes. */
