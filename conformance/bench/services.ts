@@ -8,8 +8,12 @@
 
 import { connect } from 'node:net';
 import type { Subprocess } from 'bun';
+import { LinuxIpvs } from '../../cni/proxy/ipvs/linux-kernel.ts';
+import { removeAll } from '../../cni/proxy/ipvs/remove-all.ts';
 import { removeKubeProxyRules } from '../../cni/proxy/leftovers/kube-proxy.ts';
+import { systemClock } from '../../shared/daemon/clock.ts';
 import { silentLogger } from '../../shared/log/logger.ts';
+import { Rtnetlink } from '../../shared/netlink/rtnetlink.ts';
 import { enterWorld } from '../cni/world.ts';
 import { etcdProgram } from '../etcd/program.ts';
 import { ControlPlane, controlPlaneMissing } from '../kubernetes/control-plane.ts';
@@ -126,7 +130,7 @@ function sides(executable: string, mode: string, env: Readonly<Record<string, st
     run('nft', 'flush', 'ruleset');
     for (const table of ['nat', 'filter', 'mangle'])
       run('sh', '-c', `iptables-legacy -t ${table} -F; iptables-legacy -t ${table} -X`);
-    if (mode === 'ipvs') await removeKubeProxyRules(silentLogger);
+    if (mode === 'ipvs') await removeIpvs();
   };
   const missing = kubernetesMissing('kube-proxy');
   if (missing !== undefined) process.stderr.write(`no comparison: ${missing}\n`);
@@ -146,6 +150,19 @@ function sides(executable: string, mode: string, env: Readonly<Record<string, st
         ]
       : []),
   ];
+}
+
+/**
+ * The virtual servers as well that connections of the side before still go through, or just have: the next one's would answer
+ * before it has done anything.
+ */
+async function removeIpvs(): Promise<void> {
+  await removeKubeProxyRules(silentLogger);
+  using links = Rtnetlink.open();
+  using kernel = new LinuxIpvs(4, links);
+  await removeAll(kernel, systemClock);
+  const left = kernel.servers().size;
+  if (left > 0) throw new Error(`${left} virtual servers are left of the side before`);
 }
 
 /**
