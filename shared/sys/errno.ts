@@ -78,6 +78,7 @@ const names: Readonly<Record<number, string>> = {
   114: 'EALREADY',
   115: 'EINPROGRESS',
   116: 'ESTALE',
+  117: 'EUCLEAN',
   122: 'EDQUOT',
   125: 'ECANCELED',
 };
@@ -102,6 +103,7 @@ const meanings: Readonly<Record<string, string>> = {
   EOPNOTSUPP: 'operation not supported',
   EADDRINUSE: 'address already in use',
   ENOBUFS: 'no buffer space available',
+  EUCLEAN: 'structure needs cleaning',
   EDQUOT: 'disk quota exceeded',
 };
 
