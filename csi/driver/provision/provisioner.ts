@@ -1,0 +1,124 @@
+/**
+ * What external-provisioner, -resizer and -snapshotter do beside a driver, in the driver's own process: it makes volumes for
+ * claims, deletes, expands and changes them, tells their room, and takes snapshots, for its own node's volumes only.
+ *
+ * Everything is level-triggered: what is to be done follows from the objects alone (and from the journal of what was begun),
+ * so a new process goes on where another was killed.
+ */
+
+import type { KubeClient } from '../../../shared/kube/client.ts';
+import { type KubeClock, systemClock } from '../../../shared/kube/clock.ts';
+import type { Logger } from '../../../shared/log/logger.ts';
+import { ClaimQueue } from './claim-queue.ts';
+import type { OwnNode } from './claim-step.ts';
+import { ClusterView } from './cluster-view.ts';
+import { Context } from './context.ts';
+import type { DriverCalls } from './driver-calls.ts';
+import type { Journal } from './journal.ts';
+import { VolumeQueue } from './volume-queue.ts';
+
+export interface ProvisionerOptions {
+  readonly client: KubeClient;
+  readonly calls: DriverCalls;
+  /** The driver's name. */
+  readonly driver: string;
+  readonly log: Logger;
+  readonly journal: Journal;
+  /**
+   * The node whose volumes these are, with the driver's topology: `{ name: 'a', segments: { 'local.underpod.io/node': 'a' } }`.
+   * Absent: volumes are reached from everywhere; then only one provisioner of the cluster may run.
+   */
+  readonly node?: OwnNode;
+  /** The driver says SINGLE_NODE_MULTI_WRITER. */
+  readonly multiWriter?: boolean;
+  /** Whether the driver is told the names of claims, volumes and snapshots; by default it is. */
+  readonly extraMetadata?: boolean;
+  /** How long one call of the driver may take, in ms; by default an hour: it copies data where it cannot share it. */
+  readonly callLimitMs?: number;
+  readonly clock?: KubeClock;
+  readonly random?: () => number;
+}
+
+/** For `underpod status volumes`. */
+export interface ProvisionerStatus {
+  /** False while the API server does not answer: everything waits. */
+  readonly reachable: boolean;
+  /** What cannot be read of the cluster, by kind. */
+  readonly problems: readonly { readonly kind: string; readonly error: string }[];
+  /** Claims that have no volume yet, and why. */
+  readonly claims: readonly { readonly claim: string; readonly why: string }[];
+  /** Volumes that could not be deleted so far. */
+  readonly volumes: readonly { readonly volume: string; readonly why: string }[];
+  /** Volumes that were begun and not handed over. */
+  readonly begun: number;
+}
+
+/** What works on objects of one kind. */
+interface Part extends Disposable {
+  /** Looks at everything again. */
+  refresh(): void;
+  /** Resolves when nothing is worked on and nothing waits for its turn. */
+  idle(): Promise<void>;
+}
+
+const CALL_LIMIT_MS = 3_600_000;
+
+export class Provisioner {
+  readonly #context: Context;
+  readonly #view: ClusterView;
+  readonly #claims: ClaimQueue;
+  readonly #volumes: VolumeQueue;
+  readonly #journal: Journal;
+  readonly #queues: readonly Part[];
+
+  constructor(options: ProvisionerOptions) {
+    const { clock = systemClock, random = Math.random, node, driver, journal, log } = options;
+    const { client, calls, multiWriter = false, extraMetadata = true } = options;
+    const context = new Context({
+      ...{ client, calls, driver, log, clock, random, multiWriter, extraMetadata },
+      callLimitMs: options.callLimitMs ?? CALL_LIMIT_MS,
+      ...(node && { node }),
+    });
+    const chance = Math.floor(random() * 10_000);
+    const suffix = node ? `-${node.name}` : '';
+    // As external-provisioner calls itself; for people who look where a volume came from.
+    const identity = `${clock.now().wallMs}-${chance}-${driver}${suffix}`;
+    const component = `${driver}_${node?.name ?? 'leader'}_${chance.toString(16).padStart(4, '0')}`;
+    const view = new ClusterView(context, () => this.#refresh());
+    const onRoom = (): void => undefined;
+    this.#context = context;
+    this.#view = view;
+    this.#journal = journal;
+    this.#claims = new ClaimQueue({ context, view, journal, identity, component, onRoom });
+    this.#volumes = new VolumeQueue({ context, view, component, onRoom });
+    this.#queues = [this.#claims, this.#volumes];
+  }
+
+  get status(): ProvisionerStatus {
+    const { health } = this.#view;
+    return {
+      reachable: health.reachable,
+      problems: health.problems,
+      claims: this.#claims.waiting,
+      volumes: this.#volumes.failing,
+      begun: this.#journal.all.size,
+    };
+  }
+
+  /** Works until the signal is aborted; what the driver does at that moment is broken off, and gone on with by the next. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#view.run(signal);
+    for (const queue of this.#queues) queue[Symbol.dispose]();
+    for (const queue of this.#queues) await queue.idle();
+  }
+
+  /** Resolves when nothing is worked on, and every event was sent. */
+  async idle(): Promise<void> {
+    for (const queue of this.#queues) await queue.idle();
+    await this.#context.eventsSent();
+  }
+
+  #refresh(): void {
+    for (const queue of this.#queues) queue.refresh();
+  }
+}

@@ -1,0 +1,199 @@
+/** Makes volumes for claims: what external-provisioner does with CreateVolume. */
+
+import type { CreateVolumeResponse } from '#messages/csi';
+import type { RpcError } from '../../../shared/grpc/error.ts';
+import { CLAIMS, SNAPSHOTS_ASKED } from '../../../shared/kube/storage-resources.ts';
+import type { PersistentVolumeClaim, StorageClass } from '../../../shared/kube/storage-types.ts';
+import { goText, isFinal, leavesNothing } from './call-error.ts';
+import { ClassError } from './class-parameters.ts';
+import type { Context } from './context.ts';
+import type { CreateRequest } from './create-request.ts';
+import { type Source, SourceError, sourceOf } from './data-source.ts';
+import { referenceTo } from './event-recorder.ts';
+import type { Journal } from './journal.ts';
+import { ANNOTATION, FINALIZER } from './names.ts';
+import { changeMetadata, createIfMissing, withFinalizer, withoutFinalizer } from './object-changes.ts';
+import { type Prepared, prepare } from './prepare.ts';
+import { volumeObject } from './volume-object.ts';
+
+/** How a try ended. A failure that is to be tried again soon is thrown. */
+export type Outcome =
+  /** The volume is there, or somebody else makes it. */
+  | 'done'
+  /** Another node is to be chosen. */
+  | 'elsewhere'
+  /** It can only succeed once somebody changes something: tried again rarely. */
+  | 'hopeless';
+
+export interface ProvisioningOptions {
+  readonly context: Context;
+  readonly journal: Journal;
+  /** In volumes' attributes and events: which run of this program it was. */
+  readonly identity: string;
+  readonly component: string;
+}
+
+/** CreateVolume did something that its request excludes; what it made is deleted again. */
+class BadVolumeError extends Error {
+  override readonly name = 'BadVolumeError';
+}
+
+export class Provisioning {
+  readonly #options: ProvisioningOptions;
+
+  constructor(options: ProvisioningOptions) {
+    this.#options = options;
+  }
+
+  /** Makes a claim's volume and its PersistentVolume. @throws what prevented it: to be tried again */
+  async provision(
+    claim: PersistentVolumeClaim,
+    storageClass: StorageClass,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { namespace, name } = claim.metadata;
+    try {
+      const source = sourceOf(claim);
+      if (source.kind === 'populator') {
+        this.#say(
+          claim,
+          'Normal',
+          'Provisioning',
+          'Assuming an external populator will provision the volume',
+        );
+        return 'done';
+      }
+      this.#say(
+        claim,
+        'Normal',
+        'Provisioning',
+        `External provisioner is provisioning volume for claim "${namespace}/${name}"`,
+      );
+      const prepared = await prepare(this.#options.context, claim, storageClass, source, signal);
+      if (!prepared.isSourceHere) {
+        const why = `the ${source.kind} that the volume is to be made from is on another node`;
+        return await this.#elsewhere(claim, why, signal);
+      }
+      await this.#protect(claim, source, true, signal);
+      const outcome = await this.#create(claim, storageClass, prepared, signal);
+      if (outcome === 'done') await this.#protect(claim, source, false, signal);
+      return outcome;
+    } catch (error) {
+      if (error instanceof ClassError || error instanceof SourceError || error instanceof BadVolumeError)
+        this.#say(claim, 'Warning', 'ProvisioningFailed', error.message);
+      throw error;
+    }
+  }
+
+  async #create(
+    claim: PersistentVolumeClaim,
+    storageClass: StorageClass,
+    { request, secrets }: Prepared,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { context, journal, identity } = this.#options;
+    const { client, calls, driver, node, log } = context.options;
+    const { uid = '', namespace = '', name } = claim.metadata;
+    const values = await context.secret(secrets.provisioner, signal);
+    journal.put({ claim, storageClass, request });
+    let made: CreateVolumeResponse;
+    try {
+      made = await context.call(signal, (each) => calls.createVolume({ ...request, secrets: values }, each));
+    } catch (thrown) {
+      return await this.#failed(claim, thrown as RpcError, signal);
+    }
+    const volume = await this.#checked(made, request, values, uid, signal);
+    const object = volumeObject(claim, storageClass, volume, {
+      driver,
+      identity,
+      hasTopology: node !== undefined,
+      secrets,
+    });
+    await createIfMissing(client, object, signal);
+    journal.remove(uid);
+    log.info('provisioned', { claim: `${namespace}/${name}`, volume: object.metadata.name });
+    this.#say(
+      claim,
+      'Normal',
+      'ProvisioningSucceeded',
+      `Successfully provisioned volume ${object.metadata.name}`,
+    );
+    return 'done';
+  }
+
+  async #failed(claim: PersistentVolumeClaim, error: RpcError, signal: AbortSignal): Promise<Outcome> {
+    const { context, journal } = this.#options;
+    if (leavesNothing(error)) journal.remove(claim.metadata.uid ?? '');
+    // Nobody failed: the program ends.
+    signal.throwIfAborted();
+    if (error.code === 'RESOURCE_EXHAUSTED' && context.options.node)
+      return this.#elsewhere(claim, goText(error), signal);
+    if (error.code === 'INVALID_ARGUMENT') {
+      const why = `Volume provisioning failed with infeasible error. Retries will be delayed. ${goText(error)}`;
+      this.#say(claim, 'Warning', 'ProvisioningFailed', why);
+      return 'hopeless';
+    }
+    this.#say(claim, 'Warning', 'ProvisioningFailed', goText(error));
+    context.options.log.debug('provisioning failed', { final: isFinal(error), error });
+    throw error;
+  }
+
+  /** What the driver made, if it is what was asked for; else it is taken back. @throws BadVolumeError */
+  async #checked(
+    { volume }: CreateVolumeResponse,
+    { name, capacityRange, volumeContentSource }: CreateRequest,
+    secrets: Record<string, string>,
+    uid: string,
+    signal: AbortSignal,
+  ): Promise<NonNullable<CreateVolumeResponse['volume']>> {
+    const { context, journal } = this.#options;
+    if (!volume) throw new BadVolumeError('the driver answered without a volume');
+    const asked = capacityRange?.requiredBytes ?? 0n;
+    const { capacityBytes, volumeId } = volume;
+    let problem: string | undefined;
+    if (capacityBytes !== 0n && capacityBytes < asked)
+      problem = `created volume capacity ${capacityBytes} less than requested capacity ${asked}`;
+    else if (volumeContentSource && !volume.contentSource) problem = 'volume content source missing';
+    if (problem === undefined) return volume;
+    try {
+      await context.call(signal, (each) => context.options.calls.deleteVolume({ volumeId, secrets }, each));
+      journal.remove(uid);
+    } catch (error) {
+      problem += `. Cleanup of volume ${name} failed, volume is orphaned: ${(error as Error).message}`;
+    }
+    throw new BadVolumeError(problem);
+  }
+
+  /** Gives a claim back to the scheduler, or to the other nodes: by taking our name out of it. */
+  async #elsewhere(claim: PersistentVolumeClaim, why: string, signal: AbortSignal): Promise<Outcome> {
+    const { client, node } = this.#options.context.options;
+    this.#say(claim, 'Warning', 'ProvisioningFailed', why);
+    const { namespace = '', name, uid } = claim.metadata;
+    const takeOut = ({ metadata }: PersistentVolumeClaim): object | undefined =>
+      metadata.uid === uid && metadata.annotations?.[ANNOTATION.selectedNode] === node?.name
+        ? { annotations: { [ANNOTATION.selectedNode]: null } }
+        : undefined;
+    await changeMetadata(client, CLAIMS, { namespace, name }, takeOut, signal);
+    return 'elsewhere';
+  }
+
+  /** Keeps the source from going while it is copied. A cloned claim lets go by itself (source-protection.ts). */
+  async #protect(
+    { metadata: { namespace = '' } }: PersistentVolumeClaim,
+    source: Source,
+    on: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client } = this.#options.context.options;
+    if (source.kind === 'claim' && on)
+      await withFinalizer(client, CLAIMS, { namespace, name: source.name }, FINALIZER.clone, signal);
+    if (source.kind !== 'snapshot') return;
+    const change = on ? withFinalizer : withoutFinalizer;
+    await change(client, SNAPSHOTS_ASKED, { namespace, name: source.name }, FINALIZER.snapshotSource, signal);
+  }
+
+  #say(claim: PersistentVolumeClaim, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    const { context, component } = this.#options;
+    context.event(component, referenceTo('PersistentVolumeClaim', 'v1', claim), type, reason, message);
+  }
+}
