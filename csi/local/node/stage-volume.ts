@@ -1,0 +1,52 @@
+/** NodeStageVolume and NodeUnstageVolume: a volume's file system mounted once on this node, or its device attached. */
+
+import type { NodeStageVolumeRequest, NodeUnstageVolumeRequest } from '#messages/csi';
+import { capabilityOf, isReadOnlyMode } from '../../driver/capability.ts';
+import { alreadyExists, failedPrecondition } from '../../driver/status.ts';
+import { splitFlags } from '../mount-flags.ts';
+import { findVolume, type LocalParts, volumeOf } from '../parts.ts';
+import { checkUse, sameUse } from './check-use.ts';
+import { isMountPoint, makeDirectory, unmountAll } from './mounts.ts';
+import type { Use } from './use-records.ts';
+
+export async function nodeStageVolume(
+  parts: LocalParts,
+  { volumeId, stagingTargetPath: path, volumeCapability }: NodeStageVolumeRequest,
+  signal: AbortSignal,
+): Promise<Record<never, never>> {
+  const volume = volumeOf(parts, volumeId);
+  const capability = capabilityOf(volumeCapability, 'volume_capability');
+  checkUse(capability, volume);
+  const { record, place, backend } = volume;
+  const { mode, access } = capability;
+  const flags = access.type === 'mount' ? splitFlags(access.mountFlags) : [];
+  const use: Use = { path, readOnly: isReadOnlyMode(mode), mode, flags };
+  const { staged } = parts.uses.of(volumeId);
+  if (staged && staged.path !== path) throw failedPrecondition(`volume ${volumeId} is staged at ${staged.path}`);
+  if (staged && !sameUse(staged, use) && isMountPoint(path))
+    throw alreadyExists(`the stage of volume ${volumeId}`, 'it was asked for otherwise');
+  // Known before it is done: what a kill leaves is found.
+  parts.uses.stage(volumeId, use);
+  if (access.type === 'block') {
+    await backend.attach(place, record);
+    return {};
+  }
+  makeDirectory(path);
+  await backend.mount(place, record, path, { readOnly: use.readOnly, flags }, { signal });
+  return {};
+}
+
+export async function nodeUnstageVolume(
+  parts: LocalParts,
+  { volumeId, stagingTargetPath: path }: NodeUnstageVolumeRequest,
+): Promise<Record<never, never>> {
+  const { published } = parts.uses.of(volumeId);
+  if (published.length > 0)
+    throw failedPrecondition(`volume ${volumeId} is still published at ${published.map((use) => use.path).join(', ')}`);
+  // The directory is the kubelet's.
+  unmountAll(path, false);
+  const volume = findVolume(parts, volumeId);
+  if (volume) await volume.backend.detach(volume.place);
+  parts.uses.unstage(volumeId);
+  return {};
+}

@@ -1,0 +1,74 @@
+/** What `underpod status volumes` shows. */
+
+import { conditionOf } from './controller/list.ts';
+import { type LocalParts, volumeOf } from './parts.ts';
+
+export interface VolumesStatus {
+  readonly version: 1;
+  readonly node: string;
+  readonly pools: readonly PoolStatus[];
+  readonly volumes: readonly VolumeStatus[];
+}
+
+export interface PoolStatus {
+  readonly name: string;
+  readonly directory: string;
+  /** Bytes of its file system, free ones of it, and those that a new volume may have. */
+  readonly total: number;
+  readonly available: number;
+  readonly room: number;
+}
+
+export interface VolumeStatus {
+  readonly id: string;
+  readonly pool: string;
+  readonly place: string;
+  readonly backend: string;
+  readonly size: number;
+  /** Bytes in use, where it is mounted. */
+  readonly used?: number;
+  /** Paths. */
+  readonly attached: readonly string[];
+  /** Their ids. */
+  readonly snapshots: readonly string[];
+  readonly claim?: string;
+  readonly state: string;
+  /** What is wrong with it. */
+  readonly problem?: string;
+}
+
+export async function volumesStatus(parts: LocalParts): Promise<VolumesStatus> {
+  const pools = [...parts.pools.values()];
+  const volumes = pools.flatMap((pool) =>
+    [...pool.volumes.values()].map(async (record): Promise<VolumeStatus> => {
+      const attached = parts.uses.places(record.id);
+      const [at] = attached;
+      const isReady = record.state === 'ready';
+      const { place, backend } = isReady ? volumeOf(parts, record.id) : { place: pool.volumePlace(record.id), backend: undefined };
+      const condition = conditionOf(await backend?.condition(place, record));
+      const used =
+        backend && at !== undefined && record.access === 'mount'
+          ? await backend.usage(place, record, at).then((usage) => usage.usedBytes, () => undefined)
+          : undefined;
+      return {
+        id: record.id,
+        pool: pool.name,
+        place,
+        backend: record.backend,
+        size: record.size,
+        attached,
+        snapshots: [...pool.snapshots.values()].filter(({ source }) => source === record.id).map(({ id }) => id),
+        state: record.state,
+        ...(used !== undefined && { used }),
+        ...(record.claim !== undefined && { claim: record.claim }),
+        ...(condition.abnormal && { problem: condition.message }),
+      };
+    }),
+  );
+  return {
+    version: 1,
+    node: parts.node,
+    pools: pools.map((pool) => ({ name: pool.name, directory: pool.directory, ...pool.space(), room: pool.room() })),
+    volumes: await Promise.all(volumes),
+  };
+}
