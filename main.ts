@@ -67,6 +67,10 @@ const programs: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./cni/proxy/main.ts')).main,
     stays: 'sparing',
   },
+  csi: {
+    summary: 'drivers for volumes: local (in place of local-path and CSI sidecars)',
+    load: async () => (await import('./csi/main.ts')).main,
+  },
   cni: {
     summary: 'run CNI plugins by hand: add, check, del, gc, status (as cnitool)',
     load: async () => (await import('./cni/runtime/main.ts')).main,

@@ -133,7 +133,9 @@ async function probe({ pools }: LocalParts): Promise<boolean> {
     try {
       pool.space();
     } catch (cause) {
-      throw failedPrecondition(`pool ${pool.name} (${pool.directory}) cannot be used: ${(cause as Error).message}`);
+      throw failedPrecondition(
+        `pool ${pool.name} (${pool.directory}) cannot be used: ${(cause as Error).message}`,
+      );
     }
   }
   return true;

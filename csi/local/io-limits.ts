@@ -30,7 +30,9 @@ export function mergeIoLimits(before: IoLimits, change: IoLimits): IoLimits {
 /** True for what a record may hold. */
 export function isIoLimits(value: unknown): value is IoLimits {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return Object.entries(value).every(([key, limit]) => isKey(key) && Number.isSafeInteger(limit) && limit > 0);
+  return Object.entries(value).every(
+    ([key, limit]) => isKey(key) && Number.isSafeInteger(limit) && limit > 0,
+  );
 }
 
 function isKey(key: string): key is IoLimitKey {

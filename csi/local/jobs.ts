@@ -52,7 +52,8 @@ export class Jobs implements AsyncDisposable {
 
 function gaveUp(key: string, signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    const give = (): void => reject(new RpcError('DEADLINE_EXCEEDED', `${key} is still being made; ask again`));
+    const give = (): void =>
+      reject(new RpcError('DEADLINE_EXCEEDED', `${key} is still being made; ask again`));
     if (signal.aborted) give();
     else signal.addEventListener('abort', give, { once: true });
   });

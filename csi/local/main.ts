@@ -37,7 +37,8 @@ export async function main(args: string[]): Promise<number> {
       return 0;
     }
     const [surplus] = parsed.rest;
-    if (surplus !== undefined) throw new UsageError(`unexpected argument "${surplus}"; --help lists all flags`);
+    if (surplus !== undefined)
+      throw new UsageError(`unexpected argument "${surplus}"; --help lists all flags`);
     const config = parsed.values.get('config')?.at(-1);
     const settings = new Settings(LOCAL_FLAGS, {
       flags: parsed.values,
@@ -61,7 +62,8 @@ async function run(options: LocalOptions): Promise<number> {
   await using stack = new AsyncDisposableStack();
   mkdirp(options.runDir, 0o700);
   const lock = lockForLife(`${options.runDir}/csi-local.lock`);
-  if (!lock) throw new Error(`another driver is running on this node (it holds ${options.runDir}/csi-local.lock)`);
+  if (!lock)
+    throw new Error(`another driver is running on this node (it holds ${options.runDir}/csi-local.lock)`);
   stack.use(lock);
   const parts = await openParts(options, log);
   stack.use(parts.jobs);
@@ -87,7 +89,9 @@ async function run(options: LocalOptions): Promise<number> {
     return text(404, 'there are /healthz, /readyz and /metrics\n');
   };
   const status = async (request: Request): Promise<Response> =>
-    new URL(request.url).pathname === '/v1/status' ? Response.json(await volumesStatus(parts)) : answer(request);
+    new URL(request.url).pathname === '/v1/status'
+      ? Response.json(await volumesStatus(parts))
+      : answer(request);
   stack.use(serveSocket(options.runDir, 'csi-local.sock', status));
   if (options.metrics.port !== 0)
     stack.use(new Listener({ clock: systemClock, log, what: 'metrics', ...options.metrics, answer }));

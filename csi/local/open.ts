@@ -1,8 +1,8 @@
 /** Puts together what the driver works with, from what is on the disk and in the kernel. */
 
-import { mkdirp } from '../../shared/sys/file.ts';
 import type { Logger } from '../../shared/log/logger.ts';
-import type { BackendName, Backend } from './backends/backend.ts';
+import { mkdirp } from '../../shared/sys/file.ts';
+import type { Backend, BackendName } from './backends/backend.ts';
 import { backends } from './backends/registry.ts';
 import { Jobs } from './jobs.ts';
 import { isMountPoint } from './node/mounts.ts';
@@ -13,7 +13,10 @@ import { Pool } from './pool/pool.ts';
 import { takenBy } from './pool/taken.ts';
 
 /** @throws SyscallError where a pool or the state cannot be read */
-export async function openParts(options: Pick<LocalOptions, 'pools' | 'reserve' | 'node' | 'stateDir'>, log: Logger): Promise<LocalParts> {
+export async function openParts(
+  options: Pick<LocalOptions, 'pools' | 'reserve' | 'node' | 'stateDir'>,
+  log: Logger,
+): Promise<LocalParts> {
   const pools = new Map<string, Pool>();
   for (const [name, directory] of options.pools) {
     mkdirp(directory, 0o700);
@@ -24,7 +27,8 @@ export async function openParts(options: Pick<LocalOptions, 'pools' | 'reserve' 
   const attached = (id: string): boolean => {
     for (const pool of pools.values()) {
       const record = pool.volumes.get(id);
-      if (record?.access === 'block') return known.get(record.backend)?.device(pool.volumePlace(id)) !== undefined;
+      if (record?.access === 'block')
+        return known.get(record.backend)?.device(pool.volumePlace(id)) !== undefined;
     }
     return false;
   };

@@ -51,12 +51,16 @@ export function localOptions(settings: Settings, node: string): LocalOptions {
 
 function pools(list: readonly string[]): ReadonlyMap<string, string> {
   if (list.length === 0)
-    throw new UsageError('which directory are volumes to be kept in? --pool=NAME=DIR, such as --pool=default=/var/lib/underpod/volumes');
+    throw new UsageError(
+      'which directory are volumes to be kept in? --pool=NAME=DIR, such as --pool=default=/var/lib/underpod/volumes',
+    );
   const found = new Map<string, string>();
   for (const text of list) {
     const [, name, , path] = POOL.exec(text) ?? [];
     if (name === undefined || path === undefined)
-      throw new UsageError(`--pool: must be NAME=DIR with a name of small letters, digits and hyphens and an absolute path, not "${text}"`);
+      throw new UsageError(
+        `--pool: must be NAME=DIR with a name of small letters, digits and hyphens and an absolute path, not "${text}"`,
+      );
     if (found.has(name)) throw new UsageError(`--pool: there are two pools "${name}"`);
     found.set(name, directory('pool', path));
   }
@@ -72,6 +76,7 @@ function directory(flag: string, path: string): string {
 /** `unix:///a/csi.sock`, and as csi-lib-utils takes it `unix:/a/csi.sock` and `/a/csi.sock`. */
 function socketPath(endpoint: string): string {
   const path = endpoint.replace(/^unix:(\/\/)?(?=\/)/, '');
-  if (!path.startsWith('/')) throw new UsageError(`--endpoint: must be unix:// and an absolute path, not "${endpoint}"`);
+  if (!path.startsWith('/'))
+    throw new UsageError(`--endpoint: must be unix:// and an absolute path, not "${endpoint}"`);
   return path;
 }

@@ -38,7 +38,8 @@ export interface Snapshot {
 export function findVolume(parts: LocalParts, id: string): Volume | undefined {
   for (const pool of parts.pools.values()) {
     const record = pool.volumes.get(id);
-    if (record) return { record, pool, place: pool.volumePlace(id), backend: backendOf(parts, record.backend) };
+    if (record)
+      return { record, pool, place: pool.volumePlace(id), backend: backendOf(parts, record.backend) };
   }
   return undefined;
 }
@@ -53,7 +54,8 @@ export function volumeOf(parts: LocalParts, id: string): Volume {
 export function findSnapshot(parts: LocalParts, id: string): Snapshot | undefined {
   for (const pool of parts.pools.values()) {
     const record = pool.snapshots.get(id);
-    if (record) return { record, pool, place: pool.snapshotPlace(id), backend: backendOf(parts, record.backend) };
+    if (record)
+      return { record, pool, place: pool.snapshotPlace(id), backend: backendOf(parts, record.backend) };
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 /** What is kept of each volume and snapshot, beside its data in the pool: `volume.json`, `snapshot.json`. Pure. */
 
 import { BACKENDS, type BackendName, FS_TYPES, type Shape } from './backends/backend.ts';
-import { isIoLimits, type IoLimits } from './io-limits.ts';
+import { type IoLimits, isIoLimits } from './io-limits.ts';
 
 /** Of the layout below. Another one is not touched. */
 const VERSION = 1;

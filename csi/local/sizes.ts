@@ -22,7 +22,9 @@ export function sizeFor(range: CapacityRange | undefined, minimum: number): numb
     // The grain alone may be too much where the limit is what was meant.
     const largest = Math.floor(limit / GRAIN) * GRAIN;
     if (largest >= minimum && largest >= required) return largest;
-    throw outOfRange(`no volume of this kind is smaller than ${Math.max(minimum, roundUp(required))} bytes, and the limit is ${limit}`);
+    throw outOfRange(
+      `no volume of this kind is smaller than ${Math.max(minimum, roundUp(required))} bytes, and the limit is ${limit}`,
+    );
   }
   return size;
 }

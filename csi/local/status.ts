@@ -44,11 +44,16 @@ export async function volumesStatus(parts: LocalParts): Promise<VolumesStatus> {
       const attached = parts.uses.places(record.id);
       const [at] = attached;
       const isReady = record.state === 'ready';
-      const { place, backend } = isReady ? volumeOf(parts, record.id) : { place: pool.volumePlace(record.id), backend: undefined };
+      const { place, backend } = isReady
+        ? volumeOf(parts, record.id)
+        : { place: pool.volumePlace(record.id), backend: undefined };
       const condition = conditionOf(await backend?.condition(place, record));
       const used =
         backend && at !== undefined && record.access === 'mount'
-          ? await backend.usage(place, record, at).then((usage) => usage.usedBytes, () => undefined)
+          ? await backend.usage(place, record, at).then(
+              (usage) => usage.usedBytes,
+              () => undefined,
+            )
           : undefined;
       return {
         id: record.id,
@@ -57,7 +62,9 @@ export async function volumesStatus(parts: LocalParts): Promise<VolumesStatus> {
         backend: record.backend,
         size: record.size,
         attached,
-        snapshots: [...pool.snapshots.values()].filter(({ source }) => source === record.id).map(({ id }) => id),
+        snapshots: [...pool.snapshots.values()]
+          .filter(({ source }) => source === record.id)
+          .map(({ id }) => id),
         state: record.state,
         ...(used !== undefined && { used }),
         ...(record.claim !== undefined && { claim: record.claim }),
@@ -68,7 +75,12 @@ export async function volumesStatus(parts: LocalParts): Promise<VolumesStatus> {
   return {
     version: 1,
     node: parts.node,
-    pools: pools.map((pool) => ({ name: pool.name, directory: pool.directory, ...pool.space(), room: pool.room() })),
+    pools: pools.map((pool) => ({
+      name: pool.name,
+      directory: pool.directory,
+      ...pool.space(),
+      room: pool.room(),
+    })),
     volumes: await Promise.all(volumes),
   };
 }

@@ -21,19 +21,26 @@ export function accessFor(
   source: Access | undefined,
 ): Access {
   const capabilities = capabilitiesOf(messages, 'volume_capabilities');
-  const problem = capabilities.map((each) => capabilityProblem(each, backend)).find((each) => each !== undefined);
+  const problem = capabilities
+    .map((each) => capabilityProblem(each, backend))
+    .find((each) => each !== undefined);
   if (problem !== undefined) throw invalidArgument('volume_capabilities', problem);
   const isBlock = capabilities.map(({ access }) => access.type === 'block');
   if (new Set(isBlock).size > 1)
     throw invalidArgument('volume_capabilities', 'a volume is a block device or a directory, not both');
   const access = isBlock[0] ? 'block' : 'mount';
   const types = new Set(
-    capabilities.flatMap(({ access: each }) => (each.type === 'mount' && each.fsType !== '' ? [each.fsType] : [])),
+    capabilities.flatMap(({ access: each }) =>
+      each.type === 'mount' && each.fsType !== '' ? [each.fsType] : [],
+    ),
   );
   if (types.size > 1) throw invalidArgument('volume_capabilities', 'name different file systems');
   const [named] = types;
   if (source && source.access !== access)
-    throw invalidArgument('volume_content_source', `is a ${nounOf(source.access)}, and the volume is to be a ${nounOf(access)}`);
+    throw invalidArgument(
+      'volume_content_source',
+      `is a ${nounOf(source.access)}, and the volume is to be a ${nounOf(access)}`,
+    );
   if (!source || access === 'block' || !backend.features.ownFileSystem)
     return { access, fsType: (named as FsType | undefined) ?? source?.fsType ?? DEFAULT_FS };
   if (named !== undefined && named !== source.fsType)

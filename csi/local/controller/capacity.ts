@@ -1,8 +1,8 @@
 /** GetCapacity: how much room a volume of such a kind would have here. */
 
 import type { GetCapacityRequest, GetCapacityResponse } from '#messages/csi';
-import type { Init } from '../../../shared/grpc/wire/schema.ts';
 import { isRpcError } from '../../../shared/grpc/error.ts';
+import type { Init } from '../../../shared/grpc/wire/schema.ts';
 import { parseParameters } from '../parameters.ts';
 import { backendOf, type LocalParts } from '../parts.ts';
 import { GRAIN } from '../sizes.ts';

@@ -2,9 +2,15 @@
 
 import type { CreateVolumeRequest, CreateVolumeResponse } from '#messages/csi';
 import type { Init } from '../../../shared/grpc/wire/schema.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
 import { errorText } from '../../../shared/log/format.ts';
-import { alreadyExists, failedPrecondition, invalidArgument, resourceExhausted } from '../../driver/status.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
+import {
+  alreadyExists,
+  failedPrecondition,
+  invalidArgument,
+  resourceExhausted,
+} from '../../driver/status.ts';
+import type { Shape } from '../backends/backend.ts';
 import { idOf } from '../ids.ts';
 import { mergeIoLimits, parseIoLimits } from '../io-limits.ts';
 import { parseParameters } from '../parameters.ts';
@@ -12,7 +18,6 @@ import { backendOf, findVolume, type LocalParts, snapshotOf, type Volume, volume
 import type { Pool } from '../pool/pool.ts';
 import type { Origin, VolumeRecord } from '../record.ts';
 import { isWithin, sizeFor } from '../sizes.ts';
-import type { Shape } from '../backends/backend.ts';
 import { accessFor } from './access.ts';
 import { volumeMessage } from './messages.ts';
 import { isHere } from './topology.ts';
@@ -47,9 +52,14 @@ export function planVolume(parts: LocalParts, request: CreateVolumeRequest): Pla
   if (Object.keys(limits).length > 0 && backend.name !== 'loop')
     throw invalidArgument('mutable_parameters', `a volume of backend ${backend.name} has no device to limit`);
   if (!isHere(request.accessibilityRequirements, parts.node))
-    throw resourceExhausted(`none of the nodes that are asked for is ${parts.node}, where this driver keeps volumes`);
+    throw resourceExhausted(
+      `none of the nodes that are asked for is ${parts.node}, where this driver keeps volumes`,
+    );
   if (source && source.backend !== backend.name)
-    throw invalidArgument('volume_content_source', `is of backend ${source.backend}, and the volume is to be of ${backend.name}`);
+    throw invalidArgument(
+      'volume_content_source',
+      `is of backend ${source.backend}, and the volume is to be of ${backend.name}`,
+    );
   const minimum = Math.max(backend.features.minimum({ access, fsType }), source?.shape.size ?? 0);
   return {
     pool,
@@ -75,7 +85,10 @@ export function planVolume(parts: LocalParts, request: CreateVolumeRequest): Pla
 export function poolOf({ pools }: LocalParts, name: string | undefined): Pool {
   const pool = name === undefined ? pools.values().next().value : pools.get(name);
   if (!pool)
-    throw invalidArgument('parameters', `there is no pool "${name}" on this node; there are ${[...pools.keys()].join(', ')}`);
+    throw invalidArgument(
+      'parameters',
+      `there is no pool "${name}" on this node; there are ${[...pools.keys()].join(', ')}`,
+    );
   return pool;
 }
 
@@ -111,7 +124,11 @@ function checkSame(known: VolumeRecord, wanted: VolumeRecord, { capacityRange }:
 }
 
 /** Makes it, or goes on with making it. @throws RpcError RESOURCE_EXHAUSTED, and then nothing is left of it */
-export async function make(parts: LocalParts, { pool, record, source }: Plan, signal: AbortSignal): Promise<VolumeRecord> {
+export async function make(
+  parts: LocalParts,
+  { pool, record, source }: Plan,
+  signal: AbortSignal,
+): Promise<VolumeRecord> {
   const known = pool.volumes.get(record.id);
   const making = known ?? record;
   const backend = backendOf(parts, making.backend);
@@ -146,7 +163,10 @@ async function undo(parts: LocalParts, { record, pool, place, backend }: Volume)
     await backend.remove(place, { signal: new AbortController().signal });
     pool.forgetVolume(record.id);
   } catch (error) {
-    parts.log.warn('what was begun of a volume cannot be removed', { volume: record.id, error: errorText(error) });
+    parts.log.warn('what was begun of a volume cannot be removed', {
+      volume: record.id,
+      error: errorText(error),
+    });
   }
 }
 

@@ -13,7 +13,9 @@ export async function deleteVolume(
   // Of a volume that nobody knows everything is gone.
   if (!volume) return {};
   if (parts.uses.isUsed(volumeId))
-    throw failedPrecondition(`volume ${volumeId} is still in use at ${parts.uses.places(volumeId).join(', ')}`);
+    throw failedPrecondition(
+      `volume ${volumeId} is still in use at ${parts.uses.places(volumeId).join(', ')}`,
+    );
   await removeVolume(parts, volume, signal);
   return {};
 }

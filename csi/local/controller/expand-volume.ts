@@ -2,8 +2,8 @@
 
 import type { ControllerExpandVolumeRequest, ControllerExpandVolumeResponse } from '#messages/csi';
 import type { Init } from '../../../shared/grpc/wire/schema.ts';
-import { invalidArgument, outOfRange } from '../../driver/status.ts';
 import { capabilityOf } from '../../driver/capability.ts';
+import { invalidArgument, outOfRange } from '../../driver/status.ts';
 import { type LocalParts, volumeOf } from '../parts.ts';
 import { sizeFor } from '../sizes.ts';
 
@@ -17,7 +17,8 @@ export async function controllerExpandVolume(
     throw invalidArgument('volume_capability', `volume ${volumeId} is a ${record.access} volume`);
   const nodeExpansionRequired = record.access === 'mount' && backend.features.ownFileSystem;
   const limit = Number(capacityRange?.limitBytes ?? 0n);
-  if (limit > 0 && limit < record.size) throw outOfRange(`volume ${volumeId} has ${record.size} bytes, and never shrinks`);
+  if (limit > 0 && limit < record.size)
+    throw outOfRange(`volume ${volumeId} has ${record.size} bytes, and never shrinks`);
   const size = sizeFor(capacityRange, record.size);
   const room = pool.room();
   if (size - record.size > room)

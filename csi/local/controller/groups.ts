@@ -22,7 +22,8 @@ export async function createGroup(
   signal: AbortSignal,
 ): Promise<Init<CreateVolumeGroupSnapshotResponse>> {
   const unknown = Object.keys(parameters).find((key) => !key.startsWith('csi.storage.k8s.io/'));
-  if (unknown !== undefined) throw invalidArgument('parameters', `"${unknown}" is unknown; groups have no parameters`);
+  if (unknown !== undefined)
+    throw invalidArgument('parameters', `"${unknown}" is unknown; groups have no parameters`);
   const sources = [...new Set(sourceVolumeIds)].sort();
   const group = idOf(name);
   const known = membersOf(parts, group).map(({ source }) => source);
@@ -64,7 +65,10 @@ function checkMembers(parts: LocalParts, group: string, ids: readonly string[]):
   for (const id of ids) {
     const record = findSnapshot(parts, id)?.record;
     if (record && record.group !== group)
-      throw invalidArgument('snapshot_ids', `snapshot ${id} is of group ${record.group ?? 'none'}, not ${group}`);
+      throw invalidArgument(
+        'snapshot_ids',
+        `snapshot ${id} is of group ${record.group ?? 'none'}, not ${group}`,
+      );
   }
 }
 

@@ -13,7 +13,15 @@ import type {
 } from '#messages/csi';
 import type { Init } from '../../../shared/grpc/wire/schema.ts';
 import { pageOf } from '../../driver/paging.ts';
-import { allSnapshots, allVolumes, findSnapshot, type LocalParts, snapshotOf, type Volume, volumeOf } from '../parts.ts';
+import {
+  allSnapshots,
+  allVolumes,
+  findSnapshot,
+  type LocalParts,
+  snapshotOf,
+  type Volume,
+  volumeOf,
+} from '../parts.ts';
 import { snapshotMessage, volumeMessage } from './messages.ts';
 
 export async function listVolumes(

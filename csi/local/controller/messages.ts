@@ -12,7 +12,9 @@ export function volumeMessage({ id, size, origin }: VolumeRecord, node: string):
     accessibleTopology: [{ segments: { [TOPOLOGY_KEY]: node } }],
     ...(origin && {
       contentSource:
-        origin.type === 'volume' ? { volume: { volumeId: origin.id } } : { snapshot: { snapshotId: origin.id } },
+        origin.type === 'volume'
+          ? { volume: { volumeId: origin.id } }
+          : { snapshot: { snapshotId: origin.id } },
     }),
   };
 }

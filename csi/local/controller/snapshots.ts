@@ -2,9 +2,15 @@
 
 import type { CreateSnapshotRequest, CreateSnapshotResponse, DeleteSnapshotRequest } from '#messages/csi';
 import type { Init } from '../../../shared/grpc/wire/schema.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
 import { errorText } from '../../../shared/log/format.ts';
-import { alreadyExists, failedPrecondition, invalidArgument, resourceExhausted, unimplemented } from '../../driver/status.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
+import {
+  alreadyExists,
+  failedPrecondition,
+  invalidArgument,
+  resourceExhausted,
+  unimplemented,
+} from '../../driver/status.ts';
 import { idOf } from '../ids.ts';
 import { findSnapshot, type LocalParts, type Snapshot, volumeOf } from '../parts.ts';
 import type { SnapshotRecord } from '../record.ts';
@@ -17,7 +23,8 @@ export async function createSnapshot(
 ): Promise<Init<CreateSnapshotResponse>> {
   // A VolumeSnapshotClass's parameters; its keys for the snapshotter alone have been taken away.
   const unknown = Object.keys(parameters).find((key) => !key.startsWith('csi.storage.k8s.io/'));
-  if (unknown !== undefined) throw invalidArgument('parameters', `"${unknown}" is unknown; snapshots have no parameters`);
+  if (unknown !== undefined)
+    throw invalidArgument('parameters', `"${unknown}" is unknown; snapshots have no parameters`);
   return { snapshot: snapshotMessage(await takeSnapshot(parts, { name, source: sourceVolumeId }, signal)) };
 }
 
@@ -32,9 +39,12 @@ export async function takeSnapshot(
   if (known) {
     const { record } = known;
     if (record.state === 'removing') throw failedPrecondition(`snapshot ${id} is being deleted`);
-    if (record.name !== wanted.name) throw alreadyExists(`snapshot ${id}`, `its name is ${JSON.stringify(record.name)}`);
-    if (record.source !== wanted.source) throw alreadyExists(`snapshot ${id}`, `it is of volume ${record.source}`);
-    if (record.group !== wanted.group) throw alreadyExists(`snapshot ${id}`, `it is of group ${record.group ?? 'none'}`);
+    if (record.name !== wanted.name)
+      throw alreadyExists(`snapshot ${id}`, `its name is ${JSON.stringify(record.name)}`);
+    if (record.source !== wanted.source)
+      throw alreadyExists(`snapshot ${id}`, `it is of volume ${record.source}`);
+    if (record.group !== wanted.group)
+      throw alreadyExists(`snapshot ${id}`, `it is of group ${record.group ?? 'none'}`);
     if (record.state === 'ready') return record;
   }
   const { record: volume, pool, place: source, backend } = volumeOf(parts, wanted.source);
@@ -56,7 +66,9 @@ export async function takeSnapshot(
   if (!known) {
     const room = pool.room();
     if (record.size > room)
-      throw resourceExhausted(`pool ${pool.name} has room for ${room} bytes, not for a snapshot of ${record.size}`);
+      throw resourceExhausted(
+        `pool ${pool.name} has room for ${room} bytes, not for a snapshot of ${record.size}`,
+      );
     pool.keepSnapshot(record);
   }
   const place = pool.snapshotPlace(id);
@@ -82,12 +94,19 @@ export async function deleteSnapshot(
   const { group } = snapshot.record;
   // Spec, DeleteSnapshot: one that is part of a group goes with it, or not at all.
   if (group !== undefined && snapshot.record.state === 'ready')
-    throw invalidArgument('snapshot_id', `snapshot ${snapshotId} is part of group ${group}, which is deleted as a whole`);
+    throw invalidArgument(
+      'snapshot_id',
+      `snapshot ${snapshotId} is part of group ${group}, which is deleted as a whole`,
+    );
   await removeSnapshot(parts, snapshot, signal);
   return {};
 }
 
-export async function removeSnapshot(parts: LocalParts, snapshot: Snapshot, signal: AbortSignal): Promise<void> {
+export async function removeSnapshot(
+  parts: LocalParts,
+  snapshot: Snapshot,
+  signal: AbortSignal,
+): Promise<void> {
   const { record, pool, place, backend } = snapshot;
   await parts.jobs.cancel(`snapshot ${record.id}`);
   if (record.state !== 'removing') pool.keepSnapshot({ ...record, state: 'removing' });
@@ -100,6 +119,9 @@ async function undo(parts: LocalParts, { record, pool, place, backend }: Snapsho
     await backend.remove(place, { signal: new AbortController().signal });
     pool.forgetSnapshot(record.id);
   } catch (error) {
-    parts.log.warn('what was begun of a snapshot cannot be removed', { snapshot: record.id, error: errorText(error) });
+    parts.log.warn('what was begun of a snapshot cannot be removed', {
+      snapshot: record.id,
+      error: errorText(error),
+    });
   }
 }

@@ -20,13 +20,21 @@ export async function validateVolumeCapabilities(
   return { confirmed: { volumeCapabilities, volumeContext, parameters, mutableParameters } };
 }
 
-function problemOf({ record, backend }: Volume, request: ValidateVolumeCapabilitiesRequest): string | undefined {
+function problemOf(
+  { record, backend }: Volume,
+  request: ValidateVolumeCapabilitiesRequest,
+): string | undefined {
   for (const capability of capabilitiesOf(request.volumeCapabilities, 'volume_capabilities')) {
     const problem = capabilityProblem(capability, backend);
     if (problem !== undefined) return problem;
     const { access } = capability;
     if (access.type !== record.access) return `it is a ${record.access} volume`;
-    if (access.type === 'mount' && backend.features.ownFileSystem && access.fsType !== '' && access.fsType !== record.fsType)
+    if (
+      access.type === 'mount' &&
+      backend.features.ownFileSystem &&
+      access.fsType !== '' &&
+      access.fsType !== record.fsType
+    )
       return `its file system is ${record.fsType}`;
   }
   try {

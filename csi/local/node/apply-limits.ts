@@ -28,7 +28,8 @@ export function applyLimits({ uses, log }: LocalParts, { record, place, backend 
           log.warn('a pod has no control group for its limits', { volume: record.id, pod });
         continue;
       }
-      for (const { file, text } of writesFor(isUnified, number, record.limits)) writeFile(`${root}/${group}/${file}`, text);
+      for (const { file, text } of writesFor(isUnified, number, record.limits))
+        writeFile(`${root}/${group}/${file}`, text);
     } catch (error) {
       log.warn('limits cannot be set', { volume: record.id, pod, error: errorText(error) });
     }

@@ -14,8 +14,16 @@ export function checkUse(capability: Capability, { record, backend }: Volume): v
   const { access } = capability;
   if (access.type !== record.access)
     throw invalidArgument('volume_capability', `volume ${record.id} is a ${record.access} volume`);
-  if (access.type === 'mount' && backend.features.ownFileSystem && access.fsType !== '' && access.fsType !== record.fsType)
-    throw invalidArgument('volume_capability', `volume ${record.id} has file system ${record.fsType}, not ${access.fsType}`);
+  if (
+    access.type === 'mount' &&
+    backend.features.ownFileSystem &&
+    access.fsType !== '' &&
+    access.fsType !== record.fsType
+  )
+    throw invalidArgument(
+      'volume_capability',
+      `volume ${record.id} has file system ${record.fsType}, not ${access.fsType}`,
+    );
 }
 
 /** True for calls that ask for the same; whose pod it is plays no part. */

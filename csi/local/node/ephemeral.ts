@@ -4,7 +4,7 @@ import type { NodePublishVolumeRequest } from '#messages/csi';
 import { parseQuantity } from '../../../shared/kube/quantity.ts';
 import type { Capability } from '../../driver/capability.ts';
 import { invalidArgument } from '../../driver/status.ts';
-import { planVolume, make } from '../controller/create-volume.ts';
+import { make, planVolume } from '../controller/create-volume.ts';
 import { isId } from '../ids.ts';
 import type { LocalParts } from '../parts.ts';
 

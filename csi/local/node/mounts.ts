@@ -57,7 +57,8 @@ export function takeAway(path: string, lazily: boolean): void {
     else unlink(path);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return;
-    if (isErrno(error, 'ENOTEMPTY', 'EBUSY')) throw failedPrecondition(`${path} is not empty, and is left as it is`);
+    if (isErrno(error, 'ENOTEMPTY', 'EBUSY'))
+      throw failedPrecondition(`${path} is not empty, and is left as it is`);
     throw error;
   }
 }

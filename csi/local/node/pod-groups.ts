@@ -34,7 +34,12 @@ export function writesFor(isUnified: boolean, device: string, limits: IoLimits):
   if (isUnified) {
     // Documentation/admin-guide/cgroup-v2.rst, io.max.
     const parts = Object.entries({ rbps: readBPS, wbps: writeBPS, riops: readIOPS, wiops: writeIOPS });
-    return [{ file: 'io.max', text: `${device} ${parts.map(([key, value]) => `${key}=${value ?? 'max'}`).join(' ')}` }];
+    return [
+      {
+        file: 'io.max',
+        text: `${device} ${parts.map(([key, value]) => `${key}=${value ?? 'max'}`).join(' ')}`,
+      },
+    ];
   }
   // Documentation/admin-guide/cgroup-v1/blkio-controller.rst: 0 lifts a limit.
   return Object.entries({

@@ -33,7 +33,9 @@ export async function nodePublishVolume(
   const others = before.published.filter((each) => each.path !== path);
   const lonely = [use, ...others].some(({ mode }) => mode === 'SINGLE_NODE_SINGLE_WRITER');
   if (others.length > 0 && lonely)
-    throw failedPrecondition(`volume ${volumeId} is for one pod, and is published at ${others[0]?.path ?? ''}`);
+    throw failedPrecondition(
+      `volume ${volumeId} is for one pod, and is published at ${others[0]?.path ?? ''}`,
+    );
   // Known before it is done: what a kill leaves is found.
   parts.uses.publish(volumeId, use);
   await mountFor(parts, volume, use, request, signal);
@@ -80,7 +82,10 @@ export async function nodeUnpublishVolume(
   return {};
 }
 
-function useOf({ targetPath, readonly, volumeContext }: NodePublishVolumeRequest, { mode, access }: Capability): Use {
+function useOf(
+  { targetPath, readonly, volumeContext }: NodePublishVolumeRequest,
+  { mode, access }: Capability,
+): Use {
   const pod = volumeContext[POD_UID];
   return {
     path: targetPath,

@@ -22,7 +22,8 @@ export async function nodeStageVolume(
   const flags = access.type === 'mount' ? splitFlags(access.mountFlags) : [];
   const use: Use = { path, readOnly: isReadOnlyMode(mode), mode, flags };
   const { staged } = parts.uses.of(volumeId);
-  if (staged && staged.path !== path) throw failedPrecondition(`volume ${volumeId} is staged at ${staged.path}`);
+  if (staged && staged.path !== path)
+    throw failedPrecondition(`volume ${volumeId} is staged at ${staged.path}`);
   if (staged && !sameUse(staged, use) && isMountPoint(path))
     throw alreadyExists(`the stage of volume ${volumeId}`, 'it was asked for otherwise');
   // Known before it is done: what a kill leaves is found.
@@ -42,7 +43,9 @@ export async function nodeUnstageVolume(
 ): Promise<Record<never, never>> {
   const { published } = parts.uses.of(volumeId);
   if (published.length > 0)
-    throw failedPrecondition(`volume ${volumeId} is still published at ${published.map((use) => use.path).join(', ')}`);
+    throw failedPrecondition(
+      `volume ${volumeId} is still published at ${published.map((use) => use.path).join(', ')}`,
+    );
   // The directory is the kubelet's.
   unmountAll(path, false);
   const volume = findVolume(parts, volumeId);

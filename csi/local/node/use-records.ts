@@ -119,5 +119,10 @@ function parse(text: string | undefined): Uses {
 
 function isUse(value: unknown): value is Use {
   const { path, readOnly, mode, flags } = (value ?? {}) as Partial<Use>;
-  return typeof path === 'string' && typeof readOnly === 'boolean' && typeof mode === 'string' && Array.isArray(flags);
+  return (
+    typeof path === 'string' &&
+    typeof readOnly === 'boolean' &&
+    typeof mode === 'string' &&
+    Array.isArray(flags)
+  );
 }

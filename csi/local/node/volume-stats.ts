@@ -18,7 +18,8 @@ export async function nodeGetVolumeStats(
   { volumeId, volumePath }: NodeGetVolumeStatsRequest,
 ): Promise<Init<NodeGetVolumeStatsResponse>> {
   const { record, place, backend } = volumeOf(parts, volumeId);
-  if (!parts.uses.places(volumeId).includes(volumePath)) throw notFound(`volume ${volumeId} at ${volumePath}`);
+  if (!parts.uses.places(volumeId).includes(volumePath))
+    throw notFound(`volume ${volumeId} at ${volumePath}`);
   const volumeCondition = conditionOf(await backend.condition(place, record));
   if (record.access === 'block')
     return { usage: [{ unit: VolumeUsageUnit.BYTES, total: BigInt(record.size) }], volumeCondition };

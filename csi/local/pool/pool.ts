@@ -4,6 +4,7 @@
  */
 
 import { readdirSync } from 'node:fs';
+import { isErrno } from '../../../shared/sys/errno.ts';
 import {
   fsyncDirectory,
   mkdirp,
@@ -12,7 +13,6 @@ import {
   unlinkIfExists,
   writeFileAtomic,
 } from '../../../shared/sys/file.ts';
-import { isErrno } from '../../../shared/sys/errno.ts';
 import { statfs } from '../../../shared/sys/stat.ts';
 import { isId } from '../ids.ts';
 import {
@@ -62,11 +62,8 @@ export class Pool {
   /** Reads what is there; makes the directories that are missing. @throws SyscallError */
   static open(options: PoolOptions): Pool {
     const pool = new Pool(options);
-    for (const one of [pool.#volumes, pool.#snapshots]) {
-      // Whoever may not read a volume cannot go round its mount either.
-      mkdirp(one.directory, 0o700);
-      pool.#load(one);
-    }
+    pool.#load(pool.#volumes);
+    pool.#load(pool.#snapshots);
     return pool;
   }
 
@@ -127,6 +124,8 @@ export class Pool {
 
   #load<R>(one: Shelf<R>): void {
     const { onTrouble } = this.#options;
+    // Whoever may not read a volume cannot go round its mount either.
+    mkdirp(one.directory, 0o700);
     for (const id of readdirSync(one.directory)) {
       const path = `${one.directory}/${id}`;
       if (!isId(id)) {

@@ -1,6 +1,7 @@
 /** How much of its promise a volume has taken up. */
 
-import { allocatedBytes } from '../../../shared/sys/stat.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
+import { stat } from '../../../shared/sys/stat.ts';
 import type { SnapshotRecord, VolumeRecord } from '../record.ts';
 
 /**
@@ -12,5 +13,10 @@ export function takenBy(place: string, record: VolumeRecord | SnapshotRecord): n
   if (record.state === 'making') return 0;
   if (record.backend !== 'loop') return record.size;
   if ('source' in record || record.origin) return 0;
-  return Math.min(record.size, allocatedBytes(`${place}/disk.img`));
+  try {
+    return Math.min(record.size, stat(`${place}/disk.img`).allocated);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return 0;
+    throw error;
+  }
 }
