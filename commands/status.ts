@@ -6,6 +6,7 @@ import { errorText } from '../shared/log/format.ts';
 import { connectionProblem } from '../shared/net/connection-problem.ts';
 import { formatStatus, type ProgramStatus } from './status/format.ts';
 import { serviceOf, showService } from './status/service.ts';
+import { showVolumes } from './status/volumes.ts';
 
 const FLAGS: readonly FlagSpec[] = [
   { name: 'run-dir', kind: 'string', value: 'DIR', default: '/run/underpod', help: 'where the sockets are' },
@@ -30,18 +31,20 @@ export async function main(args: string[]): Promise<number> {
   let json = false;
   let peers = false;
   let service: string | undefined;
+  let volumes = false;
   try {
     const { values, help, rest } = parseArguments(args, FLAGS);
     if (help) {
       writeSync(
         1,
-        `usage: underpod status [FLAGS] [service/NAME]\nPrints what this node's programs are doing; of a Service, what is programmed for it, endpoint by\nendpoint, and why others are left out.\n\n${formatFlags(FLAGS)}\n`,
+        `usage: underpod status [FLAGS] [service/NAME | volumes]\nPrints what this node's programs are doing; of a Service, what is programmed for it, endpoint by\nendpoint, and why others are left out; of volumes, where each is, its size, use and snapshots.\n\n${formatFlags(FLAGS)}\n`,
       );
       return 0;
     }
     const namespace = values.get('n')?.at(-1) ?? values.get('namespace')?.at(-1) ?? 'default';
-    service = rest[0] === undefined ? undefined : serviceOf(rest[0], namespace);
-    if (rest[1] !== undefined) throw new Error(`unexpected argument "${rest[1]}": one service at a time`);
+    volumes = rest[0] === 'volumes';
+    service = rest[0] === undefined || volumes ? undefined : serviceOf(rest[0], namespace);
+    if (rest[1] !== undefined) throw new Error(`unexpected argument "${rest[1]}": one at a time`);
     directory = values.get('run-dir')?.at(-1) ?? directory;
     json = isOn(values.get('json'));
     peers = isOn(values.get('peers'));
@@ -49,6 +52,7 @@ export async function main(args: string[]): Promise<number> {
     writeSync(2, `underpod status: ${errorText(error)}\n`);
     return 2;
   }
+  if (volumes) return await showVolumes(`${directory}/csi-local.sock`, json);
   if (service !== undefined) return await showService(`${directory}/proxy.sock`, service, json);
   const statuses: ProgramStatus[] = [];
   let failed = false;

@@ -2,18 +2,22 @@
 
 import type { AgentStatus, PeerPath } from '../../cni/agent/status.ts';
 import type { ProxyStatus } from '../../cni/proxy/status.ts';
+import type { VolumesStatus } from '../../csi/local/status.ts';
 import { formatProxy } from './format-proxy.ts';
+import { formatDriver } from './format-volumes.ts';
 import { age, duration, list, rowsToText } from './words.ts';
 
 /** What every program tells; further programs add theirs to this union. */
-export type ProgramStatus = AgentStatus | ProxyStatus;
+export type ProgramStatus = AgentStatus | ProxyStatus | VolumesStatus;
 
 /** One block a program, lines of label and value. */
 export function formatStatus(statuses: readonly ProgramStatus[], now: number, allPeers: boolean): string {
   return statuses
-    .map((status) =>
-      status.program === 'proxy' ? formatProxy(status, now) : formatAgent(status, now, allPeers),
-    )
+    .map((status) => {
+      if (status.program === 'proxy') return formatProxy(status, now);
+      if (status.program === 'csi-local') return formatDriver(status, now);
+      return formatAgent(status, now, allPeers);
+    })
     .join('\n');
 }
 

@@ -12,7 +12,8 @@ const TIMEOUT = 10_000;
 /** `service/web`, `svc/web`: `default/web`. @throws UsageError */
 export function serviceOf(argument: string, namespace: string): string {
   const name = /^(?:service|services|svc)\/([^/]+)$/.exec(argument)?.[1];
-  if (name === undefined) throw new UsageError(`unexpected argument "${argument}": write service/NAME`);
+  if (name === undefined)
+    throw new UsageError(`unexpected argument "${argument}": write service/NAME or volumes`);
   return `${namespace}/${name}`;
 }
 

@@ -47,14 +47,14 @@ export async function main(args: string[]): Promise<number> {
       file: readConfigSection('csi-local', config),
       fileName: `${config ?? '/etc/underpod/config.yaml'}, section csi-local`,
     });
-    return await run(localOptions(settings, process.env['NODE_NAME'] || hostname()));
+    return await serve(localOptions(settings, process.env['NODE_NAME'] || hostname()));
   } catch (error) {
     writeSync(2, `underpod csi local: ${errorText(error)}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
 }
 
-async function run(options: LocalOptions): Promise<number> {
+async function serve(options: LocalOptions): Promise<number> {
   const log = createLogger('csi-local', options.log);
   log.info('starting', { version, node: options.node, pools: [...options.pools.keys()] });
   const stop = Promise.withResolvers<NodeJS.Signals>();
@@ -88,9 +88,10 @@ async function run(options: LocalOptions): Promise<number> {
       return new Response(await metrics.expose(), { headers: { 'content-type': METRICS_CONTENT_TYPE } });
     return text(404, 'there are /healthz, /readyz and /metrics\n');
   };
+  const run = { version, pid: process.pid, startedAt: new Date().toISOString() };
   const status = async (request: Request): Promise<Response> =>
     new URL(request.url).pathname === '/v1/status'
-      ? Response.json(await volumesStatus(parts))
+      ? Response.json(await volumesStatus(parts, run))
       : answer(request);
   stack.use(serveSocket(options.runDir, 'csi-local.sock', status));
   if (options.metrics.port !== 0)

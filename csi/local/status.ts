@@ -3,9 +3,16 @@
 import { conditionOf } from './controller/list.ts';
 import { type LocalParts, volumeOf } from './parts.ts';
 
+/** What `/v1/status` on the driver's socket says. */
 export interface VolumesStatus {
-  readonly version: 1;
+  readonly program: 'csi-local';
+  /** Of underpod. */
+  readonly version: string;
+  readonly pid: number;
+  /** RFC 3339. */
+  readonly startedAt: string;
   readonly node: string;
+  readonly ready: boolean;
   readonly pools: readonly PoolStatus[];
   readonly volumes: readonly VolumeStatus[];
 }
@@ -37,7 +44,10 @@ export interface VolumeStatus {
   readonly problem?: string;
 }
 
-export async function volumesStatus(parts: LocalParts): Promise<VolumesStatus> {
+/** Which run of the program this is. */
+export type Run = Pick<VolumesStatus, 'version' | 'pid' | 'startedAt'>;
+
+export async function volumesStatus(parts: LocalParts, run: Run): Promise<VolumesStatus> {
   const pools = [...parts.pools.values()];
   const volumes = pools.flatMap((pool) =>
     [...pool.volumes.values()].map(async (record): Promise<VolumeStatus> => {
@@ -73,8 +83,10 @@ export async function volumesStatus(parts: LocalParts): Promise<VolumesStatus> {
     }),
   );
   return {
-    version: 1,
+    program: 'csi-local',
+    ...run,
     node: parts.node,
+    ready: true,
     pools: pools.map((pool) => ({
       name: pool.name,
       directory: pool.directory,
