@@ -16,7 +16,7 @@ export function redact(type: AnyMessageType, message: object): Record<string, un
   const values = message as Readonly<Record<string, unknown>>;
   for (const field of type.fields) {
     const value = values[field.name];
-    if (value === undefined || isEmpty(value)) continue;
+    if (value === undefined || isEmpty(field, value)) continue;
     shown[field.name] = shownOf(field, value);
   }
   return shown;
@@ -44,9 +44,9 @@ function plain(value: unknown): unknown {
   return value instanceof Uint8Array ? `${value.length} bytes` : value;
 }
 
-function isEmpty(value: unknown): boolean {
+function isEmpty({ label }: Field, value: unknown): boolean {
   if (value === '' || value === 0 || value === 0n || value === false) return true;
   if (Array.isArray(value)) return value.length === 0;
   // An empty message says something by being there; an empty map does not.
-  return false;
+  return label === 'map' && Object.keys(value as object).length === 0;
 }

@@ -68,7 +68,7 @@ class Calls {
     const ended = (code: CodeName): number => {
       const ms = monotonicMs() - begin;
       this.#options.onCall?.(method.path, code, ms / 1000);
-      return ms;
+      return Math.round(ms * 10) / 10;
     };
     try {
       if (!handler) throw unimplemented(name);
