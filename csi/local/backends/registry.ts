@@ -1,8 +1,9 @@
 /** The ways of keeping volumes that there are. */
 
 import type { Backend } from './backend.ts';
+import { LoopBackend } from './loop.ts';
 
 /** One of each. */
 export function backends(): readonly Backend[] {
-  return [];
+  return [new LoopBackend()];
 }
