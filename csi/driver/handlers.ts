@@ -18,7 +18,7 @@ export type Handlers<Calls> = {
 
 /**
  * A driver: what shared code serves. Requests come validated (validate.ts), one at a time for each key that `keysOf` names
- * (serve.ts), and whatever a handler throws is answered in the specification's codes (status.ts).
+ * (calls.ts), and whatever a handler throws is answered in the specification's codes (status.ts).
  */
 export interface Driver {
   /** Domain notation, at most 63 characters: `local.underpod.io`. */

@@ -15,6 +15,7 @@ import { METRICS_CONTENT_TYPE } from '../../shared/metrics/metrics.ts';
 import { mkdirp } from '../../shared/sys/file.ts';
 import { lockForLife } from '../../shared/sys/lock.ts';
 import { hostname } from '../../shared/sys/process.ts';
+import { GuardedCalls } from '../driver/calls.ts';
 import { DriverMetrics } from '../driver/metrics.ts';
 import { register } from '../driver/registration.ts';
 import { serveDriver } from '../driver/serve.ts';
@@ -68,15 +69,12 @@ async function serve(options: LocalOptions): Promise<number> {
   const parts = await openParts(options, log);
   stack.use(parts.jobs);
   const metrics = new DriverMetrics(DRIVER_NAME, 'underpod_csi_local_');
-  const driver = localDriver(parts, version);
+  const calls = new GuardedCalls(localDriver(parts, version), {
+    log,
+    onCall: (method, code, seconds) => metrics.called(method, code, seconds),
+  });
   mkdirp(options.socket.slice(0, options.socket.lastIndexOf('/')), 0o750);
-  stack.use(
-    await serveDriver(driver, {
-      socket: options.socket,
-      log,
-      onCall: (method, code, seconds) => metrics.called(method, code, seconds),
-    }),
-  );
+  stack.use(await serveDriver(calls, options.socket));
   if (options.registers) {
     const directory = `${options.kubeletDir}/plugins_registry`;
     stack.use(await register({ name: DRIVER_NAME, endpoint: options.socket, directory, log }));
