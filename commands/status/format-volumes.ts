@@ -18,8 +18,23 @@ export function formatDriver(status: VolumesStatus, now: number): string {
       `${pool.directory}: ${size(pool.total)}, room for ${size(pool.room)} of new volumes`,
     ]),
     ['volumes', `${volumes.length}, ${volumes.filter(({ attached }) => attached.length > 0).length} in use`],
+    ...provisionerRows(status),
     ...problems.map(({ id, problem }): [string, string] => ['problem', `volume ${id}: ${problem}`]),
   ]);
+}
+
+function provisionerRows({ provisioner }: VolumesStatus): readonly [string, string][] {
+  if (!provisioner) return [['provisioner', 'off: claims are for the sidecars, or nobody']];
+  const { reachable, problems, claims, volumes } = provisioner;
+  return [
+    ['provisioner', reachable ? 'follows the Kubernetes API' : 'waits: the Kubernetes API does not answer'],
+    ...problems.map(({ kind, error }): [string, string] => ['problem', `${kind}: ${error}`]),
+    ...claims.map(({ claim, why }): [string, string] => ['claim', `${claim} waits: ${why}`]),
+    ...volumes.map(({ volume, why }): [string, string] => [
+      'problem',
+      `volume ${volume} is not deleted: ${why}`,
+    ]),
+  ];
 }
 
 /** One block a volume. */

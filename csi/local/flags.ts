@@ -37,6 +37,17 @@ export const LOCAL_FLAGS: readonly FlagSpec[] = [
     help: "the kubelet's root directory",
   },
   {
+    name: 'kubeconfig',
+    kind: 'string',
+    value: 'FILE',
+    help: "how to reach the Kubernetes API (default: a pod's service account)",
+  },
+  {
+    name: 'no-provisioner',
+    kind: 'boolean',
+    help: 'leave claims, snapshots and capacity to the standard sidecars',
+  },
+  {
     name: 'no-registration',
     kind: 'boolean',
     help: 'leave it to node-driver-registrar to tell the kubelet of the driver',

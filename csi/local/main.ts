@@ -10,13 +10,14 @@ import { systemClock } from '../../shared/daemon/clock.ts';
 import { serveSocket, text } from '../../shared/daemon/http.ts';
 import { Listener } from '../../shared/daemon/listener.ts';
 import { errorText } from '../../shared/log/format.ts';
-import { createLogger } from '../../shared/log/logger.ts';
+import { createLogger, type Logger } from '../../shared/log/logger.ts';
 import { METRICS_CONTENT_TYPE } from '../../shared/metrics/metrics.ts';
 import { mkdirp } from '../../shared/sys/file.ts';
 import { lockForLife } from '../../shared/sys/lock.ts';
 import { hostname } from '../../shared/sys/process.ts';
 import { GuardedCalls } from '../driver/calls.ts';
 import { DriverMetrics } from '../driver/metrics.ts';
+import { type Running, startProvisioner } from '../driver/provision/start.ts';
 import { register } from '../driver/registration.ts';
 import { serveDriver } from '../driver/serve.ts';
 import { DRIVER_NAME, localDriver } from './driver.ts';
@@ -24,6 +25,7 @@ import { LOCAL_FLAGS } from './flags.ts';
 import { openParts } from './open.ts';
 import { type LocalOptions, localOptions } from './options.ts';
 import { volumesStatus } from './status.ts';
+import { TOPOLOGY_KEY } from './topology-key.ts';
 
 /** Exit codes: 0 told to stop, 1 cannot work, 2 asked for something that cannot be. */
 export async function main(args: string[]): Promise<number> {
@@ -79,6 +81,8 @@ async function serve(options: LocalOptions): Promise<number> {
     const directory = `${options.kubeletDir}/plugins_registry`;
     stack.use(await register({ name: DRIVER_NAME, endpoint: options.socket, directory, log }));
   }
+  const provisioner = options.provisions ? startFor(options, calls, log) : undefined;
+  if (provisioner) stack.use(provisioner);
   const answer = async (request: Request): Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (pathname === '/healthz' || pathname === '/readyz') return text(200, 'ok\n');
@@ -89,7 +93,7 @@ async function serve(options: LocalOptions): Promise<number> {
   const run = { version, pid: process.pid, startedAt: new Date().toISOString() };
   const status = async (request: Request): Promise<Response> =>
     new URL(request.url).pathname === '/v1/status'
-      ? Response.json(await volumesStatus(parts, run))
+      ? Response.json(await volumesStatus(parts, run, provisioner?.status()))
       : answer(request);
   stack.use(serveSocket(options.runDir, 'csi-local.sock', status));
   if (options.metrics.port !== 0)
@@ -97,6 +101,18 @@ async function serve(options: LocalOptions): Promise<number> {
   log.info('ready', { socket: options.socket });
   log.info('stopping; mounts and devices stay', { signal: await stop.promise });
   return 0;
+}
+
+function startFor(options: LocalOptions, calls: GuardedCalls, log: Logger): Running | undefined {
+  return startProvisioner({
+    calls,
+    driver: DRIVER_NAME,
+    node: { name: options.node, segments: { [TOPOLOGY_KEY]: options.node } },
+    kubeconfig: options.kubeconfig,
+    stateDir: options.stateDir,
+    userAgent: `underpod/${version} csi-local`,
+    log,
+  });
 }
 
 function usage(): string {

@@ -14,6 +14,8 @@ export interface LocalOptions {
   readonly socket: string;
   readonly kubeletDir: string;
   readonly registers: boolean;
+  readonly provisions: boolean;
+  readonly kubeconfig?: string;
   readonly stateDir: string;
   readonly runDir: string;
   readonly metrics: { readonly address: string; readonly port: number };
@@ -32,6 +34,7 @@ export function localOptions(settings: Settings, node: string): LocalOptions {
   if (reserve < 0 || reserve > 90) throw new UsageError(`--reserve: must be 0 to 90, not ${reserve}`);
   const kubeletDir = directory('kubelet-dir', settings.string('kubelet-dir'));
   const endpoint = settings.optional('endpoint') ?? `unix://${kubeletDir}/plugins/local.underpod.io/csi.sock`;
+  const kubeconfig = settings.optional('kubeconfig');
   return {
     pools: pools(settings.list('pool')),
     reserve: reserve / 100,
@@ -39,6 +42,8 @@ export function localOptions(settings: Settings, node: string): LocalOptions {
     socket: socketPath(endpoint),
     kubeletDir,
     registers: !settings.boolean('no-registration'),
+    provisions: !settings.boolean('no-provisioner'),
+    ...(kubeconfig !== undefined && { kubeconfig }),
     stateDir: directory('state-dir', settings.string('state-dir')),
     runDir: directory('run-dir', settings.string('run-dir')),
     metrics: { address: settings.string('metrics-address'), port: settings.integer('metrics-port') },

@@ -1,5 +1,6 @@
 /** What `underpod status volumes` shows. */
 
+import type { ProvisionerStatus } from '../driver/provision/provisioner.ts';
 import { conditionOf } from './controller/list.ts';
 import { type LocalParts, volumeOf } from './parts.ts';
 
@@ -15,6 +16,8 @@ export interface VolumesStatus {
   readonly ready: boolean;
   readonly pools: readonly PoolStatus[];
   readonly volumes: readonly VolumeStatus[];
+  /** Absent where the sidecars do that. */
+  readonly provisioner?: ProvisionerStatus;
 }
 
 export interface PoolStatus {
@@ -47,7 +50,11 @@ export interface VolumeStatus {
 /** Which run of the program this is. */
 export type Run = Pick<VolumesStatus, 'version' | 'pid' | 'startedAt'>;
 
-export async function volumesStatus(parts: LocalParts, run: Run): Promise<VolumesStatus> {
+export async function volumesStatus(
+  parts: LocalParts,
+  run: Run,
+  provisioner?: ProvisionerStatus,
+): Promise<VolumesStatus> {
   const pools = [...parts.pools.values()];
   const volumes = pools.flatMap((pool) =>
     [...pool.volumes.values()].map(async (record): Promise<VolumeStatus> => {
@@ -87,6 +94,7 @@ export async function volumesStatus(parts: LocalParts, run: Run): Promise<Volume
     ...run,
     node: parts.node,
     ready: true,
+    ...(provisioner && { provisioner }),
     pools: pools.map((pool) => ({
       name: pool.name,
       directory: pool.directory,
