@@ -21,19 +21,29 @@ export function checkText(field: string, value: string, max: number = MAX_STRING
   checkOptionalText(field, value, max);
 }
 
+/**
+ * What something is to be called: as a text, but white space is allowed (csi.proto, CreateVolumeRequest.name: "except those
+ * containing the following banned characters").
+ *
+ * @throws RpcError INVALID_ARGUMENT
+ */
+export function checkName(field: string, value: string): void {
+  checkText(field, value.replace(/[\t\n\r]/g, ' '));
+}
+
 /** A text that may be empty. @throws RpcError INVALID_ARGUMENT */
 export function checkOptionalText(field: string, value: string, max: number = MAX_STRING): void {
   if (encoder.encode(value).length > max) throw invalidArgument(field, `is longer than ${max} bytes`);
   if (hasControls(value)) throw invalidArgument(field, 'holds control characters');
 }
 
-/** A map's keys and values together. Values may hold anything but NUL. @throws RpcError INVALID_ARGUMENT */
+/** A map's keys and values together. They may hold anything but NUL. @throws RpcError INVALID_ARGUMENT */
 export function checkMap(field: string, map: Readonly<Record<string, string>>): void {
   let size = 0;
   for (const [key, value] of Object.entries(map)) {
     size += encoder.encode(key).length + encoder.encode(value).length;
     if (key === '') throw invalidArgument(field, 'has an empty key');
-    if (value.includes('\0')) throw invalidArgument(field, `${JSON.stringify(key)} holds a NUL`);
+    if (`${key}${value}`.includes('\0')) throw invalidArgument(field, `${JSON.stringify(key)} holds a NUL`);
   }
   if (size > MAX_MAP) throw invalidArgument(field, `is larger than ${MAX_MAP} bytes`);
 }
@@ -50,7 +60,8 @@ export function checkPath(field: string, path: string): void {
   if (!path.startsWith('/')) throw invalidArgument(field, 'is not an absolute path');
   if (hasControls(path)) throw invalidArgument(field, 'holds control characters');
   if (path.split('/').includes('..')) throw invalidArgument(field, 'holds ".."');
-  if (path.replaceAll('/', '') === '') throw invalidArgument(field, 'is the root');
+  if (path.split('/').every((part) => part === '' || part === '.'))
+    throw invalidArgument(field, 'is the root');
 }
 
 /** @throws RpcError INVALID_ARGUMENT for negative sizes, OUT_OF_RANGE where nothing lies between the bounds */

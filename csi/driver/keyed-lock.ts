@@ -21,6 +21,8 @@ export class KeyedLock {
     const held: (() => void)[] = [];
     try {
       for (const key of [...new Set(keys)].sort()) held.push(await this.#take(key, signal));
+      // Also where nobody was in the way: a deadline may pass while a request is on its way.
+      if (signal.aborted) throw aborted('the caller gave up');
       return await work();
     } finally {
       for (const release of held.reverse()) release();

@@ -35,6 +35,7 @@ import {
   checkCapacityRange,
   checkMap,
   checkMaxEntries,
+  checkName,
   checkOptionalText,
   checkPath,
   checkText,
@@ -45,7 +46,7 @@ import { invalidArgument } from './status.ts';
 /** Each throws RpcError INVALID_ARGUMENT (OUT_OF_RANGE for sizes that exclude each other) for a request that is none. */
 export const validators = {
   createVolume(request: CreateVolumeRequest): void {
-    checkText('name', request.name);
+    checkName('name', request.name);
     checkCapacityRange('capacity_range', request.capacityRange);
     capabilitiesOf(request.volumeCapabilities, 'volume_capabilities');
     checkMap('parameters', request.parameters);
@@ -86,7 +87,7 @@ export const validators = {
     if (request.accessibleTopology) checkTopology('accessible_topology', request.accessibleTopology);
   },
   createSnapshot(request: CreateSnapshotRequest): void {
-    checkText('name', request.name);
+    checkName('name', request.name);
     checkText('source_volume_id', request.sourceVolumeId);
     checkMap('parameters', request.parameters);
     checkMap('secrets', request.secrets);
@@ -154,7 +155,7 @@ export const validators = {
     if (request.volumeCapability) capabilityOf(request.volumeCapability, 'volume_capability');
   },
   createVolumeGroupSnapshot(request: CreateVolumeGroupSnapshotRequest): void {
-    checkText('name', request.name);
+    checkName('name', request.name);
     checkMap('parameters', request.parameters);
     if (request.sourceVolumeIds.length === 0) throw invalidArgument('source_volume_ids', 'is empty');
     for (const id of request.sourceVolumeIds) checkText('source_volume_ids', id);
