@@ -6,6 +6,8 @@ const DEPLOY = resolve(import.meta.dirname, '../../cni/agent/deploy');
 
 const PROXY_DEPLOY = resolve(import.meta.dirname, '../../cni/proxy/deploy');
 
+const CSI_DEPLOY = resolve(import.meta.dirname, '../../csi/local/deploy');
+
 /** The overlays that are applied. */
 export const OVERLAYS = ['kubeadm', 'k3s', 'change-over'] as const;
 export type Overlay = (typeof OVERLAYS)[number];
@@ -49,6 +51,7 @@ export interface Container {
     readonly name: string;
     readonly mountPath: string;
     readonly readOnly?: boolean;
+    readonly mountPropagation?: string;
   }[];
 }
 
@@ -74,6 +77,15 @@ export type ProxyOverlay = (typeof PROXY_OVERLAYS)[number];
 /** Everything that an overlay of the service proxy applies. */
 export function proxyManifestsOf(overlay: ProxyOverlay): Manifest[] {
   return kustomize(join(PROXY_DEPLOY, overlay));
+}
+
+/** Those of the driver of local volumes. */
+export const CSI_OVERLAYS = ['base', 'snapshots'] as const;
+export type CsiOverlay = (typeof CSI_OVERLAYS)[number];
+
+/** Everything that an overlay of the driver of local volumes applies. */
+export function csiManifestsOf(overlay: CsiOverlay): Manifest[] {
+  return kustomize(join(CSI_DEPLOY, overlay));
 }
 
 /** Everything that `kubectl apply -k` of an overlay applies. */

@@ -6,6 +6,9 @@ export const PACKAGES: readonly { readonly name: string; readonly reason: string
     name: 'iptables',
     reason: 'the agent with --rules=iptables, and what it finds in FORWARD chains of others',
   },
+  { name: 'e2fsprogs', reason: 'volumes with ext4: made, checked, grown' },
+  { name: 'xfsprogs', reason: 'volumes with XFS' },
+  { name: 'btrfs-progs', reason: 'volumes with btrfs, and pools of it' },
   { name: 'libc6', reason: 'the executable itself' },
   { name: 'base-files', reason: 'os-release, by which scanners know whose packages these are' },
 ];
