@@ -46,6 +46,11 @@ export function isFinalChange(error: RpcError): boolean {
   return isFinal(error) && error.code !== 'RESOURCE_EXHAUSTED';
 }
 
+/** What an expansion ends with that no later try will change (external-resizer, IsInfeasibleError). */
+export function isInfeasible({ code }: RpcError): boolean {
+  return code === 'INVALID_ARGUMENT' || code === 'OUT_OF_RANGE' || code === 'NOT_FOUND';
+}
+
 /** As Go's gRPC prints it, which is what people and tools know from events. */
 export function goText({ code, details }: RpcError): string {
   return `rpc error: code = ${goName(code)} desc = ${details}`;

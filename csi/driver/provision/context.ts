@@ -37,10 +37,11 @@ export const WORKERS = 16;
 
 export class Context {
   readonly options: ContextOptions;
-  readonly #recorders = new Map<string, EventRecorder>();
+  readonly #recorder: EventRecorder;
 
   constructor(options: ContextOptions) {
     this.options = options;
+    this.#recorder = new EventRecorder(options);
   }
 
   /** Makes one call of the driver. @throws RpcError */
@@ -79,7 +80,7 @@ export class Context {
     }
   }
 
-  /** @param component who reports; each counts its own events */
+  /** @param component who reports, as the sidecars call themselves */
   event(
     component: string,
     about: ObjectReference,
@@ -87,17 +88,11 @@ export class Context {
     reason: string,
     message: string,
   ): void {
-    let recorder = this.#recorders.get(component);
-    if (!recorder) {
-      const { client, clock, log } = this.options;
-      recorder = new EventRecorder({ client, clock, log, component });
-      this.#recorders.set(component, recorder);
-    }
-    recorder.record({ about, type, reason, message });
+    this.#recorder.record({ component, about, type, reason, message });
   }
 
   /** Resolves when every event recorded so far was sent, or could not be. */
-  async eventsSent(): Promise<void> {
-    for (const recorder of this.#recorders.values()) await recorder.idle();
+  eventsSent(): Promise<void> {
+    return this.#recorder.idle();
   }
 }

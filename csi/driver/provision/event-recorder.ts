@@ -18,11 +18,13 @@ export interface EventRecorderOptions {
   readonly client: KubeClient;
   readonly clock: KubeClock;
   readonly log: Logger;
-  /** Who reports, as the sidecars call themselves. */
-  readonly component: string;
+  /** From 0 up to 1. */
+  readonly random: () => number;
 }
 
 export interface Happening {
+  /** Who reports, as the sidecars call themselves. */
+  readonly component: string;
   readonly about: ObjectReference;
   readonly type: 'Normal' | 'Warning';
   readonly reason: string;
@@ -36,10 +38,12 @@ export class EventRecorder {
   readonly #known = new Map<string, { readonly name: string; count: number }>();
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
-  #serial = 0;
+  /** Events of the same millisecond differ by it; it begins anywhere, as other nodes report, too. */
+  #serial: number;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
+    this.#serial = Math.floor(options.random() * 1_000_000);
   }
 
   record(happening: Happening): void {
@@ -60,12 +64,21 @@ export class EventRecorder {
     return this.#last;
   }
 
-  async #send({ about, type, reason, message: said }: Happening): Promise<void> {
-    const { client, clock, component } = this.#options;
+  async #send({ component, about, type, reason, message: said }: Happening): Promise<void> {
+    const { client, clock } = this.#options;
     const message = said.length > LONGEST ? `${said.slice(0, LONGEST)}…` : said;
     const namespace = about.namespace || 'default';
     const time = timeOf(clock.now().wallMs);
-    const key = JSON.stringify([about.kind, about.uid, about.namespace, about.name, type, reason, message]);
+    const key = JSON.stringify([
+      component,
+      about.kind,
+      about.uid,
+      about.namespace,
+      about.name,
+      type,
+      reason,
+      message,
+    ]);
     const known = this.#known.get(key);
     if (known) {
       known.count += 1;

@@ -95,3 +95,46 @@ export function withoutFinalizer<T extends ApiObject>(
       : undefined;
   return changeMetadata(client, resource, target, remove, signal);
 }
+
+/**
+ * Reads an object, changes its status (and annotations), and writes it, unless somebody changed it meanwhile: then again.
+ *
+ * @param change a merge patch; `undefined`: nothing is to be done
+ * @returns the object as it is now; `undefined`: there is none
+ */
+export async function changeStatus<T extends ApiObject>(
+  client: KubeClient,
+  resource: Resource<T>,
+  target: Where,
+  change: (object: T) => StatusPatch | undefined,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  for (let tries = 1; ; tries++) {
+    const object = await getIfThere(client, resource, target, signal);
+    const changes = object && change(object);
+    if (!changes) return object;
+    try {
+      return await patchStatus(client, resource, object, changes, signal);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      if (!isConflict(error) || tries === TRIES) throw error;
+    }
+  }
+}
+
+export interface StatusPatch {
+  readonly metadata?: object;
+  readonly status: object | null;
+}
+
+/** Writes one patch of an object's status, if the object is as it was read. @throws KubeError, isConflict: it is not */
+export function patchStatus<T extends ApiObject>(
+  client: KubeClient,
+  resource: Resource<T>,
+  { metadata: { namespace, name, resourceVersion } }: T,
+  { metadata, status }: StatusPatch,
+  signal: AbortSignal,
+): Promise<T> {
+  const where = { name, subresource: 'status', ...(namespace !== undefined && { namespace }), signal };
+  return client.patch(resource, 'merge', { metadata: { resourceVersion, ...metadata }, status }, where);
+}

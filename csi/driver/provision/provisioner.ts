@@ -9,6 +9,7 @@
 import type { KubeClient } from '../../../shared/kube/client.ts';
 import { type KubeClock, systemClock } from '../../../shared/kube/clock.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
+import { ChangeQueue } from './change-queue.ts';
 import { ClaimQueue } from './claim-queue.ts';
 import type { OwnNode } from './claim-step.ts';
 import { ClusterView } from './cluster-view.ts';
@@ -47,6 +48,8 @@ export interface ProvisionerStatus {
   readonly problems: readonly { readonly kind: string; readonly error: string }[];
   /** Claims that have no volume yet, and why. */
   readonly claims: readonly { readonly claim: string; readonly why: string }[];
+  /** Claims whose larger size or other attributes failed so far. */
+  readonly changes: readonly { readonly claim: string; readonly why: string }[];
   /** Volumes that could not be deleted so far. */
   readonly volumes: readonly { readonly volume: string; readonly why: string }[];
   /** Volumes that were begun and not handed over. */
@@ -68,6 +71,7 @@ export class Provisioner {
   readonly #view: ClusterView;
   readonly #claims: ClaimQueue;
   readonly #volumes: VolumeQueue;
+  readonly #changes: ChangeQueue;
   readonly #journal: Journal;
   readonly #queues: readonly Part[];
 
@@ -91,7 +95,8 @@ export class Provisioner {
     this.#journal = journal;
     this.#claims = new ClaimQueue({ context, view, journal, identity, component, onRoom });
     this.#volumes = new VolumeQueue({ context, view, component, onRoom });
-    this.#queues = [this.#claims, this.#volumes];
+    this.#changes = new ChangeQueue({ context, view, onRoom });
+    this.#queues = [this.#claims, this.#volumes, this.#changes];
   }
 
   get status(): ProvisionerStatus {
@@ -100,6 +105,7 @@ export class Provisioner {
       reachable: health.reachable,
       problems: health.problems,
       claims: this.#claims.waiting,
+      changes: this.#changes.waiting,
       volumes: this.#volumes.failing,
       begun: this.#journal.all.size,
     };
