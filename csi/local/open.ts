@@ -1,7 +1,9 @@
 /** Puts together what the driver works with, from what is on the disk and in the kernel. */
 
 import type { Logger } from '../../shared/log/logger.ts';
+import { isErrno } from '../../shared/sys/errno.ts';
 import { mkdirp } from '../../shared/sys/file.ts';
+import { thawAt } from '../../shared/sys/freeze.ts';
 import type { Backend, BackendName } from './backends/backend.ts';
 import { backends } from './backends/registry.ts';
 import { Jobs } from './jobs.ts';
@@ -33,5 +35,21 @@ export async function openParts(
     return false;
   };
   const uses = UseRecords.open(`${options.stateDir}/uses`, (id, path) => isMountPoint(path) || attached(id));
+  thawLeftovers(uses, log);
   return { node: options.node, pools, backends: known, uses, jobs: new Jobs(), log, now: Date.now };
+}
+
+/** A snapshot that was cut off, with the child that held it, may have left a file system frozen: its pod waits for ever. */
+function thawLeftovers(uses: UseRecords, log: Logger): void {
+  for (const [volume, { staged }] of uses.all()) {
+    if (!staged || !isMountPoint(staged.path)) continue;
+    try {
+      if (thawAt(staged.path))
+        log.warn('a volume was still frozen, for a snapshot that was cut off', { volume });
+    } catch (error) {
+      // What has no freezing is not frozen.
+      if (!isErrno(error, 'EOPNOTSUPP', 'EINVAL', 'ENOTTY'))
+        log.warn('a volume cannot be looked at', { volume, error });
+    }
+  }
 }
