@@ -35,14 +35,20 @@ export async function openParts(
     return false;
   };
   const uses = UseRecords.open(`${options.stateDir}/uses`, (id, path) => isMountPoint(path) || attached(id));
-  thawLeftovers(uses, log);
+  const records = new Map([...pools.values()].flatMap((pool) => [...pool.volumes]));
+  // What is shared with others may be frozen by them, and is theirs to thaw.
+  const own = (id: string): boolean => {
+    const record = records.get(id);
+    return record !== undefined && known.get(record.backend)?.features.ownFileSystem === true;
+  };
+  thawLeftovers(uses, own, log);
   return { node: options.node, pools, backends: known, uses, jobs: new Jobs(), log, now: Date.now };
 }
 
 /** A snapshot that was cut off, with the child that held it, may have left a file system frozen: its pod waits for ever. */
-function thawLeftovers(uses: UseRecords, log: Logger): void {
+function thawLeftovers(uses: UseRecords, own: (id: string) => boolean, log: Logger): void {
   for (const [volume, { staged }] of uses.all()) {
-    if (!staged || !isMountPoint(staged.path)) continue;
+    if (!staged || !own(volume) || !isMountPoint(staged.path)) continue;
     try {
       if (thawAt(staged.path))
         log.warn('a volume was still frozen, for a snapshot that was cut off', { volume });

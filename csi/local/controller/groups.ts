@@ -9,7 +9,9 @@ import type {
   VolumeGroupSnapshot,
 } from '#messages/csi';
 import type { Init } from '../../../shared/grpc/wire/schema.ts';
-import { alreadyExists, invalidArgument, notFound } from '../../driver/status.ts';
+import { isErrno } from '../../../shared/sys/errno.ts';
+import { aborted, alreadyExists, invalidArgument, notFound } from '../../driver/status.ts';
+import { whileStill } from '../backends/still.ts';
 import { idOf } from '../ids.ts';
 import { findSnapshot, type LocalParts, volumeOf } from '../parts.ts';
 import type { SnapshotRecord } from '../record.ts';
@@ -29,12 +31,42 @@ export async function createGroup(
   const known = membersOf(parts, group).map(({ source }) => source);
   const other = known.find((source) => !sources.includes(source));
   if (other !== undefined) throw alreadyExists(`group ${group}`, `it has a snapshot of volume ${other}`);
+  if (known.length === sources.length) return { groupSnapshot: groupMessage(group, membersOf(parts, group)) };
   // Before the first is made: a group is whole or not begun.
-  for (const source of sources) volumeOf(parts, source);
+  const mounted = sources.flatMap((source) => stageOf(parts, source));
+  // What a try before has made is of another moment.
+  await removeMembers(parts, group, signal);
   const members: SnapshotRecord[] = [];
-  for (const source of sources)
-    members.push(await takeSnapshot(parts, { name: memberName(group, source), source, group }, signal));
+  try {
+    await allStill(mounted, async () => {
+      for (const source of sources)
+        members.push(await takeSnapshot(parts, { name: memberName(group, source), source, group }, signal));
+    });
+  } catch (error) {
+    await removeMembers(parts, group, signal);
+    if (!isErrno(error, 'EBUSY')) throw error;
+    throw aborted(`the volumes of group ${group} could not be held still for long enough`);
+  }
   return { groupSnapshot: groupMessage(group, members) };
+}
+
+/** Where a volume's own file system is mounted, if it has one and is. @throws RpcError NOT_FOUND */
+function stageOf(parts: LocalParts, id: string): readonly string[] {
+  const { record, backend } = volumeOf(parts, id);
+  const { staged } = parts.uses.of(id);
+  return staged && record.access === 'mount' && backend.features.ownFileSystem ? [staged.path] : [];
+}
+
+/** One after the other is frozen, then all are copied: all at one moment. @throws SyscallError EBUSY where that took too long */
+function allStill([first, ...rest]: readonly string[], work: () => Promise<void>): Promise<void> {
+  return first === undefined ? work() : whileStill(first, () => allStill(rest, work));
+}
+
+async function removeMembers(parts: LocalParts, group: string, signal: AbortSignal): Promise<void> {
+  for (const { id } of everyMember(parts, group)) {
+    const snapshot = findSnapshot(parts, id);
+    if (snapshot) await removeSnapshot(parts, snapshot, signal);
+  }
 }
 
 export async function deleteGroup(
@@ -43,10 +75,7 @@ export async function deleteGroup(
   signal: AbortSignal,
 ): Promise<Record<never, never>> {
   checkMembers(parts, groupSnapshotId, snapshotIds);
-  for (const { id } of everyMember(parts, groupSnapshotId)) {
-    const snapshot = findSnapshot(parts, id);
-    if (snapshot) await removeSnapshot(parts, snapshot, signal);
-  }
+  await removeMembers(parts, groupSnapshotId, signal);
   return {};
 }
 
