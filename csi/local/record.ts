@@ -43,8 +43,9 @@ export interface SnapshotRecord extends Shape {
   readonly source: string;
   /** Milliseconds since the epoch: when the data was as it is here. */
   readonly created: number;
-  /** Of those that were made at one moment. */
+  /** Of those that were made at one moment: its id, and how many they are. */
   readonly group?: string;
+  readonly members?: number;
 }
 
 /** A record that cannot be read, or is of a later version. */

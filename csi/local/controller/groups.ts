@@ -28,10 +28,13 @@ export async function createGroup(
     throw invalidArgument('parameters', `"${unknown}" is unknown; groups have no parameters`);
   const sources = [...new Set(sourceVolumeIds)].sort();
   const group = idOf(name);
-  const known = membersOf(parts, group).map(({ source }) => source);
-  const other = known.find((source) => !sources.includes(source));
-  if (other !== undefined) throw alreadyExists(`group ${group}`, `it has a snapshot of volume ${other}`);
-  if (known.length === sources.length) return { groupSnapshot: groupMessage(group, membersOf(parts, group)) };
+  const known = membersOf(parts, group);
+  const size = sources.length;
+  if (known.length > 0 && known.every(({ members: of }) => of === known.length)) {
+    const isSame = known.length === size && known.every(({ source }) => sources.includes(source));
+    if (isSame) return { groupSnapshot: groupMessage(group, known) };
+    throw alreadyExists(`group ${group}`, `it is of ${known.map(({ source }) => source).join(', ')}`);
+  }
   // Before the first is made: a group is whole or not begun.
   const mounted = sources.flatMap((source) => stageOf(parts, source));
   // What a try before has made is of another moment.
@@ -40,7 +43,13 @@ export async function createGroup(
   try {
     await allStill(mounted, async () => {
       for (const source of sources)
-        members.push(await takeSnapshot(parts, { name: memberName(group, source), source, group }, signal));
+        members.push(
+          await takeSnapshot(
+            parts,
+            { name: memberName(group, source), source, group, members: size },
+            signal,
+          ),
+        );
     });
   } catch (error) {
     await removeMembers(parts, group, signal);

@@ -28,10 +28,15 @@ export async function createSnapshot(
   return { snapshot: snapshotMessage(await takeSnapshot(parts, { name, source: sourceVolumeId }, signal)) };
 }
 
-/** @param wanted of a group, its id as well @throws RpcError */
+/** @param wanted of a group, its id and size as well @throws RpcError */
 export async function takeSnapshot(
   parts: LocalParts,
-  wanted: { readonly name: string; readonly source: string; readonly group?: string },
+  wanted: {
+    readonly name: string;
+    readonly source: string;
+    readonly group?: string;
+    readonly members?: number;
+  },
   signal: AbortSignal,
 ): Promise<SnapshotRecord> {
   const id = idOf(wanted.name);
@@ -62,6 +67,7 @@ export async function takeSnapshot(
     source: volume.id,
     created: parts.now(),
     ...(wanted.group !== undefined && { group: wanted.group }),
+    ...(wanted.members !== undefined && { members: wanted.members }),
   };
   if (!known) {
     const room = pool.room();
