@@ -60,9 +60,11 @@ export function formatRecord(record: VolumeRecord | SnapshotRecord): string {
 /** @throws RecordError */
 export function parseVolumeRecord(text: string, id: string): VolumeRecord {
   const record = parse(text, id);
-  const { limits, origin } = record as Partial<VolumeRecord>;
+  const { limits, origin, ephemeral, claim } = record as Partial<Record<keyof VolumeRecord, unknown>>;
   if (!isIoLimits(limits)) throw new RecordError('limits are none');
   if (origin !== undefined && !isOrigin(origin)) throw new RecordError('origin is none');
+  if (ephemeral !== undefined && ephemeral !== true) throw new RecordError('ephemeral is neither');
+  if (claim !== undefined && typeof claim !== 'string') throw new RecordError('claim is none');
   return record as unknown as VolumeRecord;
 }
 
@@ -70,6 +72,8 @@ export function parseVolumeRecord(text: string, id: string): VolumeRecord {
 export function parseSnapshotRecord(text: string, id: string): SnapshotRecord {
   const record = parse(text, id);
   if (typeof record['source'] !== 'string') throw new RecordError('source is missing');
+  const { group } = record;
+  if (group !== undefined && typeof group !== 'string') throw new RecordError('group is none');
   return record as unknown as SnapshotRecord;
 }
 

@@ -9,11 +9,12 @@ export const GRAIN = 4096;
 const DEFAULT = 1024 ** 3;
 
 /**
- * The smallest size in the range, at least `minimum`.
+ * The smallest size in the range, at least `least`.
  *
  * @throws RpcError OUT_OF_RANGE where none is in the range
  */
-export function sizeFor(range: CapacityRange | undefined, minimum: number): number {
+export function sizeFor(range: CapacityRange | undefined, least: number): number {
+  const minimum = Math.max(least, GRAIN);
   const required = Number(range?.requiredBytes ?? 0n);
   const limit = Number(range?.limitBytes ?? 0n);
   const wanted = required > 0 ? required : limit > 0 ? Math.min(DEFAULT, limit) : DEFAULT;

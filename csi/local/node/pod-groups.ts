@@ -5,12 +5,16 @@ import type { IoLimits } from '../io-limits.ts';
 /** Of the kubelet's quality-of-service classes; guaranteed pods are right below `kubepods`. */
 const CLASSES = ['', 'burstable', 'besteffort'] as const;
 
+/** A pod's uid as Kubernetes makes them, or a static pod's hash: nothing that leads elsewhere as part of a path. */
+const UID = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
+
 /**
- * Paths below the mount of control groups at which the kubelet has a pod's, with either cgroup driver.
+ * Paths below the mount of control groups at which the kubelet has a pod's, with either cgroup driver; none where the uid is none.
  *
  * Source: kubernetes, pkg/kubelet/cm (pod_container_manager_linux.go, cgroup_manager_linux.go).
  */
 export function podGroups(uid: string): readonly string[] {
+  if (!UID.test(uid)) return [];
   const dashed = uid.replaceAll('-', '_');
   const cgroupfs = CLASSES.map((each) => ['kubepods', ...(each ? [each] : []), `pod${uid}`].join('/'));
   const systemd = CLASSES.map((each) => {
