@@ -19,6 +19,8 @@ export interface Case {
   readonly backend: Backend;
   readonly pool: PoolKind;
   readonly shape: Shape;
+  /** Of the pool's mount. */
+  readonly options?: string;
   /** What makes a fresh pool one that the backend takes. @param pool its directory */
   readonly prepare?: (pool: string) => void;
 }
@@ -41,7 +43,10 @@ function hash(bytes: Uint8Array): string {
 }
 
 /** @param available false where kernel tests cannot run (see freshNetns) */
-export function backendContract(available: boolean, { backend, pool: kind, shape, prepare }: Case): void {
+export function backendContract(
+  available: boolean,
+  { backend, pool: kind, options, shape, prepare }: Case,
+): void {
   const { features } = backend;
   const kinds = `${backend.name} on ${kind}, ${shape.fsType}${shape.thin ? ', thin' : ''}`;
   const runs = available && shape.access === 'mount';
@@ -49,7 +54,7 @@ export function backendContract(available: boolean, { backend, pool: kind, shape
   describe.skipIf(!runs)(kinds, () => {
     let pool: TestPool;
     beforeAll(async () => {
-      pool = new TestPool(kind);
+      pool = new TestPool(kind, options);
       prepare?.(pool.path);
       expect(await backend.check(pool.path)).toBeUndefined();
     });
@@ -197,8 +202,8 @@ export function backendContract(available: boolean, { backend, pool: kind, shape
       const place = pool.place('v');
       await backend.create(place, shape, WORK);
       const target = pool.target('a');
-      const options = { readOnly: false, flags: ['no-such-option'] };
-      await expect(backend.mount(place, shape, target, options, WORK)).rejects.toThrow('EINVAL');
+      const wrong = { readOnly: false, flags: ['no-such-option'] };
+      await expect(backend.mount(place, shape, target, wrong, WORK)).rejects.toThrow('EINVAL');
       expect(readMounts().some((mount) => mount.target === target)).toBe(false);
       expect(backend.device(place)).toBeUndefined();
     });

@@ -10,7 +10,7 @@ import { O } from '../../../shared/sys/constants.ts';
 import { errnoNumber, isErrno, SyscallError } from '../../../shared/sys/errno.ts';
 import { openFile } from '../../../shared/sys/file.ts';
 import { detachLoop, updateCapacity } from '../../../shared/sys/loop.ts';
-import { exists, fstat } from '../../../shared/sys/stat.ts';
+import { exists, fstat, stat } from '../../../shared/sys/stat.ts';
 import type { Backend, Features, MountOptions, Shape, Usage, Work } from './backend.ts';
 import { copyImage } from './copy-image.ts';
 import {
@@ -50,12 +50,19 @@ export class LoopBackend implements Backend {
     minimum: ({ access, fsType }) => (access === 'block' ? MIN_BLOCK : KINDS[fsType].minimum),
   };
 
+  /** File systems, by their device, of which it is known that room can be taken in advance: it is asked for every volume. */
+  readonly #allocating = new Set<number>();
+
   async check(poolDirectory: string): Promise<string | undefined> {
     if (!exists('/dev/loop-control')) return 'the node has no loop devices: modprobe loop';
     const missing = KINDS.ext4.tools.find((tool) => findTool(tool) === undefined);
     if (missing) return `there is no program ${missing} on this node`;
     try {
-      if (canAllocate(poolDirectory)) return undefined;
+      const { dev } = stat(poolDirectory);
+      if (this.#allocating.has(dev) || canAllocate(poolDirectory)) {
+        this.#allocating.add(dev);
+        return undefined;
+      }
     } catch (error) {
       if (isErrno(error, 'EROFS', 'ENOSPC', 'EDQUOT', 'EIO')) return error.message;
       throw error;

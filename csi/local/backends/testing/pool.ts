@@ -31,17 +31,11 @@ export class TestPool implements Disposable {
   constructor(kind: PoolKind, options: string = '') {
     const base = realpathSync(this.#directory.path);
     this.path = `${base}/pool`;
-    mkdirSync(this.path);
-    mkdirSync(`${base}/targets`);
-    const [program, ...args] = KINDS[kind];
-    if (program === undefined) mount('tmpfs', this.path, 'tmpfs', 0, 'size=2g');
-    else {
-      const image = `${base}/pool.img`;
-      writeFileSync(image, '');
-      truncateSync(image, 3 * GIB);
-      run(program, ...args, image);
-      // A device that goes with the mount, and so with this process.
-      run('mount', '-o', `loop${options && `,${options}`}`, image, this.path);
+    try {
+      mountPool(base, kind, options);
+    } catch (error) {
+      this.#directory[Symbol.dispose]();
+      throw error;
     }
     mkdirSync(`${this.path}/volumes`);
   }
@@ -93,6 +87,25 @@ export class TestPool implements Disposable {
     const { dev } = stat(this.path);
     return attachedLoops().flatMap((device) => (device.dev === dev ? [device.path] : []));
   }
+}
+
+function mountPool(base: string, kind: PoolKind, options: string): void {
+  const path = `${base}/pool`;
+  mkdirSync(path);
+  mkdirSync(`${base}/targets`);
+  const [program, ...args] = KINDS[kind];
+  if (program === undefined) {
+    mount('tmpfs', path, 'tmpfs', 0, 'size=2g');
+    return;
+  }
+  const image = `${base}/pool.img`;
+  writeFileSync(image, '');
+  truncateSync(image, 3 * GIB);
+  // ext4 keeps its quotas in inodes of its own, which are made with it.
+  const quotas = ['-O', 'project,quota', '-E', 'quotatype=prjquota'];
+  run(program, ...args, ...(kind === 'ext4' && options.includes('prjquota') ? quotas : []), image);
+  // A device that goes with the mount, and so with this process.
+  run('mount', '-o', `loop${options && `,${options}`}`, image, path);
 }
 
 /** What a program said against it; nothing where it worked. */
