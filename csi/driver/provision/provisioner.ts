@@ -9,6 +9,7 @@
 import type { KubeClient } from '../../../shared/kube/client.ts';
 import { type KubeClock, systemClock } from '../../../shared/kube/clock.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
+import { Capacity, type CapacityPlace } from './capacity.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { ClaimQueue } from './claim-queue.ts';
 import type { OwnNode } from './claim-step.ts';
@@ -30,6 +31,8 @@ export interface ProvisionerOptions {
    * Absent: volumes are reached from everywhere; then only one provisioner of the cluster may run.
    */
   readonly node?: OwnNode;
+  /** Where CSIStorageCapacity objects are kept; absent: nobody is told of the driver's room. Only with a node. */
+  readonly capacity?: CapacityPlace;
   /** The driver says SINGLE_NODE_MULTI_WRITER. */
   readonly multiWriter?: boolean;
   /** Whether the driver is told the names of claims, volumes and snapshots; by default it is. */
@@ -52,6 +55,8 @@ export interface ProvisionerStatus {
   readonly changes: readonly { readonly claim: string; readonly why: string }[];
   /** Volumes that could not be deleted so far. */
   readonly volumes: readonly { readonly volume: string; readonly why: string }[];
+  /** The room that the scheduler is told of, by class, in bytes. */
+  readonly rooms: readonly { readonly className: string; readonly available: bigint }[];
   /** Volumes that were begun and not handed over. */
   readonly begun: number;
 }
@@ -72,6 +77,7 @@ export class Provisioner {
   readonly #claims: ClaimQueue;
   readonly #volumes: VolumeQueue;
   readonly #changes: ChangeQueue;
+  readonly #capacity: Capacity | undefined;
   readonly #journal: Journal;
   readonly #queues: readonly Part[];
 
@@ -89,14 +95,16 @@ export class Provisioner {
     const identity = `${clock.now().wallMs}-${chance}-${driver}${suffix}`;
     const component = `${driver}_${node?.name ?? 'leader'}_${chance.toString(16).padStart(4, '0')}`;
     const view = new ClusterView(context, () => this.#refresh());
-    const onRoom = (): void => undefined;
+    const onRoom = (): void => this.#capacity?.changed();
     this.#context = context;
     this.#view = view;
     this.#journal = journal;
     this.#claims = new ClaimQueue({ context, view, journal, identity, component, onRoom });
     this.#volumes = new VolumeQueue({ context, view, component, onRoom });
     this.#changes = new ChangeQueue({ context, view, onRoom });
-    this.#queues = [this.#claims, this.#volumes, this.#changes];
+    if (node && options.capacity && calls.getCapacity)
+      this.#capacity = new Capacity(context, view, node, options.capacity);
+    this.#queues = [this.#claims, this.#volumes, this.#changes, ...(this.#capacity ? [this.#capacity] : [])];
   }
 
   get status(): ProvisionerStatus {
@@ -107,6 +115,7 @@ export class Provisioner {
       claims: this.#claims.waiting,
       changes: this.#changes.waiting,
       volumes: this.#volumes.failing,
+      rooms: this.#capacity?.rooms ?? [],
       begun: this.#journal.all.size,
     };
   }
