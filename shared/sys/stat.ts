@@ -19,6 +19,8 @@ export interface FileStat {
   /** Something is mounted there; always false before Linux 5.8, which did not tell. */
   readonly isMountRoot: boolean;
   readonly mtimeMs: number;
+  /** Of a device file, the device, as mknod(2) takes it. */
+  readonly rdev: number;
 }
 
 const STATX_SIZE = 256;
@@ -41,8 +43,26 @@ function decode(bytes: Uint8Array): FileStat {
     allocated: Number(view.getBigUint64(0x30, true)) * 512,
     isMountRoot: (view.getUint32(8, true) & STATX_ATTR_MOUNT_ROOT) !== 0,
     mtimeMs: Number(view.getBigInt64(0x70, true)) * 1000 + view.getUint32(0x78, true) / 1e6,
+    rdev: encodeDevice(view.getUint32(0x80, true), view.getUint32(0x84, true)),
     dev: view.getUint32(0x88, true) * 2 ** 32 + view.getUint32(0x8c, true),
   };
+}
+
+/** new_encode_dev() of the kernel's include/linux/kdev_t.h. */
+function encodeDevice(major: number, minor: number): number {
+  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
+}
+
+/** An open file's times of last access and change of content, as utimensat(2) takes them: seconds, nanoseconds, twice. */
+export function fstatTimes(fd: Fd): BigUint64Array {
+  const buffer = new Uint8Array(STATX_SIZE);
+  syscall('statx', `fd ${fd}`, fd, cstring(''), AT.EMPTY_PATH, STATX_BASIC_STATS, buffer);
+  const view = new DataView(buffer.buffer);
+  const at = (offset: number): bigint[] => [
+    view.getBigUint64(offset, true),
+    BigInt(view.getUint32(offset + 8, true)),
+  ];
+  return new BigUint64Array([...at(0x40), ...at(0x70)]);
 }
 
 function statx(at: number, path: string, flags: number, shown: string): FileStat {

@@ -1,6 +1,6 @@
 /**
  * Volumes that are plain directories: nothing between a pod and the pool, and no limit. A volume's size is what was asked for and
- * no more than that; what it reports is the pool's.
+ * no more than that; what it reports is the pool's. A copy of one in use is made file by file, and is not of one moment.
  *
  * In a place: `data`, the volume; `data.new`, one that is being made.
  */
@@ -11,6 +11,7 @@ import { chmod, fsyncDirectory, mkdirp, openFile, rename } from '../../../shared
 import { removeTree } from '../../../shared/sys/remove-tree.ts';
 import { exists, isDirectory, lstat } from '../../../shared/sys/stat.ts';
 import type { Backend, BackendName, Features, MountOptions, Shape, Usage, Work } from './backend.ts';
+import { copyDirectory } from './copy-directory.ts';
 import { mountDirectory, usageOf } from './mounting.ts';
 
 export const dataPath = (place: string): string => `${place}/data`;
@@ -24,7 +25,7 @@ export class DirectoryBackend implements Backend {
   readonly features: Features = {
     block: false,
     enforcesSize: false,
-    snapshots: false,
+    snapshots: true,
     ownFileSystem: false,
     minimum: () => 4096,
   };
@@ -38,12 +39,15 @@ export class DirectoryBackend implements Backend {
   }
 
   async copy(
-    _place: string,
+    place: string,
     _shape: Shape,
     source: { readonly place: string; readonly shape: Shape },
-    _work: Work,
+    work: Work,
   ): Promise<void> {
-    throw new SyscallError('copy', errnoNumber('EOPNOTSUPP'), source.place);
+    await this.make(place, work.signal, async () => {
+      beginDirectory(place);
+      await copyDirectory(dataPath(source.place), newDataPath(place), source.shape.size, work);
+    });
   }
 
   async remove(place: string, { signal }: Work): Promise<void> {

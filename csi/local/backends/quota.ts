@@ -19,7 +19,8 @@ import {
 } from '../../../shared/sys/project-quota.ts';
 import { exists, statfs } from '../../../shared/sys/stat.ts';
 import type { BackendName, Features, Shape, Work } from './backend.ts';
-import { beginDirectory, DirectoryBackend, newDataPath, openDirectory } from './directory.ts';
+import { copyDirectory } from './copy-directory.ts';
+import { beginDirectory, DirectoryBackend, dataPath, newDataPath, openDirectory } from './directory.ts';
 import { projectCandidate } from './project-id.ts';
 
 const projectPath = (place: string): string => `${place}/project`;
@@ -29,7 +30,7 @@ export class QuotaBackend extends DirectoryBackend {
   override readonly features: Features = {
     block: false,
     enforcesSize: true,
-    snapshots: false,
+    snapshots: true,
     ownFileSystem: false,
     minimum: () => 1024 * 1024,
   };
@@ -50,6 +51,18 @@ export class QuotaBackend extends DirectoryBackend {
 
   override async create(place: string, { size }: Shape, { signal }: Work): Promise<void> {
     await this.make(place, signal, async () => this.beginLimited(place, size));
+  }
+
+  override async copy(
+    place: string,
+    { size }: Shape,
+    source: { readonly place: string; readonly shape: Shape },
+    work: Work,
+  ): Promise<void> {
+    await this.make(place, work.signal, async () => {
+      this.beginLimited(place, size);
+      await copyDirectory(dataPath(source.place), newDataPath(place), source.shape.size, work);
+    });
   }
 
   override async expand(place: string, { size }: Shape, _work: Work): Promise<void> {
@@ -83,6 +96,8 @@ export class QuotaBackend extends DirectoryBackend {
   /** What was begun and never had its name gives its limit back: no pod has ever been in it. */
   protected override async removeData(place: string, name: string, signal: AbortSignal): Promise<void> {
     const begun = name === 'data.new' && exists(newDataPath(place)) ? begunProject(place) : 0;
+    // Once its files are gone the number is anybody's.
+    if (begun !== 0 && !exists(dataPath(place))) unlinkIfExists(projectPath(place));
     await super.removeData(place, name, signal);
     if (begun === 0) return;
     using directory = openDirectory(place);
