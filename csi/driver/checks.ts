@@ -49,6 +49,15 @@ export function checkMap(field: string, map: Readonly<Record<string, string>>): 
 }
 
 /**
+ * Where a volume is said to be already: compared with where it is, and never used otherwise, so that it may be anything.
+ *
+ * @throws RpcError INVALID_ARGUMENT
+ */
+export function checkKnownPath(field: string, path: string): void {
+  checkText(field, path, MAX_PATH);
+}
+
+/**
  * An absolute path of the kubelet's: no `..`, which would lead elsewhere than it says, and nothing that cannot be a name.
  *
  * @throws RpcError INVALID_ARGUMENT

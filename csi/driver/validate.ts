@@ -33,6 +33,7 @@ import type {
 import { capabilitiesOf, capabilityOf } from './capability.ts';
 import {
   checkCapacityRange,
+  checkKnownPath,
   checkMap,
   checkMaxEntries,
   checkName,
@@ -144,12 +145,12 @@ export const validators = {
   },
   nodeGetVolumeStats(request: NodeGetVolumeStatsRequest): void {
     checkText('volume_id', request.volumeId);
-    checkPath('volume_path', request.volumePath);
+    checkKnownPath('volume_path', request.volumePath);
     if (request.stagingTargetPath !== '') checkPath('staging_target_path', request.stagingTargetPath);
   },
   nodeExpandVolume(request: NodeExpandVolumeRequest): void {
     checkText('volume_id', request.volumeId);
-    checkPath('volume_path', request.volumePath);
+    checkKnownPath('volume_path', request.volumePath);
     if (request.stagingTargetPath !== '') checkPath('staging_target_path', request.stagingTargetPath);
     checkCapacityRange('capacity_range', request.capacityRange);
     if (request.volumeCapability) capabilityOf(request.volumeCapability, 'volume_capability');

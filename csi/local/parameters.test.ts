@@ -13,7 +13,8 @@ describe("a StorageClass's parameters", () => {
     [{ backend: 'btrfs' }, { backend: 'btrfs' }],
     [{ provisioning: 'thin' }, { thin: true }],
     [{ provisioning: 'thick' }, { thin: false }],
-    [{ 'csi.storage.k8s.io/fstype': 'xfs' }, {}],
+    [{ 'csi.storage.k8s.io/fstype': 'xfs' }, { fsType: 'xfs' }],
+    [{ 'csi.storage.k8s.io/fstype': '' }, {}],
     [
       {
         'csi.storage.k8s.io/pvc/name': 'data',

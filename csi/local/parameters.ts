@@ -8,6 +8,8 @@ export interface Parameters {
   readonly pool?: string;
   readonly backend: BackendName;
   readonly thin: boolean;
+  /** Where no capability names one: not checked yet. */
+  readonly fsType?: string;
   /** `namespace/name` of the claim, where the provisioner tells it. */
   readonly claim?: string;
 }
@@ -15,8 +17,8 @@ export interface Parameters {
 const KNOWN = ['pool', 'backend', 'provisioning'] as const;
 
 /**
- * What external-provisioner adds with --extra-create-metadata, and its own keys, which it takes away before it calls: harmless
- * where an older one leaves them.
+ * What external-provisioner adds with --extra-create-metadata, and its own keys, which it takes away before it calls, having put
+ * the file system into the capabilities: harmless where others leave them.
  */
 const KUBERNETES = 'csi.storage.k8s.io/';
 
@@ -32,11 +34,13 @@ export function parseParameters(map: Readonly<Record<string, string>>): Paramete
   if (provisioning !== 'thick' && provisioning !== 'thin')
     throw invalidArgument('parameters', `provisioning must be thick or thin, not "${provisioning}"`);
   const pool = map['pool'];
+  const fsType = map[`${KUBERNETES}fstype`];
   const [namespace, name] = [map[`${KUBERNETES}pvc/namespace`], map[`${KUBERNETES}pvc/name`]];
   return {
     backend,
     thin: provisioning === 'thin',
     ...(pool !== undefined && pool !== '' && { pool }),
+    ...(fsType !== undefined && fsType !== '' && { fsType }),
     ...(namespace !== undefined && name !== undefined && { claim: `${namespace}/${name}` }),
   };
 }

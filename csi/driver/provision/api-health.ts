@@ -28,9 +28,9 @@ export class ApiHealth {
     return !this.#away;
   }
 
-  /** Kinds that the cluster does not have: their definitions are not installed. */
-  get missing(): readonly string[] {
-    return [...this.#missing];
+  /** The cluster has no such kind (its definitions are not installed). */
+  isMissing(kind: string): boolean {
+    return this.#missing.has(kind);
   }
 
   get problems(): readonly Problem[] {

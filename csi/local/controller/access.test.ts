@@ -31,9 +31,9 @@ const mount = (
 const block = (): VolumeCapability => ({ ...mode(), block: {} });
 
 /** The answer, or the error's code. */
-function ask(...[messages, backend, source]: Parameters<typeof accessFor>): unknown {
+function ask(...parameters: Parameters<typeof accessFor>): unknown {
   try {
-    return accessFor(messages, backend, source);
+    return accessFor(...parameters);
   } catch (error) {
     if (error instanceof RpcError) return error.code;
     throw error;
@@ -69,6 +69,16 @@ describe('what a volume is to be like', () => {
   test('a backend without file systems of its own has that of the pool, whatever is asked, and no devices', () => {
     expect(ask([block()], directory, undefined)).toBe(INVALID);
     expect(ask([mount('xfs')], directory, undefined)).toMatchObject({ access: 'mount' });
+  });
+
+  test("a class's file system, where nobody asks for another", () => {
+    expect(ask([mount()], loop, undefined, 'xfs')).toMatchObject({ fsType: 'xfs' });
+    expect(ask([mount('btrfs')], loop, undefined, 'xfs')).toMatchObject({ fsType: 'btrfs' });
+    expect(ask([mount()], loop, { access: 'mount', fsType: 'ext4' }, 'xfs')).toMatchObject({
+      fsType: 'ext4',
+    });
+    expect(ask([mount()], loop, undefined, 'vfat')).toBe(INVALID);
+    expect(ask([mount()], directory, undefined, 'vfat')).toMatchObject({ access: 'mount' });
   });
 
   test('a copy has the file system of what it is made from', () => {

@@ -12,6 +12,7 @@ const DEFAULT_FS: FsType = 'ext4';
 type Access = Pick<Shape, 'access' | 'fsType'>;
 
 /**
+ * @param defaultFs the file system where neither a capability nor a source says one
  * @param source what it is made from, whose file system it gets
  * @throws RpcError INVALID_ARGUMENT for what no volume of this backend can do
  */
@@ -19,6 +20,7 @@ export function accessFor(
   messages: readonly VolumeCapability[],
   backend: Pick<Backend, 'name' | 'features'>,
   source: Access | undefined,
+  defaultFs: string = '',
 ): Access {
   const capabilities = capabilitiesOf(messages, 'volume_capabilities');
   const problem = capabilities
@@ -42,7 +44,10 @@ export function accessFor(
       `is a ${nounOf(source.access)}, and the volume is to be a ${nounOf(access)}`,
     );
   if (!source || access === 'block' || !backend.features.ownFileSystem)
-    return { access, fsType: (named as FsType | undefined) ?? source?.fsType ?? DEFAULT_FS };
+    return {
+      access,
+      fsType: (named as FsType | undefined) ?? source?.fsType ?? fsTypeOf(defaultFs, backend),
+    };
   if (named !== undefined && named !== source.fsType)
     throw invalidArgument('volume_content_source', `has file system ${source.fsType}, not ${named}`);
   return { access, fsType: source.fsType };
@@ -56,9 +61,22 @@ export function capabilityProblem(
   if (isMultiNodeMode(mode)) return `${mode} is impossible: a local volume is on one node`;
   if (access.type === 'block') return features.block ? undefined : `backend ${name} has no block devices`;
   const { fsType, mountFlags } = access;
-  if (features.ownFileSystem && fsType !== '' && !(FS_TYPES as readonly string[]).includes(fsType))
-    return `file system "${fsType}" is unknown; known are ${FS_TYPES.join(', ')}`;
+  if (features.ownFileSystem && fsType !== '' && !isFsType(fsType)) return unknownFs(fsType);
   return mountFlagProblem(mountFlags);
+}
+
+function fsTypeOf(name: string, { features }: Pick<Backend, 'features'>): FsType {
+  if (name === '' || !features.ownFileSystem) return DEFAULT_FS;
+  if (!isFsType(name)) throw invalidArgument('parameters', unknownFs(name));
+  return name;
+}
+
+function isFsType(name: string): name is FsType {
+  return (FS_TYPES as readonly string[]).includes(name);
+}
+
+function unknownFs(name: string): string {
+  return `file system "${name}" is unknown; known are ${FS_TYPES.join(', ')}`;
 }
 
 function nounOf(access: Shape['access']): string {

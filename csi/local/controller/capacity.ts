@@ -24,7 +24,9 @@ export async function getCapacity(
   let minimum = GRAIN;
   if (volumeCapabilities.length > 0) {
     try {
-      minimum = backend.features.minimum(accessFor(volumeCapabilities, backend, undefined));
+      minimum = backend.features.minimum(
+        accessFor(volumeCapabilities, backend, undefined, parameters.fsType),
+      );
     } catch (error) {
       // There is no room for what is impossible.
       if (isRpcError(error, 'INVALID_ARGUMENT')) return NONE;

@@ -47,7 +47,7 @@ export function planVolume(parts: LocalParts, request: CreateVolumeRequest): Pla
   const pool = poolOf(parts, parameters.pool);
   const source = sourceOf(parts, request);
   const backend = backendOf(parts, parameters.backend);
-  const { access, fsType } = accessFor(request.volumeCapabilities, backend, source?.shape);
+  const { access, fsType } = accessFor(request.volumeCapabilities, backend, source?.shape, parameters.fsType);
   const limits = mergeIoLimits({}, parseIoLimits(request.mutableParameters));
   if (Object.keys(limits).length > 0 && backend.name !== 'loop')
     throw invalidArgument('mutable_parameters', `a volume of backend ${backend.name} has no device to limit`);
