@@ -1,6 +1,6 @@
 /**
  * Builds what ours is held against, where there is Go: upstream's plugins, flannel's last one of them, cnitool, flanneld,
- * and of Kubernetes the API server, or with --all everything that a node and a control plane run. Tests find them in
+ * csi-sanity, and of Kubernetes the API server, or with --all everything that a node and a control plane run. Tests find them in
  * build/ and are skipped, with the reason printed, without them. Nothing to do when all is there.
  *
  * Usage: peers.ts [--all] [--within SECONDS]. It fails where there is Go and something could not be built; what there was
@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { cnitool } from './cni/cnitool.ts';
 import { buildGoPlugins } from './cni/go-plugins.ts';
 import { upstreamFlannel } from './cni/upstream.ts';
+import { buildSanity, SANITY_VERSION } from './csi/programs.ts';
 import { etcdProgram } from './etcd/program.ts';
 import { buildFlanneld } from './flannel/programs.ts';
 import { ipsetEnvironment } from './kubernetes/ipset.ts';
@@ -37,6 +38,7 @@ const failed = [
   ...absent("upstream's plugins", buildGoPlugins()),
   ...absent("flannel's", upstreamFlannel()),
   ...absent('cnitool', cnitool()),
+  ...missing(`csi-sanity ${SANITY_VERSION}`, await buildSanity(left())),
   // The long ones come last, so that a step that is stopped has the others.
   ...missing('flanneld', await buildFlanneld(left())),
   ...missing(`Kubernetes ${KUBERNETES_VERSION}`, await buildKubernetes(programs, left())),
