@@ -62,7 +62,12 @@ import struct
 acl = struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *e) for e in
   [(1, 6, 0xffffffff), (2, 4, 1000), (4, 0, 0xffffffff), (16, 4, 0xffffffff), (32, 0, 0xffffffff)])
 os.setxattr(f, 'system.posix_acl_access', acl)`;
-    expect(spawnSync('python3', ['-c', script, source]).stderr.toString()).toBe('');
+    const { stderr } = spawnSync('python3', ['-c', script, source], { encoding: 'utf8' });
+    if (stderr.includes('Errno 95')) {
+      process.stderr.write(`skipped: ${directory.path} takes no extended attributes\n`);
+      return;
+    }
+    expect(stderr).toBe('');
     await copyTree(source, target, options);
     const print = `import os, sys
 f = sys.argv[1] + '/file'

@@ -81,6 +81,15 @@ export function lstat(path: string): FileStat {
   return statx(AT.FDCWD, path, AT.SYMLINK_NOFOLLOW, path);
 }
 
+/** As `lstat`, but `undefined` where there is no such file. */
+export function lstatIfExists(path: string): FileStat | undefined {
+  const buffer = new Uint8Array(STATX_SIZE);
+  const result = trySyscall('statx', AT.FDCWD, cstring(path), AT.SYMLINK_NOFOLLOW, STATX_BASIC_STATS, buffer);
+  if (result === 0) return decode(buffer);
+  if (-result === ENOENT) return undefined;
+  throw new SyscallError('statx', -result, path);
+}
+
 /** Metadata of an open file. @throws SyscallError */
 export function fstat(fd: Fd | number): FileStat {
   return statx(fd, '', AT.EMPTY_PATH, `fd ${fd}`);

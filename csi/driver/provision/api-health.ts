@@ -28,9 +28,9 @@ export class ApiHealth {
     return !this.#away;
   }
 
-  /** The cluster has no such kind (its definitions are not installed). */
-  isMissing(kind: string): boolean {
-    return this.#missing.has(kind);
+  /** Kinds that the cluster does not have: their definitions are not installed. */
+  get missing(): readonly string[] {
+    return [...this.#missing];
   }
 
   get problems(): readonly Problem[] {

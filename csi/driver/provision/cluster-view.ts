@@ -57,9 +57,20 @@ export class ClusterView {
     project: (object: T) => T | undefined,
     selection: Selection = {},
   ): Reflector<T, T> {
+    const reflector = this.copy(resource, project, selection);
+    this.#running.push(reflector as unknown as Reflector<never, unknown>);
+    return reflector;
+  }
+
+  /** A copy of one more kind, for the caller to run. */
+  copy<T extends ApiObject>(
+    resource: Resource<T>,
+    project: (object: T) => T | undefined,
+    selection: Selection = {},
+  ): Reflector<T, T> {
     const { client, clock, random } = this.#context.options;
     const kind = resource.plural;
-    const reflector = new Reflector<T, T>({
+    return new Reflector<T, T>({
       ...selection,
       client,
       resource,
@@ -74,8 +85,6 @@ export class ClusterView {
       },
       onHealth: (error) => this.health.report(kind, error),
     });
-    this.#running.push(reflector as unknown as Reflector<never, unknown>);
-    return reflector;
   }
 
   /** Tells of changes of a kind, from when everything was seen once. */

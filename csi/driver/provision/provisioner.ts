@@ -8,15 +8,20 @@
 
 import type { KubeClient } from '../../../shared/kube/client.ts';
 import { type KubeClock, systemClock } from '../../../shared/kube/clock.ts';
+import type { VolumeSnapshotContent } from '../../../shared/kube/snapshot-types.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import { Capacity, type CapacityPlace } from './capacity.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { ClaimQueue } from './claim-queue.ts';
 import type { OwnNode } from './claim-step.ts';
+import { slim } from './claim-view.ts';
 import { ClusterView } from './cluster-view.ts';
+import { ContentQueue } from './content-queue.ts';
 import { Context } from './context.ts';
 import type { DriverCalls } from './driver-calls.ts';
+import { Groups } from './groups.ts';
 import type { Journal } from './journal.ts';
+import { snapshotKind } from './snapshot-kind.ts';
 import { VolumeQueue } from './volume-queue.ts';
 
 export interface ProvisionerOptions {
@@ -55,6 +60,10 @@ export interface ProvisionerStatus {
   readonly changes: readonly { readonly claim: string; readonly why: string }[];
   /** Volumes that could not be deleted so far. */
   readonly volumes: readonly { readonly volume: string; readonly why: string }[];
+  /** Kinds of objects that the cluster lacks: what is to be done with them waits. */
+  readonly missing: readonly string[];
+  /** Contents of snapshots and groups that failed so far. */
+  readonly snapshots: readonly { readonly content: string; readonly why: string }[];
   /** The room that the scheduler is told of, by class, in bytes. */
   readonly rooms: readonly { readonly className: string; readonly available: bigint }[];
   /** Volumes that were begun and not handed over. */
@@ -78,6 +87,8 @@ export class Provisioner {
   readonly #volumes: VolumeQueue;
   readonly #changes: ChangeQueue;
   readonly #capacity: Capacity | undefined;
+  readonly #snapshots: ContentQueue<VolumeSnapshotContent> | undefined;
+  readonly #groups: Groups | undefined;
   readonly #journal: Journal;
   readonly #queues: readonly Part[];
 
@@ -104,7 +115,16 @@ export class Provisioner {
     this.#changes = new ChangeQueue({ context, view, onRoom });
     if (node && options.capacity && calls.getCapacity)
       this.#capacity = new Capacity(context, view, node, options.capacity);
-    this.#queues = [this.#claims, this.#volumes, this.#changes, ...(this.#capacity ? [this.#capacity] : [])];
+    if (calls.createSnapshot) {
+      const kind = snapshotKind(context);
+      const contents = view.follow(kind.resource, (each) =>
+        each.spec.driver === driver ? slim(each) : undefined,
+      );
+      this.#snapshots = new ContentQueue(context, view, kind, contents);
+    }
+    if (calls.createVolumeGroupSnapshot) this.#groups = new Groups(context, view);
+    const parts = [this.#claims, this.#volumes, this.#changes, this.#capacity, this.#snapshots, this.#groups];
+    this.#queues = parts.filter((part) => part !== undefined);
   }
 
   get status(): ProvisionerStatus {
@@ -115,6 +135,8 @@ export class Provisioner {
       claims: this.#claims.waiting,
       changes: this.#changes.waiting,
       volumes: this.#volumes.failing,
+      missing: health.missing,
+      snapshots: [...(this.#snapshots?.failing ?? []), ...(this.#groups?.failing ?? [])],
       rooms: this.#capacity?.rooms ?? [],
       begun: this.#journal.all.size,
     };
@@ -122,7 +144,7 @@ export class Provisioner {
 
   /** Works until the signal is aborted; what the driver does at that moment is broken off, and gone on with by the next. */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#view.run(signal);
+    await Promise.all([this.#view.run(signal), this.#groups?.run(signal)]);
     for (const queue of this.#queues) queue[Symbol.dispose]();
     for (const queue of this.#queues) await queue.idle();
   }

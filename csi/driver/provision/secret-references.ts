@@ -12,9 +12,7 @@ export type SecretPurpose =
   | 'node-publish'
   | 'controller-expand'
   | 'node-expand'
-  | 'controller-modify'
-  | 'snapshotter-list'
-  | 'group-snapshotter-get';
+  | 'controller-modify';
 
 /** Whose names fill the templates. */
 export interface SecretSubject {
@@ -53,6 +51,25 @@ export function secretReference(
     for (const [key, value] of Object.entries(claim.annotations ?? {}))
       forName.set(`pvc.annotations['${key}']`, value);
   }
+  return filledReference(templates, forNamespace, forName);
+}
+
+/** The secret with which snapshots are read. @param tokens what templates may name @throws ClassError */
+export function snapshotSecret(
+  parameters: Readonly<Record<string, string>>,
+  purpose: 'snapshotter-list' | 'group-snapshotter-get',
+  tokens: Readonly<Record<string, string>>,
+): SecretReference | undefined {
+  const templates = templatesOf(parameters, `${purpose}-`);
+  const values = new Map(Object.entries(tokens));
+  return templates && filledReference(templates, values, values);
+}
+
+function filledReference(
+  templates: SecretReference,
+  forNamespace: ReadonlyMap<string, string>,
+  forName: ReadonlyMap<string, string>,
+): SecretReference {
   const namespace = filled(templates.namespace, forNamespace);
   if (!LABEL.test(namespace)) throw notAName(templates.namespace, namespace, 'namespace');
   const name = filled(templates.name, forName);

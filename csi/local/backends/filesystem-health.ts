@@ -2,6 +2,7 @@
 
 import { O } from '../../../shared/sys/constants.ts';
 import { openFile, readTextIfExists } from '../../../shared/sys/file.ts';
+import type { MountEntry } from '../../../shared/sys/mountinfo.ts';
 import { readMounts } from '../../../shared/sys/mounts.ts';
 import type { FsType } from './backend.ts';
 import { MENDED } from './filesystem.ts';
@@ -22,21 +23,30 @@ export async function checkFilesystem(device: string, type: FsType, signal: Abor
   await runTool('e2fsck', ['-p', device], signal, MENDED);
 }
 
-/** What is wrong, for people. @param path of the device, or the image where there is none */
-export async function conditionOf(path: string, type: FsType): Promise<string | undefined> {
-  const mount = readMounts().find(({ source }) => source === path);
-  const down = mount?.superOptions.find((option) => option === 'shutdown' || option === 'emergency_ro');
+/** What is wrong with the file system that is mounted from a device, for people; undefined where none is, or it is well. */
+export function conditionOf(device: string, type: FsType): string | undefined {
+  const mount = mountsBySource().get(device);
+  if (!mount) return undefined;
+  const down = mount.superOptions.find((option) => option === 'shutdown' || option === 'emergency_ro');
   if (down) return `its file system was shut down after an error (${down})`;
   if (type !== 'ext4') return undefined;
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  const errors = mount ? Number(readTextIfExists(`/sys/fs/ext4/${name}/errors_count`) ?? '0') : 0;
-  if (errors > 0)
-    return `its file system has met with ${errors} errors: run e2fsck on ${path} while it is unused`;
-  const state = await stateOf(path);
-  if (state === 'none') return 'its image holds no ext4';
-  return state === 'errors'
-    ? 'errors were found in its file system, which is checked when it is next mounted'
+  const name = device.slice(device.lastIndexOf('/') + 1);
+  const errors = Number(readTextIfExists(`/sys/fs/ext4/${name}/errors_count`) ?? '0');
+  return errors > 0
+    ? `errors were found in its file system, ${errors}: it is checked when it is next mounted`
     : undefined;
+}
+
+let mounts: ReadonlyMap<string, MountEntry> | undefined;
+
+/** Read once for all that is asked in one turn of the event loop: a list asks for a thousand volumes. */
+function mountsBySource(): ReadonlyMap<string, MountEntry> {
+  if (mounts) return mounts;
+  setImmediate(() => {
+    mounts = undefined;
+  });
+  mounts = new Map(readMounts().map((mount) => [mount.source, mount]));
+  return mounts;
 }
 
 async function stateOf(path: string): Promise<ReturnType<typeof ext4State>> {

@@ -1,36 +1,78 @@
-/** The loop device of a volume's image. */
+/** Loop devices of volumes' images. */
 
-import { isErrno } from '../../../shared/sys/errno.ts';
-import { attachLoop, keepLoop, type LoopDevice, loopAt, loopOf } from '../../../shared/sys/loop.ts';
+import {
+  attachedLoops,
+  attachLoop,
+  detachLoop,
+  keepLoop,
+  type LoopDevice,
+  loopAt,
+} from '../../../shared/sys/loop.ts';
 import { readMounts } from '../../../shared/sys/mounts.ts';
-import { type FileStat, lstat } from '../../../shared/sys/stat.ts';
+import { monotonicMs } from '../../../shared/sys/process.ts';
+import { type FileStat, lstat, lstatIfExists } from '../../../shared/sys/stat.ts';
 import type { Shape } from './backend.ts';
 import { imagePath } from './image.ts';
 
 /** Of file systems, whose blocks have that size (filesystem.ts). */
 const BLOCK = 4096;
 
-/** Where a place's device was when it was last looked for, so that not all of the machine's are asked each time. */
-const lastKnown = new Map<string, string>();
+/**
+ * How long it is taken for granted that nobody else has attached an image of ours, in ms. To look again means to ask every loop
+ * device of the machine: 15 ms for a thousand.
+ */
+const TRUST = 5000;
 
-/** The device that has the place's image behind it. */
-export function deviceOfImage(place: string): LoopDevice | undefined {
-  const image = statIfThere(imagePath(place));
-  const known = lastKnown.get(place);
-  const device = image && ((known && sameImage(loopAt(known), image)) || loopOf(image));
-  if (device) lastKnown.set(place, device.path);
-  else lastKnown.delete(place);
-  return device;
-}
+/**
+ * Which device has which image. What it says is there is asked of the device each time; what it says is not, it knows from having
+ * looked at all of them a while ago, and from what it attached itself.
+ */
+export class ImageDevices {
+  /** Device paths by the image's inode. */
+  readonly #paths = new Map<string, string>();
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
-/** The device, attached where it is not yet. @throws SyscallError ENOENT where there is no image */
-export function attachImage(place: string, access: Shape['access']): string {
-  const found = deviceOfImage(place);
-  // One that was let go while somebody still had it open would go with him.
-  if (found && keepLoop(found)) return found.path;
-  const path = attachLoop(imagePath(place), { blockSize: access === 'mount' ? BLOCK : 0 });
-  lastKnown.set(place, path);
-  return path;
+  /** The device that has the place's image behind it. */
+  of(place: string): LoopDevice | undefined {
+    const image = lstatIfExists(imagePath(place));
+    if (!image) return undefined;
+    const known = this.#paths.get(keyOf(image));
+    const device = known === undefined ? undefined : loopAt(known);
+    if (device && keyOf(device) === keyOf(image)) return device;
+    // It has gone behind our back, and may be another by now.
+    if (known !== undefined || monotonicMs() - this.#lookedAt > TRUST) this.#look();
+    const found = this.#paths.get(keyOf(image));
+    return found === undefined ? undefined : loopAt(found);
+  }
+
+  /** As `of`, without asking the device: for who only looks, and at many volumes. */
+  lastKnown(image: Pick<FileStat, 'dev' | 'ino'>): string | undefined {
+    if (monotonicMs() - this.#lookedAt > TRUST) this.#look();
+    return this.#paths.get(keyOf(image));
+  }
+
+  /** The device, attached where it is not yet. @throws SyscallError ENOENT where there is no image */
+  attach(place: string, access: Shape['access']): string {
+    const found = this.of(place);
+    // One that was let go while somebody still had it open would go with him.
+    if (found && keepLoop(found)) return found.path;
+    const path = attachLoop(imagePath(place), { blockSize: access === 'mount' ? BLOCK : 0 });
+    this.#paths.set(keyOf(lstat(imagePath(place))), path);
+    return path;
+  }
+
+  /** Lets a device go. */
+  detach(device: LoopDevice): void {
+    detachLoop(device.path);
+    // Somebody may have it open still: then it stays until he closes it.
+    if (!loopAt(device.path)) this.#paths.delete(keyOf(device));
+  }
+
+  #look(): void {
+    this.#paths.clear();
+    for (const device of attachedLoops()) this.#paths.set(keyOf(device), device.path);
+    this.#lookedAt = monotonicMs();
+  }
 }
 
 /** Where the file system on a device is mounted for writing. */
@@ -47,15 +89,6 @@ export function isInUse(device: string): boolean {
   );
 }
 
-function sameImage(device: LoopDevice | undefined, image: FileStat): LoopDevice | undefined {
-  return device?.dev === image.dev && device.ino === image.ino ? device : undefined;
-}
-
-function statIfThere(path: string): FileStat | undefined {
-  try {
-    return lstat(path);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+function keyOf({ dev, ino }: Pick<FileStat, 'dev' | 'ino'>): string {
+  return `${dev}:${ino}`;
 }

@@ -114,11 +114,16 @@ describe.skipIf(!available)('half-made', () => {
   test('a device that is attached and not mounted is the one that is mounted', async () => {
     const [place, sum] = await volume();
     const device = attachLoop(`${place}/disk.img`, { blockSize: 4096 });
-    // By a process that knows nothing of it.
-    expect(hashOf(`${await mounted(place)}/file`)).toBe(sum);
+    // By a process that has only just started.
+    const target = pool.target('a');
+    const started = new LoopBackend();
+    await started.mount(place, shape, target, options, WORK);
+    expect(hashOf(`${target}/file`)).toBe(sum);
     const { ino, dev } = stat(`${place}/disk.img`);
     const behind = attachedLoops().filter((loop) => loop.ino === ino && loop.dev === dev);
     expect(behind.map(({ path }) => path)).toEqual([device]);
+    unmount(target);
+    await started.detach(place);
   });
 
   test('a device that was let go while somebody had it open stays when it is mounted again', async () => {
@@ -190,7 +195,7 @@ describe.skipIf(!available)('what is wrong', () => {
     // s_state: errors, and a count of free blocks that e2fsck will find wrong.
     run('debugfs', '-w', '-R', 'set_super_value state 2', image);
     run('debugfs', '-w', '-R', 'set_super_value free_blocks_count 1', image);
-    expect(await backend.condition(place, shape)).toContain('errors were found');
+    run('debugfs', '-w', '-R', 'set_super_value error_count 3', image);
     const target = pool.target('a');
     await backend.mount(place, shape, target, { readOnly: true, flags: [] }, WORK);
     expect(await backend.condition(place, shape)).toContain('errors were found');
@@ -202,13 +207,12 @@ describe.skipIf(!available)('what is wrong', () => {
     await pool.clear(backend);
   });
 
-  test('an image that became short, and one that is no ext4', async () => {
+  test('an image that became short, and one that holds no ext4', async () => {
     using pool = new TestPool('ext4');
     const place = pool.place('v');
     await backend.create(place, shape, WORK);
     expect(await backend.condition(place, larger)).toContain('instead of');
     writeFileSync(`${place}/disk.img`, new Uint8Array(32 * MIB));
-    expect(await backend.condition(place, shape)).toBe('its image holds no ext4');
     await expect(backend.mount(place, shape, pool.target('a'), options, WORK)).rejects.toThrow();
     expect(backend.device(place)).toBeUndefined();
     expect(readMounts().some(({ target }) => target === pool.target('a'))).toBe(false);

@@ -6,8 +6,7 @@ import { shapeOf } from './testing/shapes.ts';
 const available = freshNetns();
 const backend = new LoopBackend();
 
-for (const pool of ['ext4', 'xfs', 'btrfs', 'tmpfs'] as const)
-  backendContract(available, { backend, pool, shape: shapeOf('ext4') });
-backendContract(available, { backend, pool: 'xfs', shape: shapeOf('xfs') });
+// Without reflinks and with them; all other pools and file systems: loop.ci.test.ts.
+backendContract(available, { backend, pool: 'ext4', shape: shapeOf('ext4') });
+backendContract(available, { backend, pool: 'xfs', shape: { ...shapeOf('xfs'), thin: true } });
 backendContract(available, { backend, pool: 'btrfs', shape: shapeOf('btrfs') });
-backendContract(available, { backend, pool: 'xfs', shape: { ...shapeOf('ext4'), thin: true } });

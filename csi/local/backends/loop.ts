@@ -9,8 +9,8 @@ import { truncate } from '../../../shared/sys/allocate.ts';
 import { O } from '../../../shared/sys/constants.ts';
 import { errnoNumber, isErrno, SyscallError } from '../../../shared/sys/errno.ts';
 import { openFile } from '../../../shared/sys/file.ts';
-import { detachLoop, updateCapacity } from '../../../shared/sys/loop.ts';
-import { exists, fstat, stat } from '../../../shared/sys/stat.ts';
+import { updateCapacity } from '../../../shared/sys/loop.ts';
+import { exists, fstat, lstatIfExists, stat } from '../../../shared/sys/stat.ts';
 import type { Backend, Features, MountOptions, Shape, Usage, Work } from './backend.ts';
 import { copyImage } from './copy-image.ts';
 import {
@@ -32,7 +32,7 @@ import {
   resize,
   toGrow,
 } from './image.ts';
-import { attachImage, deviceOfImage, isInUse, writableMount } from './image-device.ts';
+import { ImageDevices, isInUse, writableMount } from './image-device.ts';
 import { mountDevice, mountedAt, usageOf } from './mounting.ts';
 import { flush } from './off-loop.ts';
 import { findTool } from './tool.ts';
@@ -50,6 +50,7 @@ export class LoopBackend implements Backend {
     minimum: ({ access, fsType }) => (access === 'block' ? MIN_BLOCK : KINDS[fsType].minimum),
   };
 
+  readonly #devices = new ImageDevices();
   /** File systems, by their device, of which it is known that room can be taken in advance: it is asked for every volume. */
   readonly #allocating = new Set<number>();
 
@@ -87,7 +88,7 @@ export class LoopBackend implements Backend {
     const path = imagePath(source.place);
     using file = openFile(path, O.RDONLY | O.NOFOLLOW);
     const length = fstat(file.fd).size;
-    const device = deviceOfImage(source.place)?.path;
+    const device = this.#devices.of(source.place)?.path;
     const mounted = device === undefined ? undefined : writableMount(device);
     // Nothing to be made still: what a user of the bare device has written goes to the image at least.
     if (device !== undefined && mounted === undefined) await flushDevice(device);
@@ -133,7 +134,7 @@ export class LoopBackend implements Backend {
       const flags = [...KINDS[shape.fsType].options, ...options.flags];
       mountDevice(device, target, shape.fsType, options.readOnly ? [...flags, 'ro'] : flags);
     } catch (error) {
-      if (attached === undefined) detachLoop(device);
+      if (attached === undefined && !isInUse(device)) await this.detach(place);
       throw error;
     }
     if (!options.readOnly && toGrow(place) && growsMounted(shape.fsType))
@@ -149,7 +150,7 @@ export class LoopBackend implements Backend {
   }
 
   async attach(place: string, { access }: Shape): Promise<string> {
-    return attachImage(place, access);
+    return this.#devices.attach(place, access);
   }
 
   async growMounted(place: string, { fsType }: Shape, target: string, { signal }: Work): Promise<void> {
@@ -160,14 +161,14 @@ export class LoopBackend implements Backend {
   }
 
   async detach(place: string): Promise<void> {
-    const device = this.device(place);
-    if (device === undefined) return;
-    if (isInUse(device)) throw new SyscallError('detach', errnoNumber('EBUSY'), device);
-    detachLoop(device);
+    const device = this.#devices.of(place);
+    if (!device) return;
+    if (isInUse(device.path)) throw new SyscallError('detach', errnoNumber('EBUSY'), device.path);
+    this.#devices.detach(device);
   }
 
   device(place: string): string | undefined {
-    return deviceOfImage(place)?.path;
+    return this.#devices.of(place)?.path;
   }
 
   async usage(_place: string, _shape: Shape, target: string): Promise<Usage> {
@@ -175,12 +176,11 @@ export class LoopBackend implements Backend {
   }
 
   async condition(place: string, shape: Shape): Promise<string | undefined> {
-    const path = imagePath(place);
-    if (!exists(path)) return 'its image is missing';
-    using file = openFile(path, O.RDONLY | O.NOFOLLOW);
-    const { size } = fstat(file.fd);
-    if (size < shape.size) return `its image has ${size} bytes instead of ${shape.size}`;
-    return shape.access === 'mount' ? conditionOf(this.device(place) ?? path, shape.fsType) : undefined;
+    const image = lstatIfExists(imagePath(place));
+    if (!image) return 'its image is missing';
+    if (image.size < shape.size) return `its image has ${image.size} bytes instead of ${shape.size}`;
+    const device = shape.access === 'mount' ? this.#devices.lastKnown(image) : undefined;
+    return device === undefined ? undefined : conditionOf(device, shape.fsType);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Pools for tests: a file system in a sparse image, mounted in the mount namespace of the test's process. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, realpathSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, truncateSync, writeFileSync } from 'node:fs';
 import { run, TemporaryDirectory } from '../../../../conformance/testing/netns.ts';
 import { MNT } from '../../../../shared/sys/constants.ts';
 import { attachedLoops, detachLoop } from '../../../../shared/sys/loop.ts';
@@ -104,6 +104,8 @@ function mountPool(base: string, kind: PoolKind, options: string): void {
   // ext4 keeps its quotas in inodes of its own, which are made with it.
   const quotas = ['-O', 'project,quota', '-E', 'quotatype=prjquota'];
   run(program, ...args, ...(kind === 'ext4' && options.includes('prjquota') ? quotas : []), image);
+  // A module, and of no device that would load it, where nothing has used it yet.
+  if (!existsSync('/dev/loop-control')) run('modprobe', 'loop');
   // A device that goes with the mount, and so with this process.
   run('mount', '-o', `loop${options && `,${options}`}`, image, path);
 }
