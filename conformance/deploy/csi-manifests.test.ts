@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { DRIVER_NAME } from '../../csi/local/driver.ts';
 import { LOCAL_FLAGS } from '../../csi/local/flags.ts';
+import { DRIVER_NAME } from '../../csi/local/name.ts';
 import { type LocalOptions, localOptions } from '../../csi/local/options.ts';
 import { parseParameters } from '../../csi/local/parameters.ts';
 import { version } from '../../package.json' with { type: 'json' };

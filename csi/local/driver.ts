@@ -21,13 +21,12 @@ import { controllerModifyVolume } from './controller/modify-volume.ts';
 import { createSnapshot, deleteSnapshot } from './controller/snapshots.ts';
 import { validateVolumeCapabilities } from './controller/validate-capabilities.ts';
 import { idOf } from './ids.ts';
+import { DRIVER_NAME } from './name.ts';
 import { nodePublishVolume, nodeUnpublishVolume } from './node/publish-volume.ts';
 import { nodeStageVolume, nodeUnstageVolume } from './node/stage-volume.ts';
 import { nodeExpandVolume, nodeGetVolumeStats } from './node/volume-stats.ts';
 import type { LocalParts } from './parts.ts';
 import { TOPOLOGY_KEY } from './topology-key.ts';
-
-export const DRIVER_NAME = 'local.underpod.io';
 
 const controllerCapabilities = [
   ControllerRpcType.CREATE_DELETE_VOLUME,

@@ -20,8 +20,9 @@ import { DriverMetrics } from '../driver/metrics.ts';
 import { type Running, startProvisioner } from '../driver/provision/start.ts';
 import { register } from '../driver/registration.ts';
 import { serveDriver } from '../driver/serve.ts';
-import { DRIVER_NAME, localDriver } from './driver.ts';
+import { localDriver } from './driver.ts';
 import { LOCAL_FLAGS } from './flags.ts';
+import { DRIVER_NAME } from './name.ts';
 import { openParts } from './open.ts';
 import { type LocalOptions, localOptions } from './options.ts';
 import { volumesStatus } from './status.ts';
@@ -29,6 +30,7 @@ import { TOPOLOGY_KEY } from './topology-key.ts';
 
 /** Exit codes: 0 told to stop, 1 cannot work, 2 asked for something that cannot be. */
 export async function main(args: string[]): Promise<number> {
+  if (args[0] === 'forget-node') return (await import('./forget/main.ts')).main(args.slice(1));
   try {
     const parsed = parseArguments(args, LOCAL_FLAGS);
     if (parsed.help) {
@@ -119,6 +121,7 @@ function usage(): string {
   return `underpod csi local: local persistent volumes (in place of local-path and TopoLVM)
 
 Usage: underpod csi local --pool=NAME=DIR [FLAGS]
+       underpod csi local forget-node NODE     (--help tells more)
 
 Serves the Container Storage Interface as ${DRIVER_NAME} and makes itself known to
 the kubelet. Every flag may also stand in the environment (--state-dir:
