@@ -1,6 +1,4 @@
-/** What volumes and snapshots are called on the disk. */
-
-import { createHash } from 'node:crypto';
+/** What volumes and snapshots are called on the disk. Pure. */
 
 /** A name that is a directory's as it is, on any file system, and means nothing to a shell: `pvc-6b2f…`. */
 const PLAIN = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){0,62}$/;
@@ -13,7 +11,7 @@ const HASHED = /^x-[0-9a-f]{40}$/;
  */
 export function idOf(name: string): string {
   if (PLAIN.test(name) && !HASHED.test(name)) return name;
-  return `x-${createHash('sha256').update(name).digest('hex').slice(0, 40)}`;
+  return `x-${new Bun.CryptoHasher('sha256').update(name).digest('hex').slice(0, 40)}`;
 }
 
 /** True for what `idOf` may have made: nothing else is ever part of a path. */

@@ -7,11 +7,10 @@ import { formatFlags, parseArguments, parseBoolean } from '../../shared/config/f
 import { Settings } from '../../shared/config/settings.ts';
 import { UsageError } from '../../shared/config/usage-error.ts';
 import { systemClock } from '../../shared/daemon/clock.ts';
-import { serveSocket, text } from '../../shared/daemon/http.ts';
+import { serveSocket } from '../../shared/daemon/http.ts';
 import { Listener } from '../../shared/daemon/listener.ts';
 import { errorText } from '../../shared/log/format.ts';
 import { createLogger, type Logger } from '../../shared/log/logger.ts';
-import { METRICS_CONTENT_TYPE } from '../../shared/metrics/metrics.ts';
 import { mkdirp } from '../../shared/sys/file.ts';
 import { lockForLife } from '../../shared/sys/lock.ts';
 import { hostname } from '../../shared/sys/process.ts';
@@ -22,6 +21,7 @@ import { register } from '../driver/registration.ts';
 import { serveDriver } from '../driver/serve.ts';
 import { localDriver } from './driver.ts';
 import { LOCAL_FLAGS } from './flags.ts';
+import { localHttp } from './http.ts';
 import { DRIVER_NAME } from './name.ts';
 import { openParts } from './open.ts';
 import { type LocalOptions, localOptions } from './options.ts';
@@ -31,6 +31,7 @@ import { TOPOLOGY_KEY } from './topology-key.ts';
 /** Exit codes: 0 told to stop, 1 cannot work, 2 asked for something that cannot be. */
 export async function main(args: string[]): Promise<number> {
   if (args[0] === 'forget-node') return (await import('./forget/main.ts')).main(args.slice(1));
+  if (args[0] === 'adopt') return (await import('./adopt/main.ts')).main(args.slice(1));
   try {
     const parsed = parseArguments(args, LOCAL_FLAGS);
     if (parsed.help) {
@@ -85,21 +86,13 @@ async function serve(options: LocalOptions): Promise<number> {
   }
   const provisioner = options.provisions ? startFor(options, calls, log) : undefined;
   if (provisioner) stack.use(provisioner);
-  const answer = async (request: Request): Promise<Response> => {
-    const { pathname } = new URL(request.url);
-    if (pathname === '/healthz' || pathname === '/readyz') return text(200, 'ok\n');
-    if (pathname === '/metrics')
-      return new Response(await metrics.expose(), { headers: { 'content-type': METRICS_CONTENT_TYPE } });
-    return text(404, 'there are /healthz, /readyz and /metrics\n');
-  };
   const run = { version, pid: process.pid, startedAt: new Date().toISOString() };
-  const status = async (request: Request): Promise<Response> =>
-    new URL(request.url).pathname === '/v1/status'
-      ? Response.json(await volumesStatus(parts, run, provisioner?.status()))
-      : answer(request);
-  stack.use(serveSocket(options.runDir, 'csi-local.sock', status));
+  const http = localHttp({ parts, metrics, status: () => volumesStatus(parts, run, provisioner?.status()) });
+  stack.use(serveSocket(options.runDir, 'csi-local.sock', http.socket));
   if (options.metrics.port !== 0)
-    stack.use(new Listener({ clock: systemClock, log, what: 'metrics', ...options.metrics, answer }));
+    stack.use(
+      new Listener({ clock: systemClock, log, what: 'metrics', ...options.metrics, answer: http.tcp }),
+    );
   log.info('ready', { socket: options.socket });
   log.info('stopping; mounts and devices stay', { signal: await stop.promise });
   return 0;
@@ -122,6 +115,7 @@ function usage(): string {
 
 Usage: underpod csi local --pool=NAME=DIR [FLAGS]
        underpod csi local forget-node NODE     (--help tells more)
+       underpod csi local adopt PV
 
 Serves the Container Storage Interface as ${DRIVER_NAME} and makes itself known to
 the kubelet. Every flag may also stand in the environment (--state-dir:

@@ -32,6 +32,8 @@ export interface VolumeRecord extends Shape {
   readonly ephemeral?: true;
   /** The claim it was made for, where that was told: for people. */
   readonly claim?: string;
+  /** Where its directory was when another provisioner had it. */
+  readonly adopted?: string;
 }
 
 export interface SnapshotRecord extends Shape {
