@@ -109,7 +109,7 @@ export class ClaimQueue implements Disposable {
   }
 
   async #step(key: string, claim: PersistentVolumeClaim, signal: AbortSignal): Promise<void> {
-    const { context, view, journal } = this.#options;
+    const { context, view } = this.#options;
     const { driver, node, clock } = context.options;
     const uid = claim.metadata.uid ?? '';
     const step = claimStep(claim, { driver, node, classes: view.classes.items });
@@ -123,7 +123,6 @@ export class ClaimQueue implements Disposable {
     if (memory.isDone) return;
     if (view.volumes.items.has(volumeNameOf(uid))) {
       memory.isDone = true;
-      journal.remove(uid);
       return;
     }
     if (step.do === 'take') {

@@ -14,6 +14,8 @@ export interface Begun {
   readonly claim: PersistentVolumeClaim;
   readonly storageClass: StorageClass;
   readonly request: CreateRequest;
+  /** There is no volume for certain; the snapshot that it is to be made from is still kept for it. */
+  readonly isNothing?: true;
 }
 
 export function uidOf({ claim }: Begun): string {

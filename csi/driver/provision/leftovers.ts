@@ -9,6 +9,7 @@ import { claimSecrets } from './create-request.ts';
 import type { Begun, Journal } from './journal.ts';
 import { ANNOTATION, volumeNameOf } from './names.ts';
 import { createIfMissing, getIfThere } from './object-changes.ts';
+import { releaseSource } from './source-protection.ts';
 import { isReachable } from './topology.ts';
 import { volumeObject } from './volume-object.ts';
 
@@ -25,22 +26,39 @@ import { volumeObject } from './volume-object.ts';
 export async function endLeftover(
   context: Context,
   journal: Journal,
-  { claim, storageClass, request }: Begun,
+  begun: Begun,
   identity: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { client, calls, driver, node, log } = context.options;
+  const { client, driver, node, log } = context.options;
+  const { claim, isNothing } = begun;
   const { namespace = '', name, uid = '' } = claim.metadata;
   const now = await getIfThere(client, CLAIMS, { namespace, name }, signal);
   const selected = now?.metadata.annotations?.[ANNOTATION.selectedNode];
   const volume = await getIfThere(client, VOLUMES, { name: volumeNameOf(uid) }, signal);
   if (volume?.spec.csi?.driver === driver && isReachable(volume.spec.nodeAffinity, node?.segments)) {
     // It was handed over; only the note of it was left.
+    await releaseSource(context, journal, claim, signal);
     journal.remove(uid);
     return true;
   }
   if (!volume && now?.metadata.uid === uid && !now.spec?.volumeName && (!node || selected === node.name))
     return false;
+  if (!isNothing) await endVolume(context, begun, identity, signal);
+  await releaseSource(context, journal, claim, signal);
+  journal.remove(uid);
+  log.info('what was begun for a claim that is gone is gone, too', { claim: `${namespace}/${name}`, uid });
+  return true;
+}
+
+/** Finds the volume, if there is one, and deletes it, or hands it over where its class retains volumes. */
+async function endVolume(
+  context: Context,
+  { claim, storageClass, request }: Begun,
+  identity: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { client, calls, driver, node } = context.options;
   const references = claimSecrets(claim, storageClass);
   const secrets = await context.secretIfThere(references.provisioner, signal);
   let found: Volume | undefined;
@@ -56,7 +74,4 @@ export async function endLeftover(
     const { volumeId } = found;
     await context.call(signal, (each) => calls.deleteVolume({ volumeId, secrets }, each));
   }
-  journal.remove(uid);
-  log.info('what was begun for a claim that is gone is gone, too', { claim: `${namespace}/${name}`, uid });
-  return true;
 }

@@ -22,6 +22,7 @@ import type { DriverCalls } from './driver-calls.ts';
 import { Groups } from './groups.ts';
 import type { Journal } from './journal.ts';
 import { snapshotKind } from './snapshot-kind.ts';
+import { CloneProtection } from './source-protection.ts';
 import { VolumeQueue } from './volume-queue.ts';
 
 export interface ProvisionerOptions {
@@ -123,7 +124,16 @@ export class Provisioner {
       this.#snapshots = new ContentQueue(context, view, kind, contents);
     }
     if (calls.createVolumeGroupSnapshot) this.#groups = new Groups(context, view);
-    const parts = [this.#claims, this.#volumes, this.#changes, this.#capacity, this.#snapshots, this.#groups];
+    const clones = new CloneProtection(context, view);
+    const parts = [
+      this.#claims,
+      this.#volumes,
+      this.#changes,
+      clones,
+      this.#capacity,
+      this.#snapshots,
+      this.#groups,
+    ];
     this.#queues = parts.filter((part) => part !== undefined);
   }
 

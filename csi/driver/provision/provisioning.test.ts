@@ -22,6 +22,7 @@ afterEach(async () => {
   await cluster[Symbol.asyncDispose]();
 });
 
+const CLAIM_PATH = 'api/v1/persistentvolumeclaims';
 const at = (name: string): { namespace: string; name: string } => ({ namespace: 'default', name });
 
 /** As in a class: what is to be filled in. */
@@ -356,6 +357,12 @@ describe('sources', () => {
     });
     const source = await cluster.client.get(CLAIMS, at('data'));
     expect(source.metadata.finalizers).toEqual([FINALIZER.clone]);
+    // The source goes once the clone is bound.
+    await cluster.client.delete(CLAIMS, at('data'));
+    await cluster.events();
+    expect((await cluster.client.get(CLAIMS, at('data'))).metadata.deletionTimestamp).toBeDefined();
+    await cluster.bind('copy');
+    await until('it is gone', () => cluster.server.store.all(CLAIM_PATH).length === 1);
   });
 
   test('a clone of a claim whose volume is on another node goes there', async () => {
@@ -373,40 +380,65 @@ describe('sources', () => {
     expect(cluster.driver.volumes.size).toBe(0);
   });
 
-  test('a snapshot', async () => {
-    await cluster.storageClass('fast');
-    await cluster.claim('data', 'a');
-    cluster.start();
-    await until('the volume is there', () => cluster.volumes().length === 1);
-    const { createSnapshot } = cluster.driver.calls;
-    await createSnapshot?.({ name: 's', sourceVolumeId: 'volume-1' }, new AbortController().signal);
-    const snapshot = await cluster.client.create(
-      SNAPSHOTS_ASKED,
-      {
-        metadata: at('snap'),
-        status: { boundVolumeSnapshotContentName: 'content', readyToUse: true, restoreSize: '1Gi' },
-      },
-      { namespace: 'default' },
-    );
-    await cluster.client.create(SNAPSHOT_CONTENTS, {
-      metadata: { name: 'content' },
-      spec: {
-        driver: DRIVER,
-        deletionPolicy: 'Delete',
-        volumeSnapshotRef: { ...at('snap'), uid: snapshot.metadata.uid ?? '' },
-        source: { volumeHandle: 'volume-1' },
-      },
-      status: { snapshotHandle: 'snapshot-of-s', readyToUse: true },
+  describe('a snapshot', () => {
+    beforeEach(async () => {
+      await cluster.storageClass('fast');
+      await cluster.claim('data', 'a');
+      cluster.start();
+      await until('the volume is there', () => cluster.volumes().length === 1);
+      const { createSnapshot } = cluster.driver.calls;
+      await createSnapshot?.({ name: 's', sourceVolumeId: 'volume-1' }, new AbortController().signal);
+      const snapshot = await cluster.client.create(
+        SNAPSHOTS_ASKED,
+        {
+          metadata: at('snap'),
+          status: { boundVolumeSnapshotContentName: 'content', readyToUse: true, restoreSize: '1Gi' },
+        },
+        { namespace: 'default' },
+      );
+      await cluster.client.create(SNAPSHOT_CONTENTS, {
+        metadata: { name: 'content' },
+        spec: {
+          driver: DRIVER,
+          deletionPolicy: 'Delete',
+          volumeSnapshotRef: { ...at('snap'), uid: snapshot.metadata.uid ?? '' },
+          source: { volumeHandle: 'volume-1' },
+        },
+        status: { snapshotHandle: 'snapshot-of-s', readyToUse: true },
+      });
     });
+
     const dataSource = { apiGroup: 'snapshot.storage.k8s.io', kind: 'VolumeSnapshot', name: 'snap' };
-    await cluster.claim('back', 'a', { dataSource });
-    await until('the volume is there', () => cluster.volumes().length === 2);
-    expect(cluster.driver.requests('createVolume')[1]).toMatchObject({
-      volumeContentSource: { snapshot: { snapshotId: 'snapshot-of-s' } },
+    const finalizers = async (): Promise<readonly string[] | undefined> =>
+      (await cluster.client.get(SNAPSHOTS_ASKED, at('snap'))).metadata.finalizers;
+
+    test('is restored', async () => {
+      await cluster.claim('back', 'a', { dataSource });
+      await until('the volume is there', () => cluster.volumes().length === 2);
+      expect(cluster.driver.requests('createVolume')[1]).toMatchObject({
+        volumeContentSource: { snapshot: { snapshotId: 'snapshot-of-s' } },
+      });
+      await expect.poll(finalizers).toEqual([]);
     });
-    await expect
-      .poll(async () => (await cluster.client.get(SNAPSHOTS_ASKED, at('snap'))).metadata.finalizers)
-      .toEqual([]);
+
+    test('is kept while it may be restored, and not when the claim is gone', async () => {
+      cluster.driver.fail({ call: 'createVolume', code: 'NOT_FOUND' });
+      await cluster.claim('back', 'a', { dataSource });
+      await expect.poll(finalizers).toEqual([FINALIZER.snapshotSource]);
+      await cluster.client.delete(CLAIMS, at('back'));
+      await expect.poll(finalizers).toEqual([]);
+      expect(cluster.driver.volumes.size).toBe(1);
+      expect(cluster.driver.requests('createVolume')).toHaveLength(2);
+    });
+
+    test('that is too large', async () => {
+      await cluster.claim('back', 'a', { dataSource, resources: { requests: { storage: '1Mi' } } });
+      await expect
+        .poll(() => cluster.events())
+        .toContain(
+          'ProvisioningFailed: requested volume size 1048576 is less than the size 1073741824 for the source snapshot snap',
+        );
+    });
   });
 
   test('whoever else fills it', async () => {

@@ -2,18 +2,18 @@
 
 import type { CreateVolumeResponse } from '#messages/csi';
 import type { RpcError } from '../../../shared/grpc/error.ts';
-import { CLAIMS, SNAPSHOTS_ASKED } from '../../../shared/kube/storage-resources.ts';
+import { CLAIMS } from '../../../shared/kube/storage-resources.ts';
 import type { PersistentVolumeClaim, StorageClass } from '../../../shared/kube/storage-types.ts';
 import { goText, isFinal, leavesNothing } from './call-error.ts';
 import { ClassError } from './class-parameters.ts';
 import type { Context } from './context.ts';
-import type { CreateRequest } from './create-request.ts';
-import { type Source, SourceError, sourceOf } from './data-source.ts';
+import { SourceError, sourceOf } from './data-source.ts';
 import { referenceTo } from './event-recorder.ts';
-import type { Journal } from './journal.ts';
-import { ANNOTATION, FINALIZER } from './names.ts';
-import { changeMetadata, createIfMissing, withFinalizer, withoutFinalizer } from './object-changes.ts';
+import { type Begun, type Journal, uidOf } from './journal.ts';
+import { ANNOTATION } from './names.ts';
+import { changeMetadata, createIfMissing } from './object-changes.ts';
 import { type Prepared, prepare } from './prepare.ts';
+import { protectSource, releaseSource, snapshotOf } from './source-protection.ts';
 import { volumeObject } from './volume-object.ts';
 
 /** How a try ended. A failure that is to be tried again soon is thrown. */
@@ -74,10 +74,7 @@ export class Provisioning {
         const why = `the ${source.kind} that the volume is to be made from is on another node`;
         return await this.#elsewhere(claim, why, signal);
       }
-      await this.#protect(claim, source, true, signal);
-      const outcome = await this.#create(claim, storageClass, prepared, signal);
-      if (outcome === 'done') await this.#protect(claim, source, false, signal);
-      return outcome;
+      return await this.#create(claim, storageClass, prepared, signal);
     } catch (error) {
       if (error instanceof ClassError || error instanceof SourceError || error instanceof BadVolumeError)
         this.#say(claim, 'Warning', 'ProvisioningFailed', error.message);
@@ -93,16 +90,19 @@ export class Provisioning {
   ): Promise<Outcome> {
     const { context, journal, identity } = this.#options;
     const { client, calls, driver, node, log } = context.options;
-    const { uid = '', namespace = '', name } = claim.metadata;
+    const { namespace = '', name } = claim.metadata;
     const values = await context.secret(secrets.provisioner, signal);
+    if (snapshotOf(claim) !== undefined) journal.put({ claim, storageClass, request, isNothing: true });
+    await protectSource(context, claim, signal);
     journal.put({ claim, storageClass, request });
     let made: CreateVolumeResponse;
     try {
       made = await context.call(signal, (each) => calls.createVolume({ ...request, secrets: values }, each));
     } catch (thrown) {
+      if (leavesNothing(thrown as RpcError)) this.#noteNothing({ claim, storageClass, request });
       return await this.#failed(claim, thrown as RpcError, signal);
     }
-    const volume = await this.#checked(made, request, values, uid, signal);
+    const volume = await this.#checked(made, { claim, storageClass, request }, values, signal);
     const object = volumeObject(claim, storageClass, volume, {
       driver,
       identity,
@@ -110,7 +110,7 @@ export class Provisioning {
       secrets,
     });
     await createIfMissing(client, object, signal);
-    journal.remove(uid);
+    await this.#end(claim, signal);
     log.info('provisioned', { claim: `${namespace}/${name}`, volume: object.metadata.name });
     this.#say(
       claim,
@@ -122,8 +122,7 @@ export class Provisioning {
   }
 
   async #failed(claim: PersistentVolumeClaim, error: RpcError, signal: AbortSignal): Promise<Outcome> {
-    const { context, journal } = this.#options;
-    if (leavesNothing(error)) journal.remove(claim.metadata.uid ?? '');
+    const { context } = this.#options;
     // Nobody failed: the program ends.
     signal.throwIfAborted();
     if (error.code === 'RESOURCE_EXHAUSTED' && context.options.node)
@@ -138,15 +137,29 @@ export class Provisioning {
     throw error;
   }
 
+  /** Nothing is left of a claim here, nor of what kept its source. */
+  async #end(claim: PersistentVolumeClaim, signal: AbortSignal): Promise<void> {
+    const { context, journal } = this.#options;
+    await releaseSource(context, journal, claim, signal);
+    journal.remove(claim.metadata.uid ?? '');
+  }
+
+  /** There is no volume; a snapshot is kept for the next try, until that or until the claim is gone. */
+  #noteNothing(begun: Begun): void {
+    const { journal } = this.#options;
+    if (snapshotOf(begun.claim) !== undefined) journal.put({ ...begun, isNothing: true });
+    else journal.remove(uidOf(begun));
+  }
+
   /** What the driver made, if it is what was asked for; else it is taken back. @throws BadVolumeError */
   async #checked(
     { volume }: CreateVolumeResponse,
-    { name, capacityRange, volumeContentSource }: CreateRequest,
+    begun: Begun,
     secrets: Record<string, string>,
-    uid: string,
     signal: AbortSignal,
   ): Promise<NonNullable<CreateVolumeResponse['volume']>> {
-    const { context, journal } = this.#options;
+    const { context } = this.#options;
+    const { name, capacityRange, volumeContentSource } = begun.request;
     if (!volume) throw new BadVolumeError('the driver answered without a volume');
     const asked = capacityRange?.requiredBytes ?? 0n;
     const { capacityBytes, volumeId } = volume;
@@ -157,7 +170,7 @@ export class Provisioning {
     if (problem === undefined) return volume;
     try {
       await context.call(signal, (each) => context.options.calls.deleteVolume({ volumeId, secrets }, each));
-      journal.remove(uid);
+      this.#noteNothing(begun);
     } catch (error) {
       problem += `. Cleanup of volume ${name} failed, volume is orphaned: ${(error as Error).message}`;
     }
@@ -173,23 +186,9 @@ export class Provisioning {
       metadata.uid === uid && metadata.annotations?.[ANNOTATION.selectedNode] === node?.name
         ? { annotations: { [ANNOTATION.selectedNode]: null } }
         : undefined;
+    await this.#end(claim, signal);
     await changeMetadata(client, CLAIMS, { namespace, name }, takeOut, signal);
     return 'elsewhere';
-  }
-
-  /** Keeps the source from going while it is copied. A cloned claim lets go by itself (source-protection.ts). */
-  async #protect(
-    { metadata: { namespace = '' } }: PersistentVolumeClaim,
-    source: Source,
-    on: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { client } = this.#options.context.options;
-    if (source.kind === 'claim' && on)
-      await withFinalizer(client, CLAIMS, { namespace, name: source.name }, FINALIZER.clone, signal);
-    if (source.kind !== 'snapshot') return;
-    const change = on ? withFinalizer : withoutFinalizer;
-    await change(client, SNAPSHOTS_ASKED, { namespace, name: source.name }, FINALIZER.snapshotSource, signal);
   }
 
   #say(claim: PersistentVolumeClaim, type: 'Normal' | 'Warning', reason: string, message: string): void {
