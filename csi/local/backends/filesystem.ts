@@ -56,7 +56,7 @@ export async function makeFilesystem(image: string, type: FsType, signal: AbortS
   try {
     await runTool(program, [...args, image], signal);
   } catch (error) {
-    if (type !== 'ext4' || !(error instanceof ToolError) || !error.message.includes('prezeroed')) throw error;
+    if (type !== 'ext4' || !(error instanceof ToolError) || !error.said.includes('prezeroed')) throw error;
     await runTool(program, [...args.slice(0, -1), OLD_EXT4, image], signal);
   }
 }

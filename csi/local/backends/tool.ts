@@ -10,10 +10,13 @@ export class ToolError extends Error {
   override readonly name = 'ToolError';
   /** undefined where there is no such program. */
   readonly exitCode: number | undefined;
+  /** The end of what it printed. */
+  readonly said: string;
 
-  constructor(message: string, exitCode?: number) {
-    super(message);
+  constructor(message: string, exitCode?: number, said: string = '') {
+    super(said === '' ? message : `${message}: ${said}`);
     this.exitCode = exitCode;
+    this.said = said;
   }
 }
 
@@ -46,5 +49,5 @@ export async function runTool(
   });
   if (good.includes(output.exitCode)) return output;
   const said = `${output.stdout}\n${output.stderr}`.trim().split('\n').slice(-4).join('; ');
-  throw new ToolError(`${name} ${args.join(' ')}: exit code ${output.exitCode}: ${said}`, output.exitCode);
+  throw new ToolError(`${name} ${args.join(' ')}: exit code ${output.exitCode}`, output.exitCode, said);
 }
