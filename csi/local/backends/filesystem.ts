@@ -26,9 +26,12 @@ export const KINDS: Readonly<Record<FsType, Kind>> = {
   ext4: {
     tools: ['mkfs.ext4', 'e2fsck', 'resize2fs'],
     minimum: 16 * MIB,
-    // No blocks are kept for root: the volume is a pod's own. What is new reads as zeros, and need not be zeroed again
+    // No blocks are kept for root: the volume is a pod's own. After an error nothing more is written. What is new reads as zeros, and need not be zeroed again
     // (e2fsprogs 1.47; before, the same by two other names, with the kernel zeroing inodes later).
-    make: ['mkfs.ext4', '-q', '-F', '-b', '4096', '-m', '0', '-E', 'nodiscard,assume_storage_prezeroed=1'],
+    make: [
+      ...['mkfs.ext4', '-q', '-F', '-b', '4096', '-m', '0', '-e', 'remount-ro'],
+      ...['-E', 'nodiscard,assume_storage_prezeroed=1'],
+    ],
     options: [],
   },
   xfs: {
@@ -98,7 +101,10 @@ export async function growFilesystem(
   else await runTool('btrfs', ['filesystem', 'resize', 'max', target], signal);
 }
 
-/** As `growFilesystem`, of an ext4 that is mounted nowhere; it is checked first, as resize2fs(8) wants it. */
+/**
+ * As `growFilesystem`, of an ext4 that is mounted nowhere; it is checked first, as resize2fs(8) wants it. Fails for one that
+ * becomes more than a thousand times as large as it was made (e2fsprogs 1.47.0), which the kernel does in use.
+ */
 export async function growUnmounted(device: string, signal: AbortSignal): Promise<void> {
   await runTool('e2fsck', ['-f', '-p', device], signal, MENDED);
   await runTool('resize2fs', [device], signal);

@@ -1,5 +1,7 @@
 /** Loop devices of volumes' images. */
 
+import { isErrno } from '../../../shared/sys/errno.ts';
+import { writeFile } from '../../../shared/sys/file.ts';
 import {
   attachedLoops,
   attachLoop,
@@ -52,12 +54,13 @@ export class ImageDevices {
   }
 
   /** The device, attached where it is not yet. @throws SyscallError ENOENT where there is no image */
-  attach(place: string, access: Shape['access']): string {
+  attach(place: string, { access, thin }: Pick<Shape, 'access' | 'thin'>): string {
     const found = this.of(place);
     // One that was let go while somebody still had it open would go with him.
     if (found && keepLoop(found)) return found.path;
     const path = attachLoop(imagePath(place), { blockSize: access === 'mount' ? BLOCK : 0 });
     this.#paths.set(keyOf(lstat(imagePath(place))), path);
+    if (!thin) keepRoom(path);
     return path;
   }
 
@@ -72,6 +75,19 @@ export class ImageDevices {
     this.#paths.clear();
     for (const device of attachedLoops()) this.#paths.set(keyOf(device), device.path);
     this.#lookedAt = monotonicMs();
+  }
+}
+
+/**
+ * Has a device refuse to discard: fstrim(8) in a pod would give the room that was taken for the volume back to the pool, and the
+ * next write might find none.
+ */
+function keepRoom(device: string): void {
+  try {
+    writeFile(`/sys/block/${device.slice('/dev/'.length)}/queue/discard_max_bytes`, '0');
+  } catch (error) {
+    // Where /sys is not ours to write, the pool's accounts, which go by volumes' sizes, still hold.
+    if (!isErrno(error, 'EROFS', 'EACCES', 'EPERM', 'ENOENT', 'EINVAL')) throw error;
   }
 }
 

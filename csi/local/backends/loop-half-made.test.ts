@@ -179,6 +179,26 @@ describe.skipIf(!available)('half-made', () => {
     unlinkSync(`${other}/disk.away`);
   });
 
+  test('room that was taken stays taken, whatever a pod trims', async () => {
+    const [place] = await volume();
+    const target = await mounted(place);
+    const { allocated } = stat(`${place}/disk.img`);
+    expect(allocated).toBeGreaterThanOrEqual(shape.size);
+    spawnSync('fstrim', [target]);
+    expect(stat(`${place}/disk.img`).allocated).toBe(allocated);
+  });
+
+  test('a small file system becomes a large one', async () => {
+    const place = pool.place('v');
+    const small = { ...shape, size: 16 * MIB, thin: true };
+    await backend.create(place, small, WORK);
+    const large = { ...small, size: 12 * 1024 * MIB };
+    await backend.expand(place, large, WORK);
+    const target = pool.target('a');
+    await backend.mount(place, large, target, options, WORK);
+    expect((await backend.usage(place, large, target)).totalBytes).toBeGreaterThan(11 * 1024 * MIB);
+  });
+
   test('a link in an image’s place is not followed', async () => {
     const place = pool.place('v');
     symlinkSync('/dev/null', `${place}/disk.img`);

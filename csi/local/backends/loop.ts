@@ -149,8 +149,8 @@ export class LoopBackend implements Backend {
     hasGrown(place);
   }
 
-  async attach(place: string, { access }: Shape): Promise<string> {
-    return this.#devices.attach(place, access);
+  async attach(place: string, shape: Shape): Promise<string> {
+    return this.#devices.attach(place, shape);
   }
 
   async growMounted(place: string, { fsType }: Shape, target: string, { signal }: Work): Promise<void> {

@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest';
+import { mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
 import { freshNetns } from '../../../conformance/testing/netns.ts';
-import { backendContract, MIB } from './contract.ts';
+import { projectUsage } from '../../../shared/sys/project-quota.ts';
+import { backendContract, MIB, WORK } from './contract.ts';
+import { openDirectory } from './directory.ts';
 import { QuotaBackend } from './quota.ts';
 import { type PoolKind, TestPool } from './testing/pool.ts';
 
@@ -8,8 +11,10 @@ const available = freshNetns();
 const backend = new QuotaBackend();
 const shape = { size: 64 * MIB, thin: false, access: 'mount', fsType: 'ext4' } as const;
 
+const reasons = { ext4: await whyNot('ext4'), xfs: await whyNot('xfs') };
+
 for (const kind of ['ext4', 'xfs'] as const) {
-  const reason = await whyNot(kind);
+  const reason = reasons[kind];
   if (reason !== undefined) process.stderr.write(`skipped: project quotas on ${kind}: ${reason}\n`);
   backendContract(available && reason === undefined, { backend, pool: kind, options: 'prjquota', shape });
 }
@@ -33,3 +38,46 @@ test.skipIf(!available)('where it does not work, it says why', async () => {
   using ext4 = new TestPool('ext4');
   expect(await backend.check(ext4.path)).toMatch(/prjquota/);
 });
+
+describe.skipIf(!available || reasons.xfs !== undefined)(
+  'what a kill leaves of a volume with a project',
+  () => {
+    test('a directory that was begun gives its number back, and another takes it', async () => {
+      using pool = new TestPool('xfs', 'prjquota');
+      const [place, other] = [pool.place('v'), pool.place('w')];
+      await backend.create(place, shape, WORK);
+      const number = readFileSync(`${place}/project`, 'utf8');
+      // As far as its limit, and the number not yet recorded.
+      renameSync(`${place}/data`, `${place}/data.new`);
+      unlinkSync(`${place}/project`);
+      await backend.create(other, shape, WORK);
+      await backend.create(place, shape, WORK);
+      expect(readFileSync(`${place}/project`, 'utf8')).toBe(number);
+      expect(readFileSync(`${other}/project`, 'utf8')).not.toBe(number);
+      // Recorded, and begun only.
+      renameSync(`${place}/data`, `${place}/data.new`);
+      await backend.remove(place, WORK);
+      expect(readdirSync(place)).toEqual([]);
+      using directory = openDirectory(pool.path);
+      expect(projectUsage(directory.fd, pool.path, Number(number))).toMatchObject({
+        limitBytes: 0,
+        usedInodes: 0,
+      });
+      await pool.clear(backend);
+    });
+
+    test('a number whose files are there is never given to another', async () => {
+      using pool = new TestPool('xfs', 'prjquota');
+      const [place, other] = [pool.place('v'), `${pool.path}/others/v`];
+      mkdirSync(other, { recursive: true });
+      await backend.create(place, shape, WORK);
+      // The same name in another directory: the same candidates.
+      await backend.create(other, shape, WORK);
+      const [one, two] = [place, other].map((path) => readFileSync(`${path}/project`, 'utf8'));
+      expect(one).not.toBe(two);
+      await backend.remove(other, WORK);
+      expect(await backend.condition(place, shape)).toBeUndefined();
+      await pool.clear(backend);
+    });
+  },
+);
