@@ -88,6 +88,11 @@ export function isUnauthorized(error: unknown): error is KubeError {
   return codeOf(error) === 401;
 }
 
+/** 403: who asks may not. */
+export function isForbidden(error: unknown): error is KubeError {
+  return codeOf(error) === 403;
+}
+
 /** 429: the server asks for patience; `retryAfterMs` says how much. */
 export function isTooManyRequests(error: unknown): error is KubeError {
   return codeOf(error) === 429;

@@ -209,6 +209,27 @@ describe('errors', () => {
     expect(cluster.driver.seen).toEqual([]);
   });
 
+  test('a secret that is not there', async () => {
+    await cluster.storageClass('fast', {
+      parameters: {
+        'csi.storage.k8s.io/provisioner-secret-name': 'none',
+        'csi.storage.k8s.io/provisioner-secret-namespace': 'default',
+      },
+    });
+    await cluster.claim('data', 'a');
+    const { provisioner } = cluster.start();
+    await until('it waits', () => provisioner.status.claims.length === 1);
+    expect((await cluster.events()).join()).toContain('ProvisioningFailed: GET');
+    expect(cluster.driver.seen).toEqual([]);
+    await cluster.client.create(
+      SECRETS,
+      { metadata: { name: 'none', namespace: 'default' } },
+      { namespace: 'default' },
+    );
+    cluster.clock.advance(1000);
+    await until('the volume is there', () => cluster.volumes().length === 1);
+  });
+
   test('a volume smaller than asked for is taken back', async () => {
     await cluster.storageClass('fast');
     const { driver } = cluster;

@@ -2,6 +2,7 @@
 
 import type { CreateVolumeResponse } from '#messages/csi';
 import type { RpcError } from '../../../shared/grpc/error.ts';
+import { isConflict, isTransient, KubeError } from '../../../shared/kube/errors.ts';
 import { CLAIMS } from '../../../shared/kube/storage-resources.ts';
 import type { PersistentVolumeClaim, StorageClass } from '../../../shared/kube/storage-types.ts';
 import { goText, isFinal, leavesNothing } from './call-error.ts';
@@ -76,8 +77,13 @@ export class Provisioning {
       }
       return await this.#create(claim, storageClass, prepared, signal);
     } catch (error) {
-      if (error instanceof ClassError || error instanceof SourceError || error instanceof BadVolumeError)
-        this.#say(claim, 'Warning', 'ProvisioningFailed', error.message);
+      // What the user, or whoever set the driver up, can mend. A server that is away is neither's.
+      const isTheirs =
+        error instanceof ClassError ||
+        error instanceof SourceError ||
+        error instanceof BadVolumeError ||
+        (error instanceof KubeError && !isTransient(error) && !isConflict(error));
+      if (isTheirs) this.#say(claim, 'Warning', 'ProvisioningFailed', error.message);
       throw error;
     }
   }

@@ -1,5 +1,6 @@
 /** Keeps what volumes are made from until they are made: finalizers on the claim that is cloned, on the snapshot that is restored. */
 
+import { isForbidden } from '../../../shared/kube/errors.ts';
 import { CLAIMS, SNAPSHOTS_ASKED } from '../../../shared/kube/storage-resources.ts';
 import type { PersistentVolumeClaim } from '../../../shared/kube/storage-types.ts';
 import { WorkQueue } from '../../../shared/kube/work-queue.ts';
@@ -10,9 +11,9 @@ import type { Journal } from './journal.ts';
 import { FINALIZER } from './names.ts';
 import { withFinalizer, withoutFinalizer } from './object-changes.ts';
 
-/** Before a volume is made. */
+/** Before a volume is made. A role without the right to change snapshots is no reason not to restore one, as with the sidecar. */
 export async function protectSource(
-  { options: { client } }: Context,
+  { options: { client, log } }: Context,
   claim: PersistentVolumeClaim,
   signal: AbortSignal,
 ): Promise<void> {
@@ -22,7 +23,12 @@ export async function protectSource(
     await withFinalizer(client, CLAIMS, { namespace, name: source.name }, FINALIZER.clone, signal);
   if (source.kind === 'snapshot') {
     const target = { namespace, name: source.name };
-    await withFinalizer(client, SNAPSHOTS_ASKED, target, FINALIZER.snapshotSource, signal);
+    await withFinalizer(client, SNAPSHOTS_ASKED, target, FINALIZER.snapshotSource, signal).catch(
+      (error: unknown) => {
+        if (!isForbidden(error)) throw error;
+        log.debug('a snapshot is restored without being kept from deletion meanwhile', { error });
+      },
+    );
   }
 }
 
@@ -44,7 +50,12 @@ export async function releaseSource(
       other.metadata.uid !== uid && other.metadata.namespace === namespace && snapshotOf(other) === name,
   );
   if (isUsed) return;
-  await withoutFinalizer(client, SNAPSHOTS_ASKED, { namespace, name }, FINALIZER.snapshotSource, signal);
+  const target = { namespace, name };
+  await withoutFinalizer(client, SNAPSHOTS_ASKED, target, FINALIZER.snapshotSource, signal).catch(
+    (error: unknown) => {
+      if (!isForbidden(error)) throw error;
+    },
+  );
 }
 
 /** The name of the snapshot that a claim is to be made from. */

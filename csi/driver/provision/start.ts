@@ -9,6 +9,7 @@ import { systemClock } from '../../../shared/kube/clock.ts';
 import { errorText } from '../../../shared/log/format.ts';
 import type { Logger } from '../../../shared/log/logger.ts';
 import type { GuardedCalls } from '../calls.ts';
+import type { CapacityPlace } from './capacity.ts';
 import type { OwnNode } from './claim-step.ts';
 import { driverCalls } from './driver-calls.ts';
 import { DiskJournal } from './journal.ts';
@@ -59,6 +60,7 @@ export function startProvisioner(options: StartOptions): Running | undefined {
     log,
     journal,
     multiWriter: true,
+    capacity: placeOf(process.env),
     ...(node && { node }),
   });
   const stop = new AbortController();
@@ -72,6 +74,12 @@ export function startProvisioner(options: StartOptions): Running | undefined {
       await done;
     },
   };
+}
+
+/** Where the scheduler's objects are kept: beside the driver's pod, and gone with its DaemonSet. */
+function placeOf(environment: Readonly<Record<string, string | undefined>>): CapacityPlace {
+  const { POD_NAMESPACE: namespace = 'kube-system', POD_NAME: pod } = environment;
+  return { namespace, ...(pod !== undefined && pod !== '' && { pod }) };
 }
 
 function accessOf(kubeconfig: string | undefined): AccessSource | undefined {
