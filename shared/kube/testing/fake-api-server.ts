@@ -45,7 +45,10 @@ export interface Fault {
   readonly when?: (request: SeenRequest) => boolean;
   /** How many requests it meets; by default all, until it is disposed of. */
   readonly times?: number;
-  /** An answer, or what to do in place of one (hang: no answer comes, and the connection stays open). */
+  /**
+   * An answer, or what to do in place of one. hang: no answer comes, and the connection stays open; lost: the same, but what was
+   * asked for is done.
+   */
   readonly answer: FaultAnswer;
 }
 
@@ -60,6 +63,7 @@ export interface SlowAnswer {
 
 export type FaultAnswer =
   | 'hang'
+  | 'lost'
   | { readonly delayMs: number }
   | SlowAnswer
   | { readonly code: number; readonly reason?: string; readonly retryAfterS?: number };
@@ -143,6 +147,10 @@ export class FakeApiServer implements AsyncDisposable {
     try {
       const fault = this.#faultFor(seen);
       if (fault === 'hang') return await new Promise(() => {});
+      if (fault === 'lost') {
+        this.#handle(seen);
+        return await new Promise(() => {});
+      }
       if (fault && 'code' in fault) return faultResponse(seen.headers, fault);
       if (fault && 'delayMs' in fault) await Bun.sleep(fault.delayMs);
       if (fault && 'everyMs' in fault) await fault.after;

@@ -1,6 +1,7 @@
 /** A cluster for tests: the fake API server, what controllers around a provisioner would do, and provisioners that are killed. */
 
-import type { KubeClient } from '../../../../shared/kube/client.ts';
+import { KubeClient } from '../../../../shared/kube/client.ts';
+import { systemClock } from '../../../../shared/kube/clock.ts';
 import { CLAIMS, EVENTS, STORAGE_CLASSES, VOLUMES } from '../../../../shared/kube/storage-resources.ts';
 import type {
   PersistentVolume,
@@ -8,7 +9,7 @@ import type {
   StorageClass,
 } from '../../../../shared/kube/storage-types.ts';
 import { FakeApiServer } from '../../../../shared/kube/testing/fake-api-server.ts';
-import { clientOf } from '../../../../shared/kube/testing/fake-client.ts';
+import { accessTo, clientOf } from '../../../../shared/kube/testing/fake-client.ts';
 import { TestClock } from '../../../../shared/kube/testing/test-clock.ts';
 import { createLogger } from '../../../../shared/log/logger.ts';
 import { type Journal, MemoryJournal } from '../journal.ts';
@@ -42,7 +43,12 @@ export class TestCluster implements AsyncDisposable {
   start(options: Partial<ProvisionerOptions> = {}): Running {
     const stop = new AbortController();
     const provisioner = new Provisioner({
-      client: this.client,
+      client: new KubeClient({
+        access: accessTo(this.server),
+        clock: systemClock,
+        userAgent: 'provisioner',
+        random: () => 0.5,
+      }),
       calls: this.driver.calls,
       driver: DRIVER,
       journal: this.journal,

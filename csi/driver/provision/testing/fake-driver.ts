@@ -55,6 +55,9 @@ export class FakeDriver {
   readonly #segments: Readonly<Record<string, string>> | undefined;
   readonly #faults: { readonly fault: DriverFault; left: number }[] = [];
   #serial = 0;
+  #interrupted:
+    | { readonly at: number; readonly when: 'before' | 'after'; readonly hit: () => void }
+    | undefined;
 
   constructor({ segments, capacity = 2n ** 50n }: FakeDriverOptions = {}) {
     this.#segments = segments;
@@ -63,6 +66,16 @@ export class FakeDriver {
 
   fail(fault: DriverFault): void {
     this.#faults.push({ fault, left: fault.times ?? 1 });
+  }
+
+  /** How many volumes were ever made. */
+  get made(): number {
+    return this.#serial;
+  }
+
+  /** The call of that number, counted from 1, ends only when its caller gives up. @param hit told when it comes that far */
+  interrupt(at: number, when: 'before' | 'after', hit: () => void): void {
+    this.#interrupted = { at, when, hit };
   }
 
   /** What was asked of it, by name. */
@@ -152,6 +165,13 @@ export class FakeDriver {
 
   async #do<T>(call: keyof DriverCalls, request: object, signal: AbortSignal, work: () => T): Promise<T> {
     this.seen.push({ call, request: request as Readonly<Record<string, unknown>> });
+    const interrupted = this.#interrupted?.at === this.seen.length ? this.#interrupted : undefined;
+    if (interrupted) {
+      if (interrupted.when === 'after') work();
+      interrupted.hit();
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      throw signal.reason;
+    }
     const entry = this.#faults.find(({ fault, left }) => fault.call === call && left > 0);
     if (!entry) return work();
     entry.left -= 1;
