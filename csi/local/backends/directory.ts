@@ -12,7 +12,7 @@ import { removeTree } from '../../../shared/sys/remove-tree.ts';
 import { exists, isDirectory, lstat } from '../../../shared/sys/stat.ts';
 import type { Backend, BackendName, Features, MountOptions, Shape, Usage, Work } from './backend.ts';
 import { copyDirectory } from './copy-directory.ts';
-import { mountDirectory, usageOf } from './mounting.ts';
+import { mountDirectory, mountOfDirectory, usageOf } from './mounting.ts';
 
 export const dataPath = (place: string): string => `${place}/data`;
 export const newDataPath = (place: string): string => `${place}/data.new`;
@@ -51,6 +51,7 @@ export class DirectoryBackend implements Backend {
   }
 
   async remove(place: string, { signal }: Work): Promise<void> {
+    await this.detach(place);
     for (const name of ['data.new', 'data']) await this.removeData(place, name, signal);
     fsyncDirectory(place);
   }
@@ -71,8 +72,10 @@ export class DirectoryBackend implements Backend {
     // It has no file system of its own.
   }
 
-  async detach(): Promise<void> {
-    // Nor a device.
+  async detach(place: string): Promise<void> {
+    // There is no device; but what is mounted somewhere is in use, whoever knows of it.
+    const target = mountOfDirectory(dataPath(place));
+    if (target !== undefined) throw new SyscallError('detach', errnoNumber('EBUSY'), target);
   }
 
   device(): undefined {

@@ -1,5 +1,6 @@
 /** Mounts a volume at a directory, once. */
 
+import { realpathSync } from 'node:fs';
 import { MS } from '../../../shared/sys/constants.ts';
 import { errnoNumber, SyscallError } from '../../../shared/sys/errno.ts';
 import { mount } from '../../../shared/sys/mount.ts';
@@ -12,7 +13,8 @@ import type { MountOptions, Usage } from './backend.ts';
 /** What is mounted at a directory; undefined where nothing is, which takes no look at the whole list. */
 export function mountedAt(target: string): MountEntry | undefined {
   if (!stat(target).isMountRoot) return undefined;
-  return mountAt(readMounts(), target);
+  // The kernel lists it where links lead: the kubelet's directory may be one.
+  return mountAt(readMounts(), realpathSync(target));
 }
 
 /**
@@ -49,6 +51,14 @@ export function mountDirectory(source: string, target: string, options: MountOpt
   if (!there) mount(source, target, 'none', MS.BIND);
   // A bind mount takes its flags in a second step; whoever was killed before it takes it now.
   if (flags !== 0) mount('none', target, 'none', MS.BIND | MS.REMOUNT | flags);
+}
+
+/** Where a directory of a pool is mounted a second time; undefined: nowhere. */
+export function mountOfDirectory(path: string): string | undefined {
+  // As seen from the top of their file system, which may be any directory above the pool.
+  const [volume, data] = path.split('/').slice(-2);
+  const end = `/${volume}/${data}`;
+  return readMounts().find(({ root, target }) => root.endsWith(end) && isSameFile(path, target))?.target;
 }
 
 function busy(target: string, { source }: MountEntry): SyscallError {

@@ -7,12 +7,19 @@ import { mount, unmount } from '../../../shared/sys/mount.ts';
 import { mountFlags, PER_MOUNT } from '../../../shared/sys/mount-options.ts';
 import { mountAt } from '../../../shared/sys/mountinfo.ts';
 import { readMounts } from '../../../shared/sys/mounts.ts';
-import { isDirectory, lstat } from '../../../shared/sys/stat.ts';
+import { isDirectory, isRegular, isSameFile, lstat, stat } from '../../../shared/sys/stat.ts';
 import { failedPrecondition } from '../../driver/status.ts';
+import { mountedAt } from '../backends/mounting.ts';
 
-/** True where something is mounted at that very path. */
+/** True where something is mounted at that path, whatever links lead there: the kubelet's directory may be one. */
 export function isMountPoint(path: string): boolean {
-  return mountAt(readMounts(), path) !== undefined;
+  try {
+    return stat(path).isMountRoot;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) return false;
+    // The file system that is mounted there does not answer.
+    return mountAt(readMounts(), path) !== undefined;
+  }
 }
 
 /** Makes a directory to mount at, with those above it. @throws SyscallError */
@@ -29,9 +36,12 @@ export function makeFile(path: string): void {
 /**
  * Mounts a directory or a device at a second place, with options of that place alone. One that is mounted there already is only
  * brought to those options.
+ *
+ * @throws RpcError FAILED_PRECONDITION where something else is mounted there
  */
 export function bind(source: string, target: string, readOnly: boolean, flags: readonly string[]): void {
   if (!isMountPoint(target)) mount(source, target, '', MS.BIND);
+  else if (!isSameFile(source, target)) throw failedPrecondition(`something else is mounted at ${target}`);
   const own = (mountFlags(flags).flags & PER_MOUNT) | (readOnly ? MS.RDONLY : 0);
   // A bind mount takes its source's options over, and its own only in a second step.
   if (own !== 0) mount('', target, '', MS.BIND | MS.REMOUNT | own | inherited(target));
@@ -39,13 +49,13 @@ export function bind(source: string, target: string, readOnly: boolean, flags: r
 
 /** What the mount has from its source: a remount that leaves it out would take it away, or be refused in a user namespace. */
 function inherited(target: string): number {
-  const { options = [] } = mountAt(readMounts(), target) ?? {};
+  const { options = [] } = mountedAt(target) ?? {};
   return mountFlags(options).flags & (MS.NOSUID | MS.NODEV | MS.NOEXEC | MS.RDONLY);
 }
 
 /**
- * Takes away whatever is mounted at a path, and the path itself, which has to be an empty directory or a file then: nothing in
- * it is ever removed.
+ * Takes away whatever is mounted at a path, and the path itself, which has to be an empty directory or an empty file then:
+ * nothing in it is ever removed.
  *
  * @param lazily a mount that is busy goes from the path at once, and from the kernel with its last user
  * @throws RpcError FAILED_PRECONDITION where it is in use, or something is in the directory
@@ -53,8 +63,10 @@ function inherited(target: string): number {
 export function takeAway(path: string, lazily: boolean): void {
   unmountAll(path, lazily);
   try {
-    if (isDirectory(lstat(path))) rmdir(path);
-    else unlink(path);
+    const there = lstat(path);
+    if (isDirectory(there)) rmdir(path);
+    else if (isRegular(there) && there.size === 0) unlink(path);
+    else throw failedPrecondition(`${path} is not what a volume is mounted at, and is left as it is`);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return;
     if (isErrno(error, 'ENOTEMPTY', 'EBUSY'))

@@ -38,7 +38,17 @@ export async function nodePublishVolume(
     );
   // Known before it is done: what a kill leaves is found.
   parts.uses.publish(volumeId, use);
-  await mountFor(parts, volume, use, request, signal);
+  const isTaken = isMountPoint(path);
+  try {
+    await mountFor(parts, volume, use, request, signal);
+  } catch (error) {
+    // As for a stage.
+    if (!same && (isTaken || !isMountPoint(path))) {
+      parts.uses.unpublish(volumeId, path);
+      if (volume.record.ephemeral && !parts.uses.isUsed(volumeId)) await removeVolume(parts, volume, signal);
+    }
+    throw error;
+  }
   applyLimits(parts, volume);
   return {};
 }
@@ -74,6 +84,7 @@ export async function nodeUnpublishVolume(
   { volumeId, targetPath: path }: NodeUnpublishVolumeRequest,
   signal: AbortSignal,
 ): Promise<Record<never, never>> {
+  if (parts.uses.isOthers(volumeId, path)) return {};
   // A pod's mount goes whoever still looks at it: the data stays mounted at the stage.
   takeAway(path, true);
   parts.uses.unpublish(volumeId, path);

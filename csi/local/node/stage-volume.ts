@@ -28,24 +28,33 @@ export async function nodeStageVolume(
     throw alreadyExists(`the stage of volume ${volumeId}`, 'it was asked for otherwise');
   // Known before it is done: what a kill leaves is found.
   parts.uses.stage(volumeId, use);
-  if (access.type === 'block') {
-    await backend.attach(place, record);
+  const isTaken = isMountPoint(path);
+  try {
+    if (access.type === 'block') {
+      await backend.attach(place, record);
+      return {};
+    }
+    makeDirectory(path);
+    await backend.mount(place, record, path, { readOnly: use.readOnly, flags }, { signal });
     return {};
+  } catch (error) {
+    // The kubelet does not ask for the end of what was refused, and the volume could never be deleted.
+    if (!staged && (isTaken || !isMountPoint(path))) parts.uses.unstage(volumeId);
+    throw error;
   }
-  makeDirectory(path);
-  await backend.mount(place, record, path, { readOnly: use.readOnly, flags }, { signal });
-  return {};
 }
 
 export async function nodeUnstageVolume(
   parts: LocalParts,
   { volumeId, stagingTargetPath: path }: NodeUnstageVolumeRequest,
 ): Promise<Record<never, never>> {
-  const { published } = parts.uses.of(volumeId);
+  const { staged, published } = parts.uses.of(volumeId);
   if (published.length > 0)
     throw failedPrecondition(
       `volume ${volumeId} is still published at ${published.map((use) => use.path).join(', ')}`,
     );
+  // It is not there, or somebody else is.
+  if (staged ? staged.path !== path : parts.uses.isOthers(volumeId, path)) return {};
   // The directory is the kubelet's.
   unmountAll(path, false);
   const volume = findVolume(parts, volumeId);

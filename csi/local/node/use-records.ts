@@ -68,6 +68,12 @@ export class UseRecords {
     return [...(staged ? [staged.path] : []), ...published.map(({ path }) => path)];
   }
 
+  /** True where another volume is at that path: what is mounted there is not this one's to take away. */
+  isOthers(id: string, path: string): boolean {
+    for (const other of this.#uses.keys()) if (other !== id && this.places(other).includes(path)) return true;
+    return false;
+  }
+
   /** Every volume that is used, by id. */
   all(): ReadonlyMap<string, Uses> {
     return this.#uses;
@@ -78,7 +84,8 @@ export class UseRecords {
   }
 
   unstage(id: string): void {
-    this.#keep(id, { published: this.of(id).published });
+    // Of what nobody knows there is no file, and an id that nobody gave is part of no path.
+    if (this.#uses.has(id)) this.#keep(id, { published: this.of(id).published });
   }
 
   publish(id: string, use: Use): void {
@@ -87,6 +94,7 @@ export class UseRecords {
   }
 
   unpublish(id: string, path: string): void {
+    if (!this.#uses.has(id)) return;
     const { published, ...rest } = this.of(id);
     this.#keep(id, { ...rest, published: published.filter((use) => use.path !== path) });
   }

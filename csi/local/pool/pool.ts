@@ -4,7 +4,7 @@
  */
 
 import { readdirSync } from 'node:fs';
-import { isErrno } from '../../../shared/sys/errno.ts';
+import { errnoNumber, isErrno, SyscallError } from '../../../shared/sys/errno.ts';
 import {
   fsyncDirectory,
   mkdirp,
@@ -13,7 +13,7 @@ import {
   unlinkIfExists,
   writeFileAtomic,
 } from '../../../shared/sys/file.ts';
-import { statfs } from '../../../shared/sys/stat.ts';
+import { isDirectory, isLink, lstat, statfs } from '../../../shared/sys/stat.ts';
 import { isId } from '../ids.ts';
 import {
   formatRecord,
@@ -126,8 +126,13 @@ export class Pool {
     const { onTrouble } = this.#options;
     // Whoever may not read a volume cannot go round its mount either.
     mkdirp(one.directory, 0o700);
+    requireDirectory(one.directory);
     for (const id of readdirSync(one.directory)) {
       const path = `${one.directory}/${id}`;
+      if (isLink(lstat(path))) {
+        onTrouble(path, 'it is a link, which leads nobody knows where');
+        continue;
+      }
       if (!isId(id)) {
         onTrouble(path, 'it is no volume');
         continue;
@@ -160,9 +165,15 @@ function keep<R extends VolumeRecord | SnapshotRecord>(one: Shelf<R>, record: R)
   // What a power cut leaves of one that is being made is found by whoever makes it again, with a record or without.
   const fsync = record.state !== 'making';
   mkdirp(place, 0o700);
+  requireDirectory(place);
   writeFileAtomic(`${place}/${one.file}`, formatRecord(record), { mode: 0o600, fsync });
   if (fsync) fsyncDirectory(one.directory);
   one.records.set(record.id, record);
+}
+
+/** No link, which would have everything below it done elsewhere. @throws SyscallError ENOTDIR */
+function requireDirectory(path: string): void {
+  if (!isDirectory(lstat(path))) throw new SyscallError('open', errnoNumber('ENOTDIR'), path);
 }
 
 function forget<R>(one: Shelf<R>, id: string): void {
