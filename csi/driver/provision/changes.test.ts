@@ -90,6 +90,16 @@ describe('a larger size', () => {
     expect(await cluster.events()).toContain('VolumeResizeSuccessful: Resize volume succeeded');
   });
 
+  test('of a claim whose volume was another driver’s once', async () => {
+    const annotations = { 'volume.kubernetes.io/storage-provisioner': 'rancher.io/local-path' };
+    await cluster.client.patch(CLAIMS, 'merge', { metadata: { annotations } }, DATA);
+    await ask('2Gi');
+    await until(
+      'the node is next',
+      () => claim().status?.allocatedResourceStatuses?.['storage'] === 'NodeResizePending',
+    );
+  });
+
   test('that cannot be: said, and tried again rarely, until another is asked for', async () => {
     cluster.driver.fail({ call: 'controllerExpandVolume', code: 'OUT_OF_RANGE' });
     await ask('2Gi');

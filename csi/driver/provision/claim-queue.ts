@@ -29,8 +29,8 @@ export interface ClaimQueueOptions {
 interface Memory extends TakingMemory {
   /** Not before then, while it has this class. */
   hopeless?: { readonly until: number; readonly classUid: string };
-  /** Its volume is there, though the copies of the cluster's objects may not show it yet. */
-  isDone?: true;
+  /** Its volume was made, though the copies of the cluster's objects do not show it yet; or they did. */
+  volume?: 'made' | 'seen';
 }
 
 export class ClaimQueue implements Disposable {
@@ -58,7 +58,11 @@ export class ClaimQueue implements Disposable {
     const { view } = options;
     view.on(CLAIMS, (keys) => this.#addAll(keys));
     view.on(STORAGE_CLASSES, () => this.refresh());
-    view.on(VOLUMES, (names) => this.#leftovers(names));
+    view.on(VOLUMES, (names) => {
+      this.#leftovers(names);
+      for (const [key, { metadata }] of view.claims.items)
+        if (names.has(volumeNameOf(metadata.uid ?? ''))) this.#queue.add(key);
+    });
   }
 
   /** Looks at everything again: whatever happened meanwhile was missed. */
@@ -120,11 +124,13 @@ export class ClaimQueue implements Disposable {
       return;
     }
     this.#memories.set(uid, memory);
-    if (memory.isDone) return;
     if (view.volumes.items.has(volumeNameOf(uid))) {
-      memory.isDone = true;
+      memory.volume = 'seen';
       return;
     }
+    if (memory.volume === 'made') return;
+    // Seen once, and deleted since: by hand, as no claim is bound to it.
+    delete memory.volume;
     if (step.do === 'take') {
       const again = await take(context, claim, step.storageClass, memory, signal);
       if (again !== undefined) this.#queue.addAfter(key, again);
@@ -151,7 +157,7 @@ export class ClaimQueue implements Disposable {
     onRoom();
     switch (outcome) {
       case 'done':
-        memory.isDone = true;
+        memory.volume = 'made';
         delete memory.why;
         return;
       case 'elsewhere':

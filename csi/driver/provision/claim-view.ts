@@ -7,11 +7,13 @@ import { requestedBytes } from './data-source.ts';
 import { provisionerOf } from './names.ts';
 import { isReachable, type Segments } from './topology.ts';
 
-/** A claim for which something may have to be done: other drivers' and those that have what they ask for are left out. */
+/**
+ * A claim for which something may have to be done: others' that have no volume yet, and those that have what they ask for, are
+ * left out. Whose a claim with a volume is, the volume says: one that was taken over still names who made it first.
+ */
 export function keptClaim(claim: PersistentVolumeClaim, driver: string): PersistentVolumeClaim | undefined {
-  const provisioner = provisionerOf(claim.metadata.annotations);
-  // One that was bound by hand has no such annotation.
-  if (provisioner !== undefined && provisioner !== driver) return undefined;
+  const isOthers = provisionerOf(claim.metadata.annotations) !== driver;
+  if (isOthers && !claim.spec?.volumeName) return undefined;
   return isSettled(claim) ? undefined : slim(claim);
 }
 

@@ -154,6 +154,20 @@ describe('a claim whose node was selected', () => {
   });
 });
 
+test('a volume that somebody deleted before it was bound is made again', async () => {
+  await cluster.storageClass('fast');
+  await cluster.claim('data', 'a');
+  const { provisioner } = cluster.start();
+  await until('the volume is there', () => cluster.volumes().length === 1);
+  await provisioner.idle();
+  const name = cluster.volumes()[0]?.metadata.name ?? '';
+  await cluster.client.patch(VOLUMES, 'merge', { metadata: { finalizers: null } }, { name });
+  await cluster.client.delete(VOLUMES, { name });
+  await until('it is there again', () => cluster.driver.requests('createVolume').length === 2);
+  await until('its object is', () => cluster.volumes().length === 1);
+  expect(cluster.driver.made).toBe(1);
+});
+
 describe('errors', () => {
   test('no room: another node is to be chosen', async () => {
     cluster.driver.capacity = 1024n;

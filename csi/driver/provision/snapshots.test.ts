@@ -4,6 +4,7 @@ import type {
   VolumeSnapshotContent,
 } from '../../../shared/kube/snapshot-types.ts';
 import {
+  CLAIMS,
   groupClasses,
   groupContents,
   SNAPSHOT_CLASSES,
@@ -151,6 +152,7 @@ describe('a snapshot', () => {
     await until('it is ready', () => content().status?.readyToUse === true);
     const other = new FakeDriver({ segments: { [KEY]: 'b' } });
     cluster.start({ node: { name: 'b', segments: { [KEY]: 'b' } }, calls: other.calls });
+    await cluster.client.delete(CLAIMS, { namespace: 'default', name: 'data' });
     await cluster.phase(cluster.volumes()[0]?.metadata.name ?? '', 'Released');
     await until('the volume is gone', () => cluster.volumes().length === 0);
     await remove();
