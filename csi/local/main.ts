@@ -104,6 +104,10 @@ function startFor(options: LocalOptions, calls: GuardedCalls, log: Logger): Runn
     driver: DRIVER_NAME,
     node: { name: options.node, segments: { [TOPOLOGY_KEY]: options.node } },
     kubeconfig: options.kubeconfig,
+    capacity: {
+      namespace: process.env['POD_NAMESPACE'] || 'kube-system',
+      ...(process.env['POD_NAME'] && { pod: process.env['POD_NAME'] }),
+    },
     stateDir: options.stateDir,
     userAgent: `underpod/${version} csi-local`,
     log,

@@ -108,6 +108,11 @@ export function isUnreachable(error: unknown): error is KubeError {
   return codeOf(error) === 0;
 }
 
+/** Nothing was heard for too long of a connection that is there. */
+export function isSilent(error: unknown): error is KubeError {
+  return isUnreachable(error) && error.reason === 'Timeout';
+}
+
 /** True where the same request may well succeed later without anybody changing it. */
 export function isTransient(error: unknown): boolean {
   return isUnreachable(error) || isServerError(error) || isTooManyRequests(error) || isUnauthorized(error);

@@ -3,7 +3,7 @@
 import { Backoff } from './backoff.ts';
 import type { KubeClient, Selection } from './client.ts';
 import { type KubeClock, sleep } from './clock.ts';
-import { isGone, KubeError } from './errors.ts';
+import { isGone, isSilent, KubeError } from './errors.ts';
 import type { Resource } from './resource.ts';
 import type { ApiObject, WatchEvent } from './types.ts';
 
@@ -47,8 +47,10 @@ export async function* follow<T extends ApiObject>(
     let settled: Disposable | undefined;
     let wait = 0;
     let isSuccess = false;
+    let isOpen = false;
     try {
       const onOpen = (): void => {
+        isOpen = true;
         onHealth?.(undefined);
         settled = clock.setTimer(SHORT, () => {
           backoff.reset();
@@ -69,7 +71,9 @@ export async function* follow<T extends ApiObject>(
     } catch (error) {
       if (isGone(error)) throw error;
       wait = backoff.next(error instanceof KubeError ? error.retryAfterMs : 0);
-      if (!signal.aborted) onHealth?.(error);
+      // A server that has seen no change of a kind since its own start sends no bookmarks of it (k8s.io/apiserver,
+      // storage/cacher, dispatchEvents): silence alone says nothing. Whether it is there tells the next request.
+      if (!signal.aborted && !(isOpen && isSilent(error))) onHealth?.(error);
     } finally {
       settled?.[Symbol.dispose]();
     }

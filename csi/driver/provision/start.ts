@@ -20,6 +20,8 @@ export interface StartOptions {
   /** The driver's name. */
   readonly driver: string;
   readonly node?: OwnNode;
+  /** Where the scheduler finds how much room there is. */
+  readonly capacity?: CapacityPlace;
   /** A file; undefined: a pod's service account. */
   readonly kubeconfig: string | undefined;
   readonly stateDir: string;
@@ -38,7 +40,7 @@ export interface Running extends AsyncDisposable {
  * @throws UsageError for a kubeconfig that leads nowhere
  */
 export function startProvisioner(options: StartOptions): Running | undefined {
-  const { calls, driver, node, stateDir, userAgent } = options;
+  const { calls, driver, node, stateDir, userAgent, capacity } = options;
   const log = options.log.child('provision');
   const access = accessOf(options.kubeconfig);
   if (access === undefined) {
@@ -62,6 +64,7 @@ export function startProvisioner(options: StartOptions): Running | undefined {
     multiWriter: true,
     capacity: placeOf(process.env),
     ...(node && { node }),
+    ...(capacity && { capacity }),
   });
   const stop = new AbortController();
   const done = provisioner
