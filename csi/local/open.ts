@@ -4,6 +4,7 @@ import type { Logger } from '../../shared/log/logger.ts';
 import { isErrno } from '../../shared/sys/errno.ts';
 import { mkdirp } from '../../shared/sys/file.ts';
 import { thawAt } from '../../shared/sys/freeze.ts';
+import { stat } from '../../shared/sys/stat.ts';
 import type { Backend, BackendName } from './backends/backend.ts';
 import { backends } from './backends/registry.ts';
 import { Jobs } from './jobs.ts';
@@ -11,7 +12,8 @@ import { isMountPoint } from './node/mounts.ts';
 import { UseRecords } from './node/use-records.ts';
 import type { LocalOptions } from './options.ts';
 import type { LocalParts } from './parts.ts';
-import { Pool } from './pool/pool.ts';
+import type { Claim } from './pool/capacity.ts';
+import { Pool, type PoolOptions } from './pool/pool.ts';
 import { takenBy } from './pool/taken.ts';
 
 /** @throws SyscallError where a pool or the state cannot be read */
@@ -19,13 +21,18 @@ export async function openParts(
   options: Pick<LocalOptions, 'pools' | 'reserve' | 'node' | 'stateDir'>,
   log: Logger,
 ): Promise<LocalParts> {
+  const known = new Map<BackendName, Backend>(backends().map((backend) => [backend.name, backend]));
+  const taken: PoolOptions['taken'] = (place, record) => {
+    const backend = known.get(record.backend);
+    return backend ? takenBy(place, record, backend) : 0;
+  };
   const pools = new Map<string, Pool>();
   for (const [name, directory] of options.pools) {
     mkdirp(directory, 0o700);
     const onTrouble = (path: string, why: string): void => log.warn('left alone in a pool', { path, why });
-    pools.set(name, Pool.open({ name, directory, reserve: options.reserve, taken: takenBy, onTrouble }));
+    const others = (): Iterable<Claim> => claimsBeside(directory, pools);
+    pools.set(name, Pool.open({ name, directory, reserve: options.reserve, taken, others, onTrouble }));
   }
-  const known = new Map<BackendName, Backend>(backends().map((backend) => [backend.name, backend]));
   const attached = (id: string): boolean => {
     for (const pool of pools.values()) {
       const record = pool.volumes.get(id);
@@ -43,6 +50,13 @@ export async function openParts(
   };
   thawLeftovers(uses, own, log);
   return { node: options.node, pools, backends: known, uses, jobs: new Jobs(), log, now: Date.now };
+}
+
+/** What the other pools on a pool's file system have promised: its room is there once. */
+function* claimsBeside(directory: string, pools: ReadonlyMap<string, Pool>): Generator<Claim> {
+  const { dev } = stat(directory);
+  for (const pool of pools.values())
+    if (pool.directory !== directory && stat(pool.directory).dev === dev) yield* pool.claims();
 }
 
 /** A snapshot that was cut off, with the child that held it, may have left a file system frozen: its pod waits for ever. */

@@ -101,6 +101,8 @@ export function hasQuotas(directory: Fd): boolean {
 /** Bytes that a subvolume refers to, as of the last commit, and may at most. */
 export interface SubvolumeUsage {
   readonly used: number;
+  /** Of these, what no other subvolume refers to. */
+  readonly own: number;
   readonly limit: number | undefined;
 }
 
@@ -112,6 +114,7 @@ export function subvolumeUsage(directory: Fd, id: bigint): SubvolumeUsage | unde
   const limited = limit !== undefined && (limit.getBigUint64(0, true) & LIMIT_MAX_RFER) !== 0n;
   return {
     used: Number(info.getBigUint64(8, true)),
+    own: Number(info.getBigUint64(24, true)),
     limit: limited ? Number(limit.getBigUint64(8, true)) : undefined,
   };
 }

@@ -103,6 +103,12 @@ export interface Backend {
   device(place: string): string | undefined;
   /** Of a volume that is mounted at `target`. */
   usage(place: string, shape: Shape, target: string): Promise<Usage>;
+  /**
+   * Bytes of the pool that a volume's data has already and shares with no other: what is left of its size is still to come.
+   *
+   * @throws SyscallError ENOENT where there is no data yet
+   */
+  taken(place: string, shape: Shape): number;
   /** What is wrong with a volume, for people: its data is missing, its device is gone, errors were found. */
   condition(place: string, shape: Shape): Promise<string | undefined>;
 }

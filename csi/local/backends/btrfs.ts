@@ -88,6 +88,10 @@ export class BtrfsBackend extends DirectoryBackend {
     };
   }
 
+  override taken(place: string): number {
+    return counted(place)?.own ?? 0;
+  }
+
   override async condition(place: string, shape: Shape): Promise<string | undefined> {
     const condition = await super.condition(place, shape);
     if (condition !== undefined) return condition;

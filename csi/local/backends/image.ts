@@ -6,7 +6,7 @@ import { isErrno } from '../../../shared/sys/errno.ts';
 import type { Fd } from '../../../shared/sys/fd.ts';
 import { fsyncDirectory, openFile, rename, unlinkIfExists } from '../../../shared/sys/file.ts';
 import { writeInPlace } from '../../../shared/sys/inode-flags.ts';
-import { exists, statfs } from '../../../shared/sys/stat.ts';
+import { exists, stat, statfs } from '../../../shared/sys/stat.ts';
 import { breathe, flush } from './off-loop.ts';
 
 /** Room that is taken at a time: more would hold the event loop for long. */
@@ -66,6 +66,11 @@ export interface Resize {
   readonly thin: boolean;
   readonly from: number;
   readonly signal: AbortSignal;
+}
+
+/** What its image has taken of the pool, also while it is being made. @throws SyscallError ENOENT where there is none */
+export function takenByImage(place: string): number {
+  return stat(exists(imagePath(place)) ? imagePath(place) : newPath(place)).allocated;
 }
 
 /** Removes all of a volume: the image first, since the rest says nothing without it. */

@@ -30,6 +30,7 @@ import {
   markToGrow,
   removeImage,
   resize,
+  takenByImage,
   toGrow,
 } from './image.ts';
 import { ImageDevices, isInUse, writableMount } from './image-device.ts';
@@ -173,6 +174,10 @@ export class LoopBackend implements Backend {
 
   async usage(_place: string, _shape: Shape, target: string): Promise<Usage> {
     return usageOf(target);
+  }
+
+  taken(place: string): number {
+    return takenByImage(place);
   }
 
   async condition(place: string, shape: Shape): Promise<string | undefined> {

@@ -83,6 +83,13 @@ export class QuotaBackend extends DirectoryBackend {
     unlinkIfExists(projectPath(place));
   }
 
+  override taken(place: string): number {
+    const id = recorded(place);
+    if (id === undefined) return 0;
+    using directory = openDirectory(place);
+    return projectUsage(directory.fd, place, id).usedBytes;
+  }
+
   override async condition(place: string, shape: Shape): Promise<string | undefined> {
     const condition = await super.condition(place, shape);
     if (condition !== undefined) return condition;

@@ -32,6 +32,8 @@ export interface PoolOptions {
   readonly reserve: number;
   /** Bytes of a place that are its own already. @returns 0 where that cannot be told */
   readonly taken: (place: string, record: VolumeRecord | SnapshotRecord) => number;
+  /** Promises of others on the same file system. */
+  readonly others?: () => Iterable<Claim>;
   /** Something is there that is nobody's, or cannot be read. */
   readonly onTrouble: (path: string, why: string) => void;
 }
@@ -87,7 +89,7 @@ export class Pool {
   /** Bytes that a new volume may have. @throws SyscallError where the pool cannot be asked */
   room(): number {
     const { total, available } = this.space();
-    return roomFor({ total, available, reserve: total * this.#options.reserve }, this.#claims());
+    return roomFor({ total, available, reserve: total * this.#options.reserve }, this.#allClaims());
   }
 
   /** Of the file system that it is on, in bytes. @throws SyscallError */
@@ -114,7 +116,13 @@ export class Pool {
     forget(this.#snapshots, id);
   }
 
-  *#claims(): Generator<Claim> {
+  *#allClaims(): Generator<Claim> {
+    yield* this.claims();
+    yield* this.#options.others?.() ?? [];
+  }
+
+  /** What is promised here. */
+  *claims(): Generator<Claim> {
     const { taken } = this.#options;
     for (const record of this.#volumes.records.values())
       yield { size: record.size, taken: taken(this.volumePlace(record.id), record) };
