@@ -18,13 +18,17 @@ export interface FileStat {
   readonly allocated: number;
   /** Something is mounted there; always false before Linux 5.8, which did not tell. */
   readonly isMountRoot: boolean;
+  /** Of the mount that it was reached by, as in mountinfo.ts; 0 before Linux 5.8, which did not tell. */
+  readonly mountId: number;
   readonly mtimeMs: number;
   /** Of a device file, the device, as mknod(2) takes it. */
   readonly rdev: number;
 }
 
 const STATX_SIZE = 256;
-const STATX_BASIC_STATS = 0x7ff;
+/** STATX_BASIC_STATS and STATX_MNT_ID. */
+const STATX_WANTED = 0x17ff;
+const STATX_MNT_ID = 0x1000;
 const STATX_INO = 0x100;
 const STATX_ATTR_MOUNT_ROOT = 0x2000;
 
@@ -41,6 +45,7 @@ function decode(bytes: Uint8Array): FileStat {
     size: Number(view.getBigUint64(0x28, true)),
     // In blocks of 512 bytes, whatever the file system's are.
     allocated: Number(view.getBigUint64(0x30, true)) * 512,
+    mountId: (view.getUint32(0, true) & STATX_MNT_ID) === 0 ? 0 : Number(view.getBigUint64(0x90, true)),
     isMountRoot: (view.getUint32(8, true) & STATX_ATTR_MOUNT_ROOT) !== 0,
     mtimeMs: Number(view.getBigInt64(0x70, true)) * 1000 + view.getUint32(0x78, true) / 1e6,
     rdev: encodeDevice(view.getUint32(0x80, true), view.getUint32(0x84, true)),
@@ -56,7 +61,7 @@ function encodeDevice(major: number, minor: number): number {
 /** An open file's times of last access and change of content, as utimensat(2) takes them: seconds, nanoseconds, twice. */
 export function fstatTimes(fd: Fd): BigUint64Array {
   const buffer = new Uint8Array(STATX_SIZE);
-  syscall('statx', `fd ${fd}`, fd, cstring(''), AT.EMPTY_PATH, STATX_BASIC_STATS, buffer);
+  syscall('statx', `fd ${fd}`, fd, cstring(''), AT.EMPTY_PATH, STATX_WANTED, buffer);
   const view = new DataView(buffer.buffer);
   const at = (offset: number): bigint[] => [
     view.getBigUint64(offset, true),
@@ -67,7 +72,7 @@ export function fstatTimes(fd: Fd): BigUint64Array {
 
 function statx(at: number, path: string, flags: number, shown: string): FileStat {
   const buffer = new Uint8Array(STATX_SIZE);
-  syscall('statx', shown, at, cstring(path), flags, STATX_BASIC_STATS, buffer);
+  syscall('statx', shown, at, cstring(path), flags, STATX_WANTED, buffer);
   return decode(buffer);
 }
 
@@ -84,7 +89,7 @@ export function lstat(path: string): FileStat {
 /** As `lstat`, but `undefined` where there is no such file. */
 export function lstatIfExists(path: string): FileStat | undefined {
   const buffer = new Uint8Array(STATX_SIZE);
-  const result = trySyscall('statx', AT.FDCWD, cstring(path), AT.SYMLINK_NOFOLLOW, STATX_BASIC_STATS, buffer);
+  const result = trySyscall('statx', AT.FDCWD, cstring(path), AT.SYMLINK_NOFOLLOW, STATX_WANTED, buffer);
   if (result === 0) return decode(buffer);
   if (-result === ENOENT) return undefined;
   throw new SyscallError('statx', -result, path);

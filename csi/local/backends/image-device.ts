@@ -91,10 +91,17 @@ function keepRoom(device: string): void {
   }
 }
 
-/** Where the file system on a device is mounted for writing. */
+/** Where the file system on a device is mounted for writing, and can be reached: nothing else is mounted over it. */
 export function writableMount(device: string): string | undefined {
-  return readMounts().find(({ source, superOptions }) => source === device && !superOptions.includes('ro'))
-    ?.target;
+  return readMounts().find(
+    ({ source, superOptions, target, id }) =>
+      source === device && !superOptions.includes('ro') && isReached(target, id),
+  )?.target;
+}
+
+function isReached(target: string, id: number): boolean {
+  const { mountId = -1 } = lstatIfExists(target) ?? {};
+  return mountId === 0 || mountId === id;
 }
 
 /** True while the file system on it is mounted, or the device itself is, for a pod that uses it bare. */

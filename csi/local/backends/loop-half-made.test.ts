@@ -19,6 +19,7 @@ import { unmount } from '../../../shared/sys/mount.ts';
 import { readMounts } from '../../../shared/sys/mounts.ts';
 import { stat } from '../../../shared/sys/stat.ts';
 import { hashOf, MIB, plantFile, WORK } from './contract.ts';
+import { writableMount } from './image-device.ts';
 import { LoopBackend } from './loop.ts';
 import { TestPool } from './testing/pool.ts';
 
@@ -177,6 +178,25 @@ describe.skipIf(!available)('half-made', () => {
     expect(hashOf(`${await mounted(place)}/file`)).toBe(sum);
     detachLoop(device);
     unlinkSync(`${other}/disk.away`);
+  });
+
+  test('of a source that another file system is mounted over, the right one is held', async () => {
+    const [place, sum] = await volume();
+    const target = await mounted(place);
+    run('mount', '--bind', target, pool.target('b'));
+    run('mount', '-t', 'tmpfs', 'none', target);
+    expect(writableMount(backend.device(place) ?? '')).toBe(pool.target('b'));
+    await backend.copy(pool.place('copy'), shape, { place, shape }, WORK);
+    expect(hashOf(`${await mounted(pool.place('copy'), 'c')}/file`)).toBe(sum);
+    unmount(target);
+  });
+
+  test.each(['ext4', 'xfs', 'btrfs'] as const)('on %s the page cache is passed by', async (kind) => {
+    using other = new TestPool(kind);
+    const place = other.place('v');
+    await backend.create(place, shape, WORK);
+    expect(loopAt(await backend.attach(place, shape))?.directIo).toBe(true);
+    await other.clear(backend);
   });
 
   test('room that was taken stays taken, whatever a pod trims', async () => {
