@@ -3,6 +3,7 @@ import { cniConfig } from './targets/cni-config.ts';
 import { cniConflist } from './targets/cni-conflist.ts';
 import { cniEnv } from './targets/cni-env.ts';
 import { cniResult } from './targets/cni-result.ts';
+import { csiRequest } from './targets/csi-request.ts';
 import { dhcpMessage, dhcpRequest } from './targets/dhcp.ts';
 import { netConf } from './targets/net-conf.ts';
 import { netlink } from './targets/netlink.ts';
@@ -29,4 +30,5 @@ export const targets: readonly Target[] = [
   dhcpRequest,
   serviceObject,
   endpointSliceObject,
+  csiRequest,
 ];

@@ -99,7 +99,8 @@ describe('paths', () => {
     '/a/./b',
     '/...',
     '/a/..b',
-    `/${'x'.repeat(4094)}`,
+    `/${'x'.repeat(255)}`,
+    '/abcdefgh'.repeat(455),
   ])('%.60s', (path) => {
     expect(codeOf(() => checkPath('p', path))).toBeUndefined();
   });
@@ -115,7 +116,9 @@ describe('paths', () => {
     '/a/..',
     '/a\0b',
     '/a\nb',
-    `/${'x'.repeat(4095)}`,
+    `/${'x'.repeat(256)}`,
+    `/${'ä'.repeat(128)}`,
+    '/abcdefg'.repeat(512),
     '/.',
     '/./',
     '/.//.',

@@ -12,6 +12,8 @@ export const MAX_STRING = 128;
 export const MAX_MAP = 4096;
 export const MAX_NODE_ID = 256;
 const MAX_PATH = 4095;
+/** Of a part of a path (NAME_MAX). */
+const MAX_NAME = 255;
 
 const encoder = new TextEncoder();
 
@@ -68,6 +70,8 @@ export function checkPath(field: string, path: string): void {
     throw invalidArgument(field, `is longer than ${MAX_PATH} bytes`);
   if (!path.startsWith('/')) throw invalidArgument(field, 'is not an absolute path');
   if (hasControls(path)) throw invalidArgument(field, 'holds control characters');
+  if (path.split('/').some((part) => encoder.encode(part).length > MAX_NAME))
+    throw invalidArgument(field, `has a part that is longer than ${MAX_NAME} bytes`);
   if (path.split('/').includes('..')) throw invalidArgument(field, 'holds ".."');
   if (path.split('/').every((part) => part === '' || part === '.'))
     throw invalidArgument(field, 'is the root');
