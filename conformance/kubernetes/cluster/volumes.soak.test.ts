@@ -191,7 +191,10 @@ describe('local volumes in a whole cluster', () => {
       );
       await node.kubelet.start();
       await driversReady();
-      expect(await inPod('db-0', 'cat', '/data/sum')).toBe(sum);
+      await until('the kubelet to know its pods', LIMIT_MS, async () => {
+        expect(await inPod('db-0', 'cat', '/data/sum')).toBe(sum);
+        return true;
+      });
       await cluster.kubectl('delete', 'pod', 'db-0');
       const second = await until('another pod', LIMIT_MS, async () => {
         const found = await isReady('db-0');

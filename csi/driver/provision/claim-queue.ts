@@ -15,6 +15,9 @@ import { type TakingMemory, take } from './taking.ts';
 /** What a hopeless claim waits, in ms, unless its class is replaced before. */
 const HOPELESS_MS = RETRY.mostMs;
 
+/** A source that is not ready is looked at this often, in ms: nobody tells of it. */
+const SOURCE_MS = 2000;
+
 export interface ClaimQueueOptions {
   readonly context: Context;
   readonly view: ClusterView;
@@ -135,6 +138,11 @@ export class ClaimQueue implements Disposable {
       const again = await take(context, claim, step.storageClass, memory, signal);
       if (again !== undefined) this.#queue.addAfter(key, again);
       return;
+    }
+    if (step.do === 'provision at source') {
+      const isHere = await this.#provisioning.isSourceHere(claim, step.storageClass, signal);
+      if (isHere === undefined) this.#queue.addAfter(key, SOURCE_MS);
+      if (!isHere) return;
     }
     delete memory.takeAt;
     const { until = 0, classUid } = memory.hopeless ?? {};

@@ -16,6 +16,8 @@ export type ClaimStep =
   | { readonly do: 'nothing'; readonly why?: string }
   /** It binds at once, and no node has taken it yet. */
   | { readonly do: 'take'; readonly storageClass: StorageClass }
+  /** It waits for its first pod, but its data can be on one node alone: if that is this one, make its volume. */
+  | { readonly do: 'provision at source'; readonly storageClass: StorageClass }
   /** It is ours: make its volume. */
   | { readonly do: 'provision'; readonly storageClass: StorageClass };
 
@@ -39,8 +41,14 @@ export function claimStep(claim: PersistentVolumeClaim, { driver, node, classes 
   const atOnce = storageClass.volumeBindingMode !== 'WaitForFirstConsumer';
   if (!node) return selected !== '' || atOnce ? { do: 'provision', storageClass } : { do: 'nothing' };
   if (selected === node.name) return { do: 'provision', storageClass };
-  if (selected !== '' || !atOnce || !isAllowed(storageClass, node.segments)) return { do: 'nothing' };
+  if (selected !== '' || !isAllowed(storageClass, node.segments)) return { do: 'nothing' };
+  // The scheduler knows nothing of where a source is: it would name other nodes again and again.
+  if (!atOnce) return hasSource(claim) ? { do: 'provision at source', storageClass } : { do: 'nothing' };
   return { do: 'take', storageClass };
+}
+
+function hasSource({ spec }: PersistentVolumeClaim): boolean {
+  return (spec?.dataSource ?? spec?.dataSourceRef) !== undefined;
 }
 
 /** A claim's class; the annotation is from before the field. */

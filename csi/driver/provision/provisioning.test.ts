@@ -413,6 +413,27 @@ describe('sources', () => {
       .poll(async () => (await cluster.client.get(CLAIMS, at('copy'))).metadata.annotations)
       .not.toHaveProperty([ANNOTATION.selectedNode]);
     expect(cluster.driver.volumes.size).toBe(0);
+    // The node that has the data makes it, without a scheduler who would not know.
+    await until('the clone is there', () => there.volumes.size === 2);
+  });
+
+  test('a claim that waits for its first pod is made at once where its source is, and nowhere else', async () => {
+    await cluster.storageClass('fast');
+    const there = new FakeDriver({ segments: { [KEY]: 'b' } });
+    cluster.start({ node: { name: 'b', segments: { [KEY]: 'b' } }, calls: there.calls });
+    cluster.start();
+    await cluster.claim('data', 'b');
+    await until('the volume is there', () => cluster.volumes().length === 1);
+    await cluster.claim('copy', '', { dataSource: { kind: 'PersistentVolumeClaim', name: 'data' } });
+    // Its source is not bound yet.
+    await cluster.claim('other', '');
+    await cluster.bind('data');
+    await until('the clone is there', () => {
+      cluster.clock.advance(1000);
+      return cluster.volumes().length === 2;
+    });
+    expect(there.volumes.size).toBe(2);
+    expect(cluster.driver.volumes.size).toBe(0);
   });
 
   describe('a snapshot', () => {

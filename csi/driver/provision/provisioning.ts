@@ -46,6 +46,27 @@ export class Provisioning {
     this.#options = options;
   }
 
+  /**
+   * Whether what a claim's volume is to be made from is on this node.
+   *
+   * @returns undefined where that cannot be told yet @throws KubeError, RpcError
+   */
+  async isSourceHere(
+    claim: PersistentVolumeClaim,
+    storageClass: StorageClass,
+    signal: AbortSignal,
+  ): Promise<boolean | undefined> {
+    try {
+      const source = sourceOf(claim);
+      if (source.kind === 'populator' || source.kind === 'none') return false;
+      return (await prepare(this.#options.context, claim, storageClass, source, signal)).isSourceHere;
+    } catch (error) {
+      // It is told to the user by the node that the scheduler chooses.
+      if (error instanceof ClassError || error instanceof SourceError) return undefined;
+      throw error;
+    }
+  }
+
   /** Makes a claim's volume and its PersistentVolume. @throws what prevented it: to be tried again */
   async provision(
     claim: PersistentVolumeClaim,
