@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { freshNetns, run } from '../../../conformance/testing/netns.ts';
+import { enableSimpleQuotas } from '../../../shared/sys/btrfs.ts';
 import { unmount } from '../../../shared/sys/mount.ts';
 import { BtrfsBackend } from './btrfs.ts';
 import { backendContract, MIB, WORK } from './contract.ts';
+import { openDirectory } from './directory.ts';
 import { TestPool } from './testing/pool.ts';
 
 const available = freshNetns();
@@ -17,6 +19,32 @@ backendContract(available, {
   shape,
   prepare: (pool) => void run('btrfs', 'quota', 'enable', pool),
 });
+
+const simple = simpleQuotas();
+if (simple !== undefined) process.stderr.write(`skipped: simple quotas of btrfs: ${simple}\n`);
+backendContract(available && simple === undefined, {
+  backend,
+  pool: 'btrfs',
+  shape: { ...shape, size: 96 * MIB },
+  prepare: enableSimple,
+});
+
+function enableSimple(pool: string): void {
+  using directory = openDirectory(pool);
+  enableSimpleQuotas(directory.fd);
+}
+
+/** Why there are none here. */
+function simpleQuotas(): string | undefined {
+  if (!available) return 'kernel tests cannot run';
+  using pool = new TestPool('btrfs');
+  try {
+    enableSimple(pool.path);
+    return undefined;
+  } catch (error) {
+    return String(error);
+  }
+}
 
 describe.skipIf(!available)('btrfs', () => {
   test('it works on btrfs with quotas only, and says so', async () => {
