@@ -1,7 +1,7 @@
 /**
  * Builds what ours is held against, where there is Go: upstream's plugins, flannel's last one of them, cnitool, flanneld,
- * csi-sanity, and of Kubernetes the API server, or with --all everything that a node and a control plane run. Tests find them in
- * build/ and are skipped, with the reason printed, without them. Nothing to do when all is there.
+ * csi-sanity, and of Kubernetes the API server, or with --all everything that a node and a control plane run, and CSI's
+ * sidecars. Tests find them in build/ and are skipped, with the reason printed, without them. Nothing to do when all is there.
  *
  * Usage: peers.ts [--all] [--within SECONDS]. It fails where there is Go and something could not be built; what there was
  * no time for is told, and is no failure.
@@ -12,6 +12,7 @@ import { cnitool } from './cni/cnitool.ts';
 import { buildGoPlugins } from './cni/go-plugins.ts';
 import { upstreamFlannel } from './cni/upstream.ts';
 import { buildSanity, SANITY_VERSION } from './csi/programs.ts';
+import { buildSidecars } from './csi/sidecars/programs.ts';
 import { etcdProgram } from './etcd/program.ts';
 import { buildFlanneld } from './flannel/programs.ts';
 import { ipsetEnvironment } from './kubernetes/ipset.ts';
@@ -42,6 +43,7 @@ const failed = [
   // The long ones come last, so that a step that is stopped has the others.
   ...missing('flanneld', await buildFlanneld(left())),
   ...missing(`Kubernetes ${KUBERNETES_VERSION}`, await buildKubernetes(programs, left())),
+  ...(values.all ? missing("CSI's sidecars", await buildSidecars(left())) : []),
 ];
 if (failed.length > 0) console.log(`peers: without ${failed.join(', ')}`);
 process.exit(failed.length > 0 && Bun.which('go') !== null ? 1 : 0);
