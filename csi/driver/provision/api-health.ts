@@ -11,6 +11,7 @@ export interface Problem {
 
 export class ApiHealth {
   readonly #log: Logger;
+  readonly #needed: ReadonlySet<string>;
   readonly #onBack: () => void;
   /** By kind, what was said last. */
   readonly #problems = new Map<string, { readonly text: string; readonly transient: boolean }>();
@@ -18,9 +19,13 @@ export class ApiHealth {
   readonly #missing = new Set<string>();
   #away = false;
 
-  /** @param onBack everything may have been missed: whatever waits is to be looked at again */
-  constructor(log: Logger, onBack: () => void) {
+  /**
+   * @param needed kinds without which nothing can be done; of others (a webhook that converts snapshots is down) only they wait
+   * @param onBack everything may have been missed: whatever waits is to be looked at again
+   */
+  constructor(log: Logger, needed: readonly string[], onBack: () => void) {
     this.#log = log;
+    this.#needed = new Set(needed);
     this.#onBack = onBack;
   }
 
@@ -53,13 +58,14 @@ export class ApiHealth {
       const transient = isTransient(error);
       this.#problems.set(kind, { text, transient });
       // Of a server that is away one line is enough, whatever is asked of it.
-      if (!transient && before?.text !== text) this.#log.error(`${kind} cannot be read`, { error });
+      const isTold = before?.text === text || (transient && (before?.transient || this.#needed.has(kind)));
+      if (!isTold) this.#log.error(`${kind} cannot be read`, { error });
     }
     this.#judge(error);
   }
 
   #judge(error: unknown): void {
-    const away = [...this.#problems.values()].some(({ transient }) => transient);
+    const away = [...this.#problems].some(([kind, { transient }]) => transient && this.#needed.has(kind));
     if (away === this.#away) return;
     this.#away = away;
     if (away) this.#log.warn('the API server does not answer: provisioning waits', { error });

@@ -40,7 +40,8 @@ export class ClusterView {
     this.#context = context;
     this.#onBack = onBack;
     const { driver, node, log } = context.options;
-    this.health = new ApiHealth(log, onBack);
+    const needed = [CLAIMS, VOLUMES, STORAGE_CLASSES].map(({ plural }) => plural);
+    this.health = new ApiHealth(log, needed, onBack);
     this.claims = this.follow(CLAIMS, (claim) => keptClaim(claim, driver));
     this.volumes = this.follow(VOLUMES, (volume) => keptVolume(volume, driver, node?.segments));
     this.classes = this.follow(STORAGE_CLASSES, (each) =>

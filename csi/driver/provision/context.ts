@@ -51,6 +51,8 @@ export class Context {
     using _ = clock.setTimer(callLimitMs, () => limit.abort());
     const either = AbortSignal.any([signal, limit.signal]);
     try {
+      // Nothing is begun for a program that ends.
+      either.throwIfAborted();
       return await work(either);
     } catch (error) {
       throw callError(error, either) satisfies RpcError;

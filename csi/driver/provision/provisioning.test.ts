@@ -527,6 +527,26 @@ describe('the control plane', () => {
     expect(cluster.log.filter((line) => line.includes('does not answer'))).toHaveLength(1);
     expect(cluster.log.filter((line) => line.includes('answers again'))).toHaveLength(1);
   });
+
+  test('has trouble with snapshots only: those wait', async () => {
+    cluster.server.inject({
+      when: ({ path }) => path.includes('/snapshot.storage.k8s.io/'),
+      answer: { code: 500 },
+    });
+    await cluster.storageClass('fast');
+    await cluster.claim('data', 'a');
+    const { provisioner } = cluster.start();
+    await until('the volume is there', () => cluster.volumes().length === 1);
+    await until('it is told', () => provisioner.status.problems.length === 1);
+    expect(provisioner.status).toMatchObject({
+      reachable: true,
+      problems: [{ kind: 'volumesnapshotcontents' }],
+    });
+    cluster.clock.advance(30_000);
+    expect(cluster.log.filter((line) => line.includes('volumesnapshotcontents cannot be read'))).toHaveLength(
+      1,
+    );
+  });
 });
 
 describe('deletion', () => {
