@@ -1,7 +1,7 @@
 /** What volumes and snapshots are called on the disk. Pure. */
 
-/** A name that is a directory's as it is, on any file system, and means nothing to a shell: `pvc-6b2f…`. */
-const PLAIN = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){0,62}$/;
+/** A name that is a directory's as it is, on any file system, and means nothing to a shell: `pvc-6b2f…`; inline ones have 68 characters. */
+const PLAIN = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){0,127}$/;
 /** What names that are none become. */
 const HASHED = /^x-[0-9a-f]{40}$/;
 
