@@ -155,6 +155,7 @@ describe.skipIf(missing !== undefined || !freshNetns())('with a real control pla
       apiVersion: 'snapshot.storage.k8s.io/v1',
       kind: 'VolumeSnapshot',
       metadata: { name: 'asked' },
+      spec: { source: { persistentVolumeClaimName: 'data' } },
     });
     await cluster.create(SNAPSHOT_CONTENTS, {
       apiVersion: 'snapshot.storage.k8s.io/v1',

@@ -51,7 +51,8 @@ export class TestCluster implements AsyncDisposable {
       }),
       calls: this.driver.calls,
       driver: DRIVER,
-      journal: this.journal,
+      // Another node has a disk of its own.
+      journal: options.node ? new MemoryJournal() : this.journal,
       node: { name: 'a', segments: { [KEY]: 'a' } },
       multiWriter: true,
       clock: this.clock,

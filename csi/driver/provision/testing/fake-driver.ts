@@ -52,6 +52,9 @@ export class FakeDriver {
   capacity: bigint;
   nodeExpansionRequired = true;
   snapshotsReady = true;
+  /** Asked before each call; an answer makes it fail. `after`: the work is done all the same. */
+  chance: (call: keyof DriverCalls) => { readonly code: CodeName; readonly after: boolean } | undefined =
+    () => undefined;
   readonly #segments: Readonly<Record<string, string>> | undefined;
   readonly #faults: { readonly fault: DriverFault; left: number }[] = [];
   #serial = 0;
@@ -171,6 +174,11 @@ export class FakeDriver {
       interrupted.hit();
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
       throw signal.reason;
+    }
+    const bad = this.chance(call);
+    if (bad) {
+      if (bad.after) work();
+      throw new RpcError(bad.code, 'by chance');
     }
     const entry = this.#faults.find(({ fault, left }) => fault.call === call && left > 0);
     if (!entry) return work();
