@@ -1,7 +1,8 @@
 /**
  * `underpod csi freeze`: holds a file system still for a moment, and makes a reflink meanwhile. A process of its own, because what
  * is frozen stays so when the process that froze it is killed: this one thaws when its parent is no more, or after 2 s, and is
- * deaf to whatever would end it before. Hidden: the driver starts it.
+ * deaf to whatever would end it before. Only a reflink that takes longer is waited for: as long as it runs the kernel lets nobody
+ * write to the file, still or not, and even to thaw ext4 is to write. Hidden: the driver starts it.
  *
  * Descriptor 3: a directory of the file system. With `--reflink`, 4 and 5: the file to copy, and the empty one that is to be
  * the copy. With `--flowing` nothing is frozen. Says on stdout, one word a line, what was done:
