@@ -134,7 +134,8 @@ const steps: readonly Step[] = [
     claim:
       'a whole cluster, of scheduler, controllers, kubelets and containerd, with our manifests: nodes turn ready, pods reach one ' +
       'another, host ports, a rolling restart under traffic, a power cut, nothing left of deleted pods, a node that joins ' +
-      'again; and the change-over from a flannel with its DaemonSet, node by node and back',
+      'again; the change-over from a flannel with its DaemonSet, node by node and back; and local volumes: a StatefulSet, a restart ' +
+      'of kubelet and driver, expansion, a snapshot and what is restored from it, inline volumes',
     command: [
       'env',
       'UNDERPOD_BUILD_RUNTIMES=1',
