@@ -12,11 +12,11 @@ import { cnitool } from './cni/cnitool.ts';
 import { buildGoPlugins } from './cni/go-plugins.ts';
 import { upstreamFlannel } from './cni/upstream.ts';
 import { buildSanity, SANITY_VERSION } from './csi/programs.ts';
-import { buildSidecars } from './csi/sidecars/programs.ts';
 import { etcdProgram } from './etcd/program.ts';
 import { buildFlanneld } from './flannel/programs.ts';
 import { ipsetEnvironment } from './kubernetes/ipset.ts';
 import { buildKubernetes, KUBERNETES_PROGRAMS, KUBERNETES_VERSION } from './kubernetes/programs.ts';
+import { buildSidecars } from './sidecars/programs.ts';
 import { TOO_LATE } from './testing/go-programs.ts';
 
 const { values } = parseArgs({ options: { all: { type: 'boolean' }, within: { type: 'string' } } });

@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Sidecar, sidecar, sidecarsMissing } from '../../../conformance/csi/sidecars/programs.ts';
+import { type Sidecar, sidecar, sidecarsMissing } from '../../../conformance/sidecars/programs.ts';
 import { TestDaemon } from '../../../conformance/testing/daemon.ts';
 import { freshNetns, TemporaryDirectory } from '../../../conformance/testing/netns.ts';
 import {

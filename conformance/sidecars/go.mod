@@ -1,4 +1,4 @@
-module underpod/conformance/csi/sidecars
+module underpod/conformance/sidecars
 
 go 1.26.0
 

@@ -1,7 +1,7 @@
 /** The standard sidecars, built from go.mod beside this file into build/csi-sidecars. */
 
 import { join, resolve } from 'node:path';
-import { areBuilt, buildGo, type GoModule } from '../../testing/go-programs.ts';
+import { areBuilt, buildGo, type GoModule } from '../testing/go-programs.ts';
 
 const PACKAGES = {
   'csi-provisioner': 'github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner',
@@ -13,7 +13,7 @@ export type Sidecar = keyof typeof PACKAGES;
 
 const built: GoModule = {
   sources: import.meta.dirname,
-  output: resolve(import.meta.dirname, '../../../build/csi-sidecars'),
+  output: resolve(import.meta.dirname, '../../build/csi-sidecars'),
 };
 
 export function sidecar(name: Sidecar): string {
