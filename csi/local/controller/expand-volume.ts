@@ -23,16 +23,16 @@ export async function controllerExpandVolume(
   const room = pool.room();
   if (size - record.size > room)
     throw outOfRange(`pool ${pool.name} has room for ${room} bytes more, not for ${size - record.size}`);
-  if (size > record.size) {
-    // The promise first: what is promised twice at once is found by the second.
-    const larger = { ...record, size };
-    pool.keepVolume(larger);
-    try {
-      await backend.expand(place, larger, { signal });
-    } catch (error) {
-      pool.keepVolume(record);
-      throw error;
-    }
+  const grows = size > record.size;
+  const larger = { ...record, size };
+  // The promise first: what is promised twice at once is found by the second.
+  if (grows) pool.keepVolume(larger);
+  try {
+    // Also where the promise is that large already: whoever was killed after it has not kept it.
+    await backend.expand(place, larger, { signal });
+  } catch (error) {
+    if (grows) pool.keepVolume(record);
+    throw error;
   }
   return { capacityBytes: BigInt(size), nodeExpansionRequired };
 }

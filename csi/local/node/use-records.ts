@@ -6,6 +6,7 @@
 
 import { readdirSync } from 'node:fs';
 import { mkdirp, readTextIfExists, unlinkIfExists, writeFileAtomic } from '../../../shared/sys/file.ts';
+import { sweepTemporaries } from '../../../shared/sys/sweep.ts';
 
 /** What a volume is used for at one path. */
 export interface Use {
@@ -41,6 +42,8 @@ export class UseRecords {
    */
   static open(directory: string, isThere: (id: string, path: string) => boolean): UseRecords {
     mkdirp(directory, 0o700);
+    // Of a driver that was killed: there is one at a time.
+    sweepTemporaries(directory, 0);
     const records = new UseRecords(directory);
     for (const name of readdirSync(directory)) {
       if (!name.endsWith('.json')) continue;

@@ -14,6 +14,7 @@ import {
   writeFileAtomic,
 } from '../../../shared/sys/file.ts';
 import { isDirectory, isLink, lstat, statfs } from '../../../shared/sys/stat.ts';
+import { sweepTemporaries } from '../../../shared/sys/sweep.ts';
 import { isId } from '../ids.ts';
 import {
   formatRecord,
@@ -146,6 +147,8 @@ export class Pool {
         continue;
       }
       try {
+        // Nobody else writes here: what is half written is of a driver that was killed.
+        if (isDirectory(lstat(path))) sweepTemporaries(path, 0);
         const text = readTextIfExists(`${path}/${one.file}`);
         if (text !== undefined) one.records.set(id, one.parse(text, id));
         else if (!removedEmpty(path))
