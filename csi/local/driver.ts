@@ -113,7 +113,7 @@ function groupHandlers(parts: LocalParts): Handlers<typeof GroupControllerCalls>
 function nodeHandlers(parts: LocalParts): Handlers<typeof NodeCalls> {
   return {
     nodeStageVolume: (request, { signal }) => nodeStageVolume(parts, request, signal),
-    nodeUnstageVolume: (request, { signal }) => nodeUnstageVolume(parts, request, signal),
+    nodeUnstageVolume: (request) => nodeUnstageVolume(parts, request),
     nodePublishVolume: (request, { signal }) => nodePublishVolume(parts, request, signal),
     nodeUnpublishVolume: (request, { signal }) => nodeUnpublishVolume(parts, request, signal),
     nodeGetVolumeStats: (request) => nodeGetVolumeStats(parts, request),

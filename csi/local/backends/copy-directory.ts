@@ -5,7 +5,7 @@ import { copyTree } from '../../../shared/sys/copy-tree.ts';
 import { fstat } from '../../../shared/sys/stat.ts';
 import type { Work } from './backend.ts';
 import { DataCopy, newBuffer } from './copy-data.ts';
-import { writeOut } from './tool.ts';
+import { writeOut } from './still.ts';
 
 /**
  * Makes the empty directory `target` a copy of `source`, on the disk when this returns. Of a source in use it is not of one
@@ -33,5 +33,5 @@ export async function copyDirectory(
       progress?.(done, Math.max(done, total));
     },
   });
-  await writeOut(target, signal);
+  await writeOut(target);
 }

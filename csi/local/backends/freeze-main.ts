@@ -5,7 +5,7 @@
  * write to the file, still or not, and even to thaw ext4 is to write. Hidden: the driver starts it.
  *
  * Descriptor 3: a directory of the file system. With `--reflink`, 4 and 5: the file to copy, and the empty one that is to be
- * the copy. With `--flowing` nothing is frozen. Says on stdout, one word a line, what was done:
+ * the copy. With `--flowing` nothing is frozen, with `--sync` what is held back is written out and no more. Says on stdout, one word a line, what was done:
  *
  *     frozen            everybody who writes waits
  *     cloned | refused  by --reflink: done, or the file system cannot
@@ -30,7 +30,8 @@ export async function main(args: readonly string[]): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGPIPE'] as const)
     process.on(signal, () => undefined);
   try {
-    if (args.includes('--flowing')) say(clone());
+    if (args.includes('--sync')) syncFilesystem(DIRECTORY, 'the volume');
+    else if (args.includes('--flowing')) say(clone());
     else if (args.includes('--reflink')) still(() => say(clone()));
     else await hold();
     return 0;

@@ -36,6 +36,13 @@ export async function whileStill(mounted: string, work: () => Promise<void>): Pr
   if ((await child.all()).includes('late')) throw new SyscallError('freeze', errnoNumber('EBUSY'), mounted);
 }
 
+/** Writes out what the file system of a directory holds back. In a child, since that may take long. @throws SyscallError */
+export async function writeOut(path: string): Promise<void> {
+  using directory = openFile(path, O.RDONLY | O.DIRECTORY);
+  using child = new Child(['--sync'], [directory.fd], undefined);
+  await child.all();
+}
+
 class Child implements Disposable {
   readonly #process: Bun.Subprocess<'pipe', 'pipe', 'inherit'>;
   readonly #words: AsyncIterator<string>;

@@ -51,17 +51,3 @@ export async function runTool(
   const said = `${output.stdout}\n${output.stderr}`.trim().split('\n').slice(-4).join('; ');
   throw new ToolError(`${name} ${args.join(' ')}: exit code ${output.exitCode}`, output.exitCode, said);
 }
-
-/** Writes out what a mounted file system holds back, in a child: that may take long. @throws ToolError */
-export async function writeOut(target: string, signal: AbortSignal): Promise<void> {
-  await runTool('sync', ['-f', target], signal);
-}
-
-/** As `writeOut`, before unmounting, which would do it with the event loop standing still, and will say what is wrong. */
-export async function tryWriteOut(target: string, signal: AbortSignal): Promise<void> {
-  try {
-    await writeOut(target, signal);
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
-  }
-}

@@ -3,7 +3,7 @@
 import type { NodeStageVolumeRequest, NodeUnstageVolumeRequest } from '#messages/csi';
 import { capabilityOf, isReadOnlyMode } from '../../driver/capability.ts';
 import { alreadyExists, failedPrecondition } from '../../driver/status.ts';
-import { tryWriteOut } from '../backends/tool.ts';
+import { beforeUnmount } from '../backends/before-unmount.ts';
 import { splitFlags } from '../mount-flags.ts';
 import { findVolume, type LocalParts, volumeOf } from '../parts.ts';
 import { checkUse, sameUse } from './check-use.ts';
@@ -48,7 +48,6 @@ export async function nodeStageVolume(
 export async function nodeUnstageVolume(
   parts: LocalParts,
   { volumeId, stagingTargetPath: path }: NodeUnstageVolumeRequest,
-  signal: AbortSignal,
 ): Promise<Record<never, never>> {
   const { staged, published } = parts.uses.of(volumeId);
   if (published.length > 0)
@@ -59,7 +58,7 @@ export async function nodeUnstageVolume(
   if (staged ? staged.path !== path : parts.uses.isOthers(volumeId, path)) return {};
   const volume = findVolume(parts, volumeId);
   // What is on the pool's own file system is not written out when it is unmounted.
-  if (volume?.backend.features.ownFileSystem && isMountPoint(path)) await tryWriteOut(path, signal);
+  if (volume?.backend.features.ownFileSystem && isMountPoint(path)) await beforeUnmount(path);
   // The directory is the kubelet's.
   unmountAll(path, false);
   if (volume) await volume.backend.detach(volume.place);
