@@ -6,6 +6,7 @@ import { WorkQueue } from '../../../shared/kube/work-queue.ts';
 import { claimStep } from './claim-step.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { type Context, RETRY, WORKERS } from './context.ts';
+import { NO_ROOM_MS } from './election.ts';
 import type { Journal } from './journal.ts';
 import { endLeftover } from './leftovers.ts';
 import { volumeNameOf } from './names.ts';
@@ -153,6 +154,11 @@ export class ClaimQueue implements Disposable {
     }
     const outcome = await this.#provisioning.provision(claim, step.storageClass, signal);
     this.#ended(key, outcome, memory, step.storageClass);
+    // There is no other node for it: room may come.
+    if (outcome === 'elsewhere' && step.do === 'provision at source') {
+      memory.why = 'the node that has its source has no room for it';
+      this.#queue.addAfter(key, NO_ROOM_MS);
+    }
   }
 
   #ended(

@@ -47,7 +47,8 @@ export function claimStep(claim: PersistentVolumeClaim, { driver, node, classes 
   return { do: 'take', storageClass };
 }
 
-function hasSource({ spec }: PersistentVolumeClaim): boolean {
+/** Its volume is to be filled from another one, or from a snapshot. */
+export function hasSource({ spec }: PersistentVolumeClaim): boolean {
   return (spec?.dataSource ?? spec?.dataSourceRef) !== undefined;
 }
 

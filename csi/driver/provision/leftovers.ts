@@ -4,6 +4,7 @@ import type { Volume } from '#messages/csi';
 import type { RpcError } from '../../../shared/grpc/error.ts';
 import { CLAIMS, VOLUMES } from '../../../shared/kube/storage-resources.ts';
 import { leavesNothing } from './call-error.ts';
+import { hasSource } from './claim-step.ts';
 import type { Context } from './context.ts';
 import { claimSecrets } from './create-request.ts';
 import type { Begun, Journal } from './journal.ts';
@@ -42,8 +43,9 @@ export async function endLeftover(
     journal.remove(uid);
     return true;
   }
-  if (!volume && now?.metadata.uid === uid && !now.spec?.volumeName && (!node || selected === node.name))
-    return false;
+  // One with a source is made where that is, whether the scheduler has said so or not.
+  const isOurs = !node || selected === node.name || (!selected && now !== undefined && hasSource(now));
+  if (!volume && now?.metadata.uid === uid && !now.spec?.volumeName && isOurs) return false;
   if (!isNothing) await endVolume(context, begun, identity, signal);
   await releaseSource(context, journal, claim, signal);
   journal.remove(uid);

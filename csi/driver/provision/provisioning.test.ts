@@ -436,6 +436,22 @@ describe('sources', () => {
     expect(cluster.driver.volumes.size).toBe(0);
   });
 
+  test('a clone for which its node has no room waits for that', async () => {
+    await cluster.storageClass('fast');
+    await cluster.claim('data', 'a');
+    const { provisioner } = cluster.start();
+    await until('the volume is there', () => cluster.volumes().length === 1);
+    await cluster.bind('data');
+    cluster.driver.capacity = 1n << 30n;
+    await cluster.claim('copy', '', { dataSource: { kind: 'PersistentVolumeClaim', name: 'data' } });
+    await until('it waits', () => provisioner.status.claims.length === 1);
+    await provisioner.idle();
+    expect(provisioner.status.claims[0]?.why).toBe('the node that has its source has no room for it');
+    cluster.driver.capacity = 2n << 30n;
+    cluster.clock.advance(60_000);
+    await until('the clone is there', () => cluster.volumes().length === 2);
+  });
+
   describe('a snapshot', () => {
     beforeEach(async () => {
       await cluster.storageClass('fast');
