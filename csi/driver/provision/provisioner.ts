@@ -66,7 +66,7 @@ export interface ProvisionerStatus {
   /** Contents of snapshots and groups that failed so far. */
   readonly snapshots: readonly { readonly content: string; readonly why: string }[];
   /** The room that the scheduler is told of, by class, in bytes. */
-  readonly rooms: readonly { readonly className: string; readonly available: bigint }[];
+  readonly rooms: readonly { readonly className: string; readonly available: number }[];
   /** Volumes that were begun and not handed over. */
   readonly begun: number;
 }
@@ -147,7 +147,11 @@ export class Provisioner {
       volumes: this.#volumes.failing,
       missing: health.missing,
       snapshots: [...(this.#snapshots?.failing ?? []), ...(this.#groups?.failing ?? [])],
-      rooms: this.#capacity?.rooms ?? [],
+      // It travels as JSON.
+      rooms: (this.#capacity?.rooms ?? []).map(({ className, available }) => ({
+        className,
+        available: Number(available),
+      })),
       begun: this.#journal.all.size,
     };
   }
