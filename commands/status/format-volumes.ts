@@ -49,12 +49,18 @@ function formatVolume(volume: VolumeStatus): string {
     ['volume', id],
     ...(claim === undefined ? [] : [['claim', claim] satisfies [string, string]]),
     ['where', `${place} (pool ${pool}, ${backend})`],
-    ['size', `${size(bytes)}${used === undefined ? '' : `, ${size(used)} used`}`],
+    ['size', `${size(bytes)}${inUse(backend, used)}`],
     ['in use at', list(attached, '-')],
     ['snapshots', list(snapshots, '-')],
     ...(state === 'ready' ? [] : [['state', state] satisfies [string, string]]),
     ...(problem === undefined ? [] : [['problem', problem] satisfies [string, string]]),
   ]);
+}
+
+/** Of a plain directory only what the whole pool has in use is known. */
+function inUse(backend: VolumeStatus['backend'], used: number | undefined): string {
+  if (backend === 'directory') return ', no limit';
+  return used === undefined ? '' : `, ${size(used)} used`;
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;

@@ -64,7 +64,7 @@ export async function volumesStatus(
       const { place, backend } = isReady
         ? volumeOf(parts, record.id)
         : { place: pool.volumePlace(record.id), backend: undefined };
-      const condition = conditionOf(await backend?.condition(place, record));
+      const condition = conditionOf(await backend?.condition(place, record), backend);
       const used =
         backend && at !== undefined && record.access === 'mount'
           ? await backend.usage(place, record, at).then(

@@ -13,6 +13,7 @@ import type {
 } from '#messages/csi';
 import type { Init } from '../../../shared/grpc/wire/schema.ts';
 import { pageOf } from '../../driver/paging.ts';
+import type { Backend } from '../backends/backend.ts';
 import {
   allSnapshots,
   allVolumes,
@@ -66,11 +67,15 @@ export async function getSnapshot(
 async function statusOf(parts: LocalParts, { record, place, backend }: Volume): Promise<Init<VolumeStatus>> {
   return {
     publishedNodeIds: parts.uses.isUsed(record.id) ? [parts.node] : [],
-    volumeCondition: conditionOf(await backend.condition(place, record)),
+    volumeCondition: conditionOf(await backend.condition(place, record), backend),
   };
 }
 
 /** @param problem what is wrong, for people */
-export function conditionOf(problem: string | undefined): { abnormal: boolean; message: string } {
-  return { abnormal: problem !== undefined, message: problem ?? 'in order' };
+export function conditionOf(
+  problem: string | undefined,
+  backend: Pick<Backend, 'features'> | undefined,
+): { abnormal: boolean; message: string } {
+  const well = backend?.features.enforcesSize === false ? 'in order; its size is no limit' : 'in order';
+  return { abnormal: problem !== undefined, message: problem ?? well };
 }

@@ -20,7 +20,7 @@ export async function nodeGetVolumeStats(
   const { record, place, backend } = volumeOf(parts, volumeId);
   if (!parts.uses.places(volumeId).includes(volumePath))
     throw notFound(`volume ${volumeId} at ${volumePath}`);
-  const volumeCondition = conditionOf(await backend.condition(place, record));
+  const volumeCondition = conditionOf(await backend.condition(place, record), backend);
   if (record.access === 'block')
     return { usage: [{ unit: VolumeUsageUnit.BYTES, total: BigInt(record.size) }], volumeCondition };
   const usage = await backend.usage(place, record, volumePath);
