@@ -25,15 +25,18 @@ export function formatDriver(status: VolumesStatus, now: number): string {
 
 function provisionerRows({ provisioner }: VolumesStatus): readonly [string, string][] {
   if (!provisioner) return [['provisioner', 'off: claims are for the sidecars, or nobody']];
-  const { reachable, problems, claims, volumes } = provisioner;
+  // A release before this one told less.
+  const { reachable, problems, claims, volumes, changes = [], snapshots = [] } = provisioner;
   return [
     ['provisioner', reachable ? 'follows the Kubernetes API' : 'waits: the Kubernetes API does not answer'],
     ...problems.map(({ kind, error }): [string, string] => ['problem', `${kind}: ${error}`]),
     ...claims.map(({ claim, why }): [string, string] => ['claim', `${claim} waits: ${why}`]),
+    ...changes.map(({ claim, why }): [string, string] => ['claim', `${claim} is not changed: ${why}`]),
     ...volumes.map(({ volume, why }): [string, string] => [
       'problem',
       `volume ${volume} is not deleted: ${why}`,
     ]),
+    ...snapshots.map(({ content, why }): [string, string] => ['problem', `snapshot ${content}: ${why}`]),
   ];
 }
 
