@@ -88,6 +88,30 @@ describe.skipIf(missing !== undefined || !freshNetns())('with a real control pla
     expect(roomy.volumes.size).toBe(2);
   }, 90_000);
 
+  test('a node that has no room after all is left: the scheduler chooses another', async () => {
+    const late = new FakeDriver({ segments: { [KEY]: 'c' }, capacity: 100n * GI });
+    // Somebody filled the disk since its room was told.
+    late.chance = (call) => {
+      if (call !== 'createVolume') return undefined;
+      late.capacity = 0n;
+      return { code: 'RESOURCE_EXHAUSTED', after: false };
+    };
+    await cluster.createNode('c');
+    cluster.provision('c', late);
+    await cluster.soon('it is told', async () => {
+      const { items } = await cluster.client.list(CAPACITIES, ({ capacity }) => capacity);
+      return items.includes('100Gi');
+    });
+    // Which node is tried first is chance.
+    for (let index = 0; index < 12 && late.requests('createVolume').length === 0; index++) {
+      await cluster.claim(`spread-${index}`, 'late');
+      await cluster.pod(`spread-${index}`, `spread-${index}`);
+      await cluster.bound(`spread-${index}`);
+    }
+    expect(late.requests('createVolume').length).toBeGreaterThan(0);
+    expect(late.volumes.size).toBe(0);
+  }, 150_000);
+
   test('a larger size: the node is next, and then it is done', async () => {
     await cluster.changeClaim('data', { resources: { requests: { storage: '2Gi' } } });
     await cluster.soon('the node is next', async () => {
