@@ -102,6 +102,14 @@ const steps: readonly Step[] = [
     keep: 5,
   },
   {
+    name: 'power-cuts',
+    claim:
+      'the pool of the local driver as a disk would hold it at two hundred random moments of its work: each passes fsck, and a driver ' +
+      'that starts there has every volume that was acknowledged, with what was written to it and flushed',
+    command: ['env', 'UNDERPOD_POWER_CUTS=200', ...bun('scripts/test.ts', 'ci', 'conformance/csi/power-cut')],
+    keep: 10,
+  },
+  {
     name: 'test',
     claim: '`make test`, in at most five minutes',
     command: ['timeout', '300', 'make', 'test'],
