@@ -30,6 +30,9 @@ export async function createVolume(
   const wanted = planVolume(parts, request);
   const known = findVolume(parts, wanted.record.id);
   if (known) checkSame(known.record, wanted.record, request);
+  // Made there, it would be there twice: the one that was begun would be nobody's.
+  if (known && known.pool !== wanted.pool)
+    throw alreadyExists(`volume ${known.record.id}`, `it is in pool ${known.pool.name}`);
   const record = known?.record.state === 'ready' ? known.record : await make(parts, wanted, signal);
   return { volume: volumeMessage(record, parts.node) };
 }
