@@ -145,6 +145,21 @@ describe.skipIf(!freshNetns())('hostile', () => {
     expect(readFileSync(file, 'utf8') + readFileSync(`${directory}/file`, 'utf8')).toBe('preciousprecious');
   });
 
+  test('what is mounted and no volume stays mounted', async () => {
+    const path = `${world.path}/kubelet/foreign`;
+    mkdirSync(path);
+    run('mount', '-t', 'tmpfs', 'foreign', path);
+    await driver.call(ControllerCalls.createVolume, creation('pvc-1'));
+    for (const volumeId of ['pvc-1', 'pvc-unknown'])
+      for (const call of [
+        driver.code(NodeCalls.nodeUnpublishVolume, { volumeId, targetPath: path }),
+        driver.code(NodeCalls.nodeUnstageVolume, { volumeId, stagingTargetPath: path }),
+        driver.code(NodeCalls.nodeUnpublishVolume, { volumeId, targetPath: '/proc' }),
+      ])
+        expect(await call).toBe('FAILED_PRECONDITION');
+    expect([isMounted(path), isMounted('/proc')]).toEqual([true, true]);
+  });
+
   test('a volume is not published, or staged, where another one is', async () => {
     const [stageA, stageB, target] = ['a', 'b', 't'].map((name) => `${world.path}/kubelet/${name}`) as [
       string,

@@ -11,6 +11,7 @@ import { checkUse, sameUse } from './check-use.ts';
 import { isEphemeral, makeEphemeral } from './ephemeral.ts';
 import { bind, isMountPoint, makeDirectory, makeFile, takeAway } from './mounts.ts';
 import type { Use } from './use-records.ts';
+import { requireVolumeMount } from './volume-mount.ts';
 
 /** What the kubelet adds to volume_context for drivers with podInfoOnMount. */
 const POD_UID = 'csi.storage.k8s.io/pod.uid';
@@ -85,6 +86,7 @@ export async function nodeUnpublishVolume(
   signal: AbortSignal,
 ): Promise<Record<never, never>> {
   if (parts.uses.isOthers(volumeId, path)) return {};
+  requireVolumeMount(parts, volumeId, path);
   // A pod's mount goes whoever still looks at it: the data stays mounted at the stage.
   takeAway(path, true);
   parts.uses.unpublish(volumeId, path);

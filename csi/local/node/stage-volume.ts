@@ -9,6 +9,7 @@ import { findVolume, type LocalParts, volumeOf } from '../parts.ts';
 import { checkUse, sameUse } from './check-use.ts';
 import { isMountPoint, makeDirectory, unmountAll } from './mounts.ts';
 import type { Use } from './use-records.ts';
+import { requireVolumeMount } from './volume-mount.ts';
 
 export async function nodeStageVolume(
   parts: LocalParts,
@@ -56,6 +57,7 @@ export async function nodeUnstageVolume(
     );
   // It is not there, or somebody else is.
   if (staged ? staged.path !== path : parts.uses.isOthers(volumeId, path)) return {};
+  requireVolumeMount(parts, volumeId, path);
   const volume = findVolume(parts, volumeId);
   // What is on the pool's own file system is not written out when it is unmounted.
   if (volume?.backend.features.ownFileSystem && isMountPoint(path)) await beforeUnmount(path);
