@@ -64,7 +64,11 @@ export class TestPool implements Disposable {
       await backend.remove(place, { signal: new AbortController().signal });
       left.push(...readdirSync(place).map((name) => `${place}/${name}`));
     }
-    left.push(...this.#devices());
+    for (const device of this.#devices()) {
+      left.push(device);
+      // The next test is to fail for its own reasons.
+      detachLoop(device);
+    }
     this.#places.clear();
     if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
   }
