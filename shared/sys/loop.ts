@@ -27,8 +27,9 @@ const LO_FLAGS_DIRECT_IO = 16;
 /** struct loop_config: fd u32, block_size u32, struct loop_info64, reserved. */
 const CONFIG_SIZE = 304;
 const CONFIG_INFO = 8;
-/** struct loop_info64: device u64, inode u64, rdevice, offset, sizelimit u64, number u32, …, flags u32 at 52, file_name[64]. */
+/** struct loop_info64: device u64, inode u64, rdevice, offset, sizelimit u64, number u32, encryption's type and key size u32 at 44 and 48, flags u32 at 52, file_name[64]. */
 const INFO_SIZE = 232;
+const INFO_KEY_SIZE = 48;
 const INFO_FLAGS = 52;
 const INFO_NAME = 56;
 const NAME_SIZE = 64;
@@ -50,6 +51,8 @@ export interface LoopDevice {
 export interface AttachOptions {
   /** Bytes of a logical block; 0: what the file's own device has, 512 where it does not say. */
   readonly blockSize: number;
+  /** Before Linux 5.16: whether discards make holes in the file. Later it is a setting of the device's queue. */
+  readonly discards?: boolean;
 }
 
 /** All devices that have a file behind them, but for those whose file cannot be asked (its server is gone). */
@@ -95,6 +98,8 @@ export function attachLoop(path: string, options: AttachOptions): string {
   view.setUint32(0, file.fd, true);
   view.setUint32(4, options.blockSize, true);
   view.setUint32(CONFIG_INFO + INFO_FLAGS, LO_FLAGS_DIRECT_IO, true);
+  // No key for no cipher: what has one discards nothing, that it may not be seen where data is (loop_config_discard).
+  if (options.discards === false) view.setUint32(CONFIG_INFO + INFO_KEY_SIZE, 1, true);
   // For people: what losetup(8) lists. The kernel cuts what is too long.
   const name = new TextEncoder().encode(path).subarray(0, NAME_SIZE - 1);
   config.set(name, CONFIG_INFO + INFO_NAME);

@@ -58,7 +58,8 @@ export class ImageDevices {
     const found = this.of(place);
     // One that was let go while somebody still had it open would go with him.
     if (found && keepLoop(found)) return found.path;
-    const path = attachLoop(imagePath(place), { blockSize: access === 'mount' ? BLOCK : 0 });
+    const blockSize = access === 'mount' ? BLOCK : 0;
+    const path = attachLoop(imagePath(place), { blockSize, discards: thin });
     this.#paths.set(keyOf(lstat(imagePath(place))), path);
     if (!thin) keepRoom(path);
     return path;
