@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { Random } from '../testing/random.ts';
 import { checkError, checkResult } from './cni-spec.ts';
 import { mutateJson } from './mutate-json.ts';
@@ -6,6 +6,10 @@ import { fuzz } from './run.ts';
 import { results } from './seeds.ts';
 import type { Target } from './target.ts';
 import { targets } from './targets.ts';
+
+afterAll(() => {
+  for (const one of targets) one.dispose?.();
+});
 
 describe('every parser takes its seeds', () => {
   test.each(targets.map((one) => [one.name, one] as const))('%s', async (_, target) => {

@@ -39,6 +39,7 @@ async function main(): Promise<number> {
         ? { seconds: Number(values.seconds) }
         : { inputs: Number(values.inputs) }),
     });
+    one.dispose?.();
     process.stdout.write(report(outcome, values.seed));
     inputs += outcome.inputs;
     if (!holds(outcome)) failed++;

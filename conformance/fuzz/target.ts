@@ -14,6 +14,8 @@ export interface Target<T = unknown> {
   readonly changed: (input: T) => string;
   /** Runs the parser. Throws (anything) when it crashed, or answered what it must not. */
   readonly judge: (input: T) => Verdict | Promise<Verdict>;
+  /** Takes away what it has made, if anything; it may be judged again after it. */
+  readonly dispose?: () => void;
   /** The input as text, for the report of a failure. */
   readonly describe: (input: T) => string;
 }

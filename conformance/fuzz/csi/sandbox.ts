@@ -17,7 +17,7 @@ import { silentLogger } from '../../../shared/log/logger.ts';
 import { must } from '../target.ts';
 import { FakeBackend } from './fake-backend.ts';
 
-export class Sandbox {
+export class Sandbox implements Disposable {
   readonly #root: string;
   readonly #backend = new FakeBackend();
   calls!: GuardedCalls;
@@ -25,7 +25,6 @@ export class Sandbox {
   constructor() {
     // In memory where there is such a place: nothing of it is to be kept.
     this.#root = mkdtempSync(`${existsSync('/dev/shm') ? '/dev/shm' : tmpdir()}/underpod-fuzz-`);
-    process.once('exit', () => rmSync(this.#root, { recursive: true, force: true }));
   }
 
   /** Where a kubelet's paths are. */
@@ -87,6 +86,10 @@ export class Sandbox {
   ): Promise<unknown> {
     const request = decode(method.request, encode(method.request, init));
     return this.calls.run(name, method, request, new AbortController().signal);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#root, { recursive: true, force: true });
   }
 
   /** Whatever was asked for, nothing is where it should not be. */

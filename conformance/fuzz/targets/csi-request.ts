@@ -114,15 +114,14 @@ const inputOf = (call: string, message: object): Input => ({
   bytes: encode(methodOf(call).request, message),
 });
 
-let sandbox: Promise<Sandbox> | undefined;
+let sandbox: Sandbox | undefined;
 let isAsNew = false;
 
 async function freshSandbox(): Promise<Sandbox> {
-  sandbox ??= Promise.resolve(new Sandbox());
-  const one = await sandbox;
-  if (!isAsNew) await one.renew();
+  sandbox ??= new Sandbox();
+  if (!isAsNew) await sandbox.renew();
   isAsNew = true;
-  return one;
+  return sandbox;
 }
 
 /** A whole call of the local driver, from its bytes to what is on the disk. */
@@ -177,6 +176,11 @@ export const csiRequest: Target = target<Input>({
     }
     place.check();
     return 'accepted';
+  },
+  dispose: () => {
+    sandbox?.[Symbol.dispose]();
+    sandbox = undefined;
+    isAsNew = false;
   },
   describe: ({ call, bytes }) => {
     try {
