@@ -71,6 +71,7 @@ const sections: Readonly<Record<string, (rounds: number) => Promise<Figure[]>>> 
   nftables: async () => (await import('./nftables.ts')).benchNftables(5),
   'proxy-model': async () => (await import('./proxy-model.ts')).benchProxyModel(5),
   proxy: async () => (await import('./proxy.ts')).benchProxy(5),
+  'csi-io': async () => (await import('./csi-io.ts')).benchCsiIo(executable, 5),
   'csi-local': async (rounds) => (await import('./csi-local.ts')).benchCsiLocal(executable, rounds),
   'proxy-iptables': async () => (await import('./proxy-iptables.ts')).benchProxyIptables(),
 };

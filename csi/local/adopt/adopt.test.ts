@@ -2,11 +2,14 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freshNetns } from '../../../conformance/testing/netns.ts';
 import { PODS } from '../../../shared/kube/resource.ts';
 import { VOLUMES } from '../../../shared/kube/storage-resources.ts';
 import { FakeApiServer } from '../../../shared/kube/testing/fake-api-server.ts';
 import { clientOf } from '../../../shared/kube/testing/fake-client.ts';
 import { silentLogger } from '../../../shared/log/logger.ts';
+import { MS } from '../../../shared/sys/constants.ts';
+import { mount, unmount } from '../../../shared/sys/mount.ts';
 import { DRIVER_NAME } from '../name.ts';
 import { openParts } from '../open.ts';
 import type { LocalParts } from '../parts.ts';
@@ -80,7 +83,7 @@ async function cluster(): Promise<{
   return { client, volume: () => client.get(VOLUMES, { name: NAME }) };
 }
 
-describe('taking a volume of local-path over', () => {
+describe.skipIf(!freshNetns())('taking a volume of local-path over', () => {
   test('keeps the data, the name and the claim', async () => {
     const { client, volume } = await cluster();
     const notes = new MemoryNotes();
@@ -161,6 +164,34 @@ describe('taking a volume of local-path over', () => {
     parts = await open();
     expect(takeOver(parts, record)).toContain(NAME);
     expect(parts.pools.get('default')?.volumes.get(NAME)?.state).toBe('ready');
+  });
+
+  test('what cannot be moved is left where it is, and no record of it stays', async () => {
+    // A directory on another mount: the pool is not moved into.
+    const mounted = `${directory}/mounted`;
+    mkdirSync(mounted);
+    mount('none', mounted, 'tmpfs', 0);
+    try {
+      mkdirSync(`${mounted}/data`);
+      expect(() => takeOver(parts, { id: NAME, path: `${mounted}/data`, size: 4096 })).toThrow(
+        /another file system/,
+      );
+      expect(() => takeOver(parts, { id: NAME, path: mounted, size: 4096 })).toThrow(/mount of its own/);
+    } finally {
+      unmount(mounted);
+    }
+    // The same file system by another mount, as two hostPaths are.
+    mount(`${directory}/opt`, mounted, '', MS.BIND);
+    try {
+      expect(() => takeOver(parts, { id: NAME, path: `${mounted}/${NAME}`, size: 4096 })).toThrow(
+        /different mounts/,
+      );
+      expect(readdirSync(`${directory}/opt`)).toEqual([NAME]);
+    } finally {
+      unmount(mounted);
+    }
+    expect(parts.pools.get('default')?.volumes.size).toBe(0);
+    expect(readdirSync(`${directory}/pool/volumes`)).toEqual([]);
   });
 
   test.each([

@@ -49,7 +49,7 @@ export function takeOver(parts: LocalParts, { id, path, size, pool: name, claim 
     ...(claim !== undefined && { claim }),
   };
   pool.keepVolume(record);
-  if (!isMoved) move(path, dataPath(place), pool);
+  if (!isMoved) moveOrForget(path, dataPath(place), pool, id);
   fsyncDirectory(place);
   pool.keepVolume({ ...record, state: 'ready' });
   return dataPath(place);
@@ -66,11 +66,25 @@ function checkDirectory(path: string, pool: Pool): void {
     );
 }
 
+/** What could not be moved is promised no room. */
+function moveOrForget(from: string, to: string, pool: Pool, id: string): void {
+  try {
+    move(from, to, pool);
+  } catch (error) {
+    if (!exists(to)) pool.forgetVolume(id);
+    throw error;
+  }
+}
+
 function move(from: string, to: string, pool: Pool): void {
   try {
     rename(from, to);
   } catch (error) {
     if (!isErrno(error, 'EXDEV', 'EBUSY')) throw error;
-    throw failedPrecondition(`${from} cannot be moved into pool ${pool.name}: ${error.message}`);
+    const why =
+      error.code === 'EXDEV' ? 'they are on different mounts, as two hostPaths of a pod are' : error.message;
+    throw failedPrecondition(
+      `${from} cannot be moved into pool ${pool.name}: ${why}; start the driver with a --pool below the same mount, and name it`,
+    );
   }
 }
