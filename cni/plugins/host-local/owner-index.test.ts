@@ -121,6 +121,20 @@ describe.skipIf(!node)('the index of owners', () => {
     expect(list(`${index}/net`)).toEqual(['stamp']);
   });
 
+  test('an address that is given back while it is being completed leaves no entry', async () => {
+    const net = conf('net');
+    for (const id of ['a', 'b']) await node.ok('ADD', net, pod(id));
+    const store = new AddressStore(`${data}/net`);
+    const before = store.reservations();
+    expect(before).toHaveLength(2);
+    // The same owners' entries, as if they had never been made, and a DEL between the reading and the noting.
+    rmSync(`${index}/net`, { recursive: true });
+    unlinkSync(`${data}/net/10.1.0.2`);
+    store.reservations = () => before;
+    store.completeIndex();
+    expect(entries('net')).toEqual(['b:eth0.0']);
+  });
+
   test('GC completes it and removes what leads to nothing', async () => {
     const net = { ...conf('net'), cniVersion: '1.1.0' };
     for (const id of ['a', 'b']) await node.ok('ADD', net, pod(id));

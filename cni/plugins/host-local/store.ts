@@ -220,7 +220,10 @@ export class AddressStore {
       if (stamp === undefined) return;
       let added = 0;
       for (const { ip, owner } of this.reservations()) {
-        if (owner && this.#index.add(owner, ip)) added++;
+        if (!owner || !this.#index.add(owner, ip)) continue;
+        added++;
+        // A DEL since it was read knew nothing of this entry. One that comes from here on does.
+        if (!isSameOwner(this.reservationOf(ip)?.owner, owner)) this.#withLock(() => this.forget(owner));
         if (added === maxAdded) return;
       }
       this.#withLock(() => this.#index.end(stamp));
