@@ -1,5 +1,6 @@
 /** Bind mounts of what is staged, and their end: idempotent, whatever was cut off before. */
 
+import { isRpcError } from '../../../shared/grpc/error.ts';
 import { MNT, MS, O } from '../../../shared/sys/constants.ts';
 import { isErrno } from '../../../shared/sys/errno.ts';
 import { mkdirp, openFile, rmdir, unlink } from '../../../shared/sys/file.ts';
@@ -75,8 +76,30 @@ export function takeAway(path: string, lazily: boolean): void {
   }
 }
 
+/** How long a mount that is busy is tried again, in ms, and how often. */
+const BUSY_MS = 1000;
+const PAUSE_MS = 10;
+
+/**
+ * As `takeAway` without force, but the path stays. A child that this driver starts for another volume has, until it is the other
+ * program, a copy of every open file, those in this mount included: what is busy is tried again for a moment.
+ *
+ * @throws RpcError FAILED_PRECONDITION where it is in use
+ */
+export async function unmountPatiently(path: string): Promise<void> {
+  for (let left = BUSY_MS; ; left -= PAUSE_MS) {
+    try {
+      unmountAll(path, false);
+      return;
+    } catch (error) {
+      if (left <= 0 || !isRpcError(error, 'FAILED_PRECONDITION')) throw error;
+    }
+    await Bun.sleep(PAUSE_MS);
+  }
+}
+
 /** As `takeAway`, but the path stays. */
-export function unmountAll(path: string, lazily: boolean): void {
+function unmountAll(path: string, lazily: boolean): void {
   while (isMountPoint(path)) {
     try {
       unmount(path, MNT.NOFOLLOW | (lazily ? MNT.DETACH : 0));

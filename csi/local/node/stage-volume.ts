@@ -7,7 +7,7 @@ import { beforeUnmount } from '../backends/before-unmount.ts';
 import { splitFlags } from '../mount-flags.ts';
 import { findVolume, type LocalParts, volumeOf } from '../parts.ts';
 import { checkUse, sameUse } from './check-use.ts';
-import { isMountPoint, makeDirectory, unmountAll } from './mounts.ts';
+import { isMountPoint, makeDirectory, unmountPatiently } from './mounts.ts';
 import type { Use } from './use-records.ts';
 import { requireVolumeMount } from './volume-mount.ts';
 
@@ -62,7 +62,7 @@ export async function nodeUnstageVolume(
   // What is on the pool's own file system is not written out when it is unmounted.
   if (volume?.backend.features.ownFileSystem && isMountPoint(path)) await beforeUnmount(path);
   // The directory is the kubelet's.
-  unmountAll(path, false);
+  await unmountPatiently(path);
   if (volume) await volume.backend.detach(volume.place);
   parts.uses.unstage(volumeId);
   return {};
