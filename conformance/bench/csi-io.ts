@@ -117,7 +117,7 @@ function compare(plain: string, sides: readonly Side[], rounds: number): Figure[
       name: `${side.name}: ${job.name}`,
       ours: median(times.get(side.path) ?? []),
       peer,
-      budget: peer * side.limit(job),
+      budget: Number((peer * side.limit(job)).toPrecision(3)),
       rounds,
     }));
   });
