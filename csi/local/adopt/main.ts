@@ -1,18 +1,14 @@
 /** `underpod csi local adopt`: a volume of local-path becomes one of this driver, with its data and its claim. */
 
 import { writeSync } from 'node:fs';
-import { version } from '../../../package.json' with { type: 'json' };
 import { type FlagSpec, formatFlags, parseArguments } from '../../../shared/config/flags.ts';
 import { UsageError } from '../../../shared/config/usage-error.ts';
-import { inClusterAccess } from '../../../shared/kube/access/in-cluster.ts';
-import { kubeconfigAccess } from '../../../shared/kube/access/kubeconfig.ts';
-import { KubeClient } from '../../../shared/kube/client.ts';
-import { systemClock } from '../../../shared/kube/clock.ts';
 import { errorText } from '../../../shared/log/format.ts';
 import { connectionProblem } from '../../../shared/net/connection-problem.ts';
 import { mkdirp, readTextIfExists, unlinkIfExists, writeFileAtomic } from '../../../shared/sys/file.ts';
 import { hostname } from '../../../shared/sys/process.ts';
 import { isId } from '../ids.ts';
+import { operatorClient } from '../operator-client.ts';
 import { type Begun, exchange, type Notes, Refused } from './exchange.ts';
 import type { Adoption } from './plan.ts';
 
@@ -69,7 +65,7 @@ export async function main(args: string[]): Promise<number> {
     const pool = value('pool');
     const socket = `${value('run-dir') ?? '/run/underpod'}/csi-local.sock`;
     const adoption = await exchange({
-      client: clientOf(value('kubeconfig')),
+      client: operatorClient(value('kubeconfig'), 'adopt'),
       name,
       node: value('node-id') ?? (process.env['NODE_NAME'] || hostname()),
       notes: notesIn(`${value('state-dir') ?? '/var/lib/underpod/csi-local'}/adopting`, name),
@@ -122,17 +118,4 @@ function notesIn(directory: string, name: string): Notes {
     },
     remove: () => void unlinkIfExists(path),
   };
-}
-
-function clientOf(kubeconfig: string | undefined): KubeClient {
-  const path = kubeconfig ?? (process.env['KUBECONFIG'] || undefined);
-  try {
-    const access =
-      path === undefined
-        ? inClusterAccess({ environment: process.env })
-        : kubeconfigAccess({ path, clock: systemClock });
-    return new KubeClient({ access, clock: systemClock, userAgent: `underpod/${version} adopt` });
-  } catch (cause) {
-    throw new UsageError('no way to the Kubernetes API: --kubeconfig=FILE', { cause });
-  }
 }

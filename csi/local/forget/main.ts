@@ -4,18 +4,15 @@
  */
 
 import { writeSync } from 'node:fs';
-import { version } from '../../../package.json' with { type: 'json' };
 import { type FlagSpec, formatFlags, parseArguments } from '../../../shared/config/flags.ts';
 import { UsageError } from '../../../shared/config/usage-error.ts';
-import { inClusterAccess } from '../../../shared/kube/access/in-cluster.ts';
-import { kubeconfigAccess } from '../../../shared/kube/access/kubeconfig.ts';
-import { KubeClient } from '../../../shared/kube/client.ts';
-import { systemClock } from '../../../shared/kube/clock.ts';
+import type { KubeClient } from '../../../shared/kube/client.ts';
 import { isNotFound } from '../../../shared/kube/errors.ts';
 import { NODES } from '../../../shared/kube/resource.ts';
 import { CAPACITIES, CLAIMS, VOLUMES } from '../../../shared/kube/storage-resources.ts';
 import { errorText } from '../../../shared/log/format.ts';
 import { FINALIZER } from '../../driver/provision/names.ts';
+import { operatorClient } from '../operator-client.ts';
 import { type Fate, fatesOf, roomOf } from './plan.ts';
 
 const FLAGS: readonly FlagSpec[] = [
@@ -48,7 +45,7 @@ export async function main(args: string[]): Promise<number> {
     const [node, surplus] = rest;
     if (node === undefined || surplus !== undefined) throw new UsageError('name one node: forget-node NODE');
     const is = (flag: string): boolean => values.get(flag)?.at(-1) === 'true';
-    const client = clientOf(values.get('kubeconfig')?.at(-1));
+    const client = operatorClient(values.get('kubeconfig')?.at(-1), 'forget-node');
     return await forget(client, node, is('delete-claims'), is('dry-run'));
   } catch (error) {
     writeSync(2, `underpod csi local forget-node: ${errorText(error)}\n`);
@@ -127,17 +124,4 @@ function sentenceOf(fate: Fate, dryRun: boolean): string {
   if (fate.do === 'keep') return `keeps persistentvolume ${fate.volume}: claim ${fate.claim} has it`;
   const with_ = fate.do === 'remove with claim' ? ` with claim ${fate.namespace}/${fate.claim}` : '';
   return `${verb} persistentvolume ${fate.volume}${with_}`;
-}
-
-function clientOf(kubeconfig: string | undefined): KubeClient {
-  const path = kubeconfig ?? (process.env['KUBECONFIG'] || undefined);
-  try {
-    const access =
-      path === undefined
-        ? inClusterAccess({ environment: process.env })
-        : kubeconfigAccess({ path, clock: systemClock });
-    return new KubeClient({ access, clock: systemClock, userAgent: `underpod/${version} forget-node` });
-  } catch (cause) {
-    throw new UsageError('no way to the Kubernetes API: --kubeconfig=FILE', { cause });
-  }
 }
